@@ -1,0 +1,1 @@
+//! Text to tokens: files, held-out split, tokenizers, generated stories.

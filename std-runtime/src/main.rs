@@ -1,0 +1,3 @@
+//! The `expe` command.
+
+fn main() {}
