@@ -1,4 +1,39 @@
 //! Exact positional encodings and a small transformer engine: `no_std`, no allocator, no panic.
+//!
+//! The parts, from the bottom up (each knows only those above it in this list):
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`num`] | the number formats ([`num::Element`]), the elementary functions, integer phase, a random generator |
+//! | [`tensor`] | rows of elements in slices, arrays, `heapless` vectors and `ndarray` views |
+//! | [`position`] | the position encodings, one file each, and the four sites where they act |
+//! | [`kernels`] | dot product, matrix times vector, norms, softmax, activations |
+//! | [`token`] | text to tokens and back |
+//! | [`format`](mod@format) | the `.expe` model file |
+//! | [`model`] | configuration, weights, key-value cache, the decoder, sampling |
+//!
+//! Nothing here allocates, panics or uses `unsafe`: every buffer belongs to the caller and every
+//! failure is a typed error that carries the numbers.
 #![no_std]
+#![deny(
+    unsafe_code,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable
+)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
 
+#[cfg(test)]
+extern crate std;
+
+#[cfg(target_endian = "big")]
+compile_error!(
+    "expe-core reads little-endian model files in place; big-endian targets are not supported"
+);
+
+pub mod model;
+pub mod num;
 pub mod position;
+pub mod tensor;

@@ -1,0 +1,205 @@
+use core::fmt;
+
+use crate::position::{Columns, PositionConfig};
+
+/// The normalisation in front of attention, MLP and head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Norm {
+    /// `y_i = g_i·x_i / sqrt(mean(x²) + ε)`
+    #[default]
+    RmsNorm,
+    /// `y_i = g_i·(x_i − mean(x)) / sqrt(var(x) + ε)`, without a bias
+    LayerNorm,
+}
+
+/// The non-linearity of the MLP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Activation {
+    /// `w2·gelu(w1·x)`, `gelu` in its tanh form
+    #[default]
+    Gelu,
+    /// `w2·(silu(w1·x) ⊙ w3·x)`
+    SwiGlu,
+    /// `w2·max(w1·x, 0)`
+    Relu,
+}
+
+/// The shape of a decoder, complete: two equal configurations have the same tensors.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Config {
+    /// Tokens in the vocabulary.
+    pub vocab: usize,
+    /// Width `d` of the residual stream.
+    pub width: usize,
+    /// Layers.
+    pub layers: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Key and value heads; divides `heads`.
+    pub kv_heads: usize,
+    /// Width `d_h` of one head; even when heads are rotated.
+    pub head_width: usize,
+    /// Width of the MLP's inner layer.
+    pub hidden: usize,
+    /// Training length `L`; also the rows of a learned position table.
+    pub context: usize,
+    /// Normalisation.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub norm: Norm,
+    /// `ε` of the normalisation.
+    #[cfg_attr(feature = "serde", serde(default = "default_epsilon"))]
+    pub epsilon: f32,
+    /// Non-linearity of the MLP.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub activation: Activation,
+    /// Whether the output head is the embedding matrix.
+    #[cfg_attr(feature = "serde", serde(default = "default_tied"))]
+    pub tied_head: bool,
+    /// Position encoding.
+    pub position: PositionConfig,
+}
+
+#[cfg(feature = "serde")]
+fn default_epsilon() -> f32 {
+    1e-5
+}
+
+#[cfg(feature = "serde")]
+fn default_tied() -> bool {
+    true
+}
+
+/// Largest value of any single dimension; keeps every product of two dimensions inside `u64` and
+/// turns absurd files away early.
+pub const MAX_DIMENSION: usize = 1 << 24;
+
+impl Config {
+    /// Width of all query heads together: `heads · head_width`.
+    pub const fn query_width(&self) -> usize {
+        self.heads.saturating_mul(self.head_width)
+    }
+
+    /// Width of all key (or value) heads together: `kv_heads · head_width`.
+    pub const fn key_width(&self) -> usize {
+        self.kv_heads.saturating_mul(self.head_width)
+    }
+
+    /// Columns of the query and key inputs that the position overrides.
+    pub const fn columns(&self) -> Columns {
+        self.position.columns()
+    }
+
+    /// Check that the numbers fit together.
+    ///
+    /// # Errors
+    /// The first [`ConfigError`] found.
+    pub const fn check(&self) -> Result<(), ConfigError> {
+        let named = [
+            ("vocab", self.vocab),
+            ("width", self.width),
+            ("layers", self.layers),
+            ("heads", self.heads),
+            ("kv_heads", self.kv_heads),
+            ("head_width", self.head_width),
+            ("hidden", self.hidden),
+            ("context", self.context),
+        ];
+        let mut rest: &[(&'static str, usize)] = &named;
+        while let [(name, value), tail @ ..] = rest {
+            if *value == 0 || *value > MAX_DIMENSION {
+                return Err(ConfigError::Dimension { name, value: *value });
+            }
+            rest = tail;
+        }
+        match self.heads.checked_rem(self.kv_heads) {
+            Some(0) => {}
+            _ => {
+                return Err(ConfigError::Heads { heads: self.heads, kv_heads: self.kv_heads });
+            }
+        }
+        if !(self.epsilon > 0.0 && self.epsilon < 1.0) {
+            return Err(ConfigError::Epsilon { value: self.epsilon });
+        }
+        let rotated = matches!(self.position, PositionConfig::Rope { .. });
+        if rotated && self.head_width & 1 == 1 {
+            return Err(ConfigError::OddHead { head_width: self.head_width });
+        }
+        let columns = self.columns();
+        let acts =
+            matches!(self.position, PositionConfig::Expe { .. } | PositionConfig::Exqpe { .. });
+        if acts && (columns.width == 0 || columns.width > self.width) {
+            return Err(ConfigError::Override { columns: columns.width, width: self.width });
+        }
+        Ok(())
+    }
+}
+
+/// Why a [`Config`] is not a model.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A dimension is zero or absurdly large.
+    Dimension {
+        /// Its name.
+        name: &'static str,
+        /// Its value.
+        value: usize,
+    },
+    /// The key-value heads do not divide the query heads.
+    Heads {
+        /// Query heads.
+        heads: usize,
+        /// Key-value heads.
+        kv_heads: usize,
+    },
+    /// `ε` is not in `(0, 1)`.
+    Epsilon {
+        /// Its value.
+        value: f32,
+    },
+    /// Heads that are rotated have an odd width.
+    OddHead {
+        /// Width of one head.
+        head_width: usize,
+    },
+    /// The overridden columns are none or more than the model has.
+    Override {
+        /// Overridden columns.
+        columns: usize,
+        /// Model width.
+        width: usize,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Dimension { name, value } => {
+                write!(f, "`{name}` is {value}; it must lie in 1..={MAX_DIMENSION}")
+            }
+            Self::Heads { heads, kv_heads } => {
+                write!(f, "{kv_heads} key-value heads do not divide {heads} query heads")
+            }
+            Self::Epsilon { value } => write!(f, "`epsilon` is {value}; it must lie in (0, 1)"),
+            Self::OddHead { head_width } => {
+                write!(f, "rotated heads must have an even width, found {head_width}")
+            }
+            Self::Override { columns, width } => write!(
+                f,
+                "the position overrides {columns} of {width} columns; it must override 1 to {width}"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for ConfigError {}

@@ -1,0 +1,120 @@
+/// A dyadic rational `mantissa · 2^exponent`, the common ground of all binary number formats.
+///
+/// Positions are computed here, in integers, and rounded once into their format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dyadic {
+    /// The integer factor.
+    pub mantissa: i64,
+    /// The power of two.
+    pub exponent: i32,
+}
+
+impl Dyadic {
+    /// The same value with an odd mantissa (or `0 · 2^0`).
+    ///
+    /// ```
+    /// use expe_core::num::Dyadic;
+    /// let twelve = Dyadic { mantissa: 12, exponent: 0 };
+    /// assert_eq!(twelve.reduced(), Dyadic { mantissa: 3, exponent: 2 });
+    /// ```
+    pub const fn reduced(self) -> Self {
+        if self.mantissa == 0 {
+            return Self { mantissa: 0, exponent: 0 };
+        }
+        let zeros = self.mantissa.trailing_zeros();
+        Self {
+            mantissa: self.mantissa >> zeros,
+            exponent: self.exponent.saturating_add(zeros as i32),
+        }
+    }
+
+    /// The mantissa that the value has at `exponent`; `None` when the value is not a multiple of
+    /// `2^exponent` or the mantissa leaves `i64`.
+    pub const fn at_exponent(self, exponent: i32) -> Option<i64> {
+        let value = self.reduced();
+        if value.mantissa == 0 {
+            return Some(0);
+        }
+        let shift = value.exponent.saturating_sub(exponent);
+        if shift < 0 || shift > 62 {
+            return None;
+        }
+        let shifted = value.mantissa << shift;
+        if shifted >> shift == value.mantissa { Some(shifted) } else { None }
+    }
+
+    /// The value rounded to a multiple of `2^exponent`, ties to the even multiple; returns the
+    /// multiple, `None` when it leaves `i64`.
+    pub const fn round_to(self, exponent: i32) -> Option<i64> {
+        let drop = exponent.saturating_sub(self.exponent);
+        if drop <= 0 {
+            return self.at_exponent(exponent);
+        }
+        if drop > 63 {
+            return Some(0);
+        }
+        let drop = drop as u32;
+        let magnitude = self.mantissa.unsigned_abs();
+        let (kept, lost, half) = if drop == 63 {
+            (magnitude >> 63, magnitude & (u64::MAX >> 1), 1u64 << 62)
+        } else {
+            (magnitude >> drop, magnitude & ((1u64 << drop) - 1), 1u64 << (drop - 1))
+        };
+        let up = lost > half || (lost == half && kept & 1 == 1);
+        let rounded = kept.saturating_add(up as u64) as i64;
+        Some(if self.mantissa < 0 { rounded.wrapping_neg() } else { rounded })
+    }
+
+    /// The value rounded to `digits` significant binary digits and to a multiple of `2^quantum`,
+    /// ties to even: the rounding of a binary floating-point format.
+    pub const fn round_float(self, digits: u32, quantum: i32) -> Self {
+        let bits = 64 - self.mantissa.unsigned_abs().leading_zeros();
+        let excess = bits.saturating_sub(digits) as i32;
+        let float = self.exponent.saturating_add(excess);
+        let exponent = if float > quantum { float } else { quantum };
+        if exponent <= self.exponent {
+            return self;
+        }
+        match self.round_to(exponent) {
+            Some(mantissa) => Self { mantissa, exponent },
+            None => self,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_ties_to_even() {
+        let expected = [(5, 2), (6, 3), (7, 4), (-5, -2), (-6, -3), (-7, -4), (4, 2), (0, 0)];
+        for (mantissa, rounded) in expected {
+            assert_eq!(
+                Dyadic { mantissa, exponent: -1 }.round_to(0),
+                Some(rounded),
+                "{mantissa}/2"
+            );
+        }
+    }
+
+    #[test]
+    fn rounds_like_f32() {
+        // The conversion i64 -> f32 rounds to nearest even: an independent reference.
+        let mut mantissa = 0x0123_4567_89ab_cdef_i64;
+        for _ in 0..10_000 {
+            mantissa = mantissa.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let rounded = Dyadic { mantissa, exponent: 0 }.round_float(24, -149);
+            let value = rounded.mantissa as f64 * (2f64).powi(rounded.exponent);
+            assert_eq!(value, f64::from(mantissa as f32));
+        }
+    }
+
+    #[test]
+    fn refuses_what_does_not_fit() {
+        assert_eq!(Dyadic { mantissa: 1, exponent: 0 }.at_exponent(1), None);
+        assert_eq!(Dyadic { mantissa: 1, exponent: 63 }.at_exponent(0), None);
+        assert_eq!(Dyadic { mantissa: 6, exponent: 0 }.at_exponent(1), Some(3));
+        assert_eq!(Dyadic { mantissa: i64::MIN, exponent: 0 }.round_to(80), Some(0));
+    }
+}

@@ -1,0 +1,112 @@
+use super::Dyadic;
+
+/// How the values of a number format lie on the number line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Binary floating point.
+    Float {
+        /// Significant binary digits, the hidden one included.
+        digits: u32,
+        /// The smallest spacing (that of subnormals) is `2^quantum`.
+        quantum: i32,
+        /// The largest finite value is `(2^digits − 1) · 2^top`.
+        top: i32,
+    },
+    /// Two's-complement fixed point: the integers `lowest..=highest`, each times `2^quantum`.
+    Fixed {
+        /// The spacing is `2^quantum`.
+        quantum: i32,
+        /// The lowest integer.
+        lowest: i64,
+        /// The highest integer.
+        highest: i64,
+    },
+}
+
+/// A number format in which positions are written.
+///
+/// Implemented for `f32`, for `half::f16` and `half::bf16` (feature `half`), and for the signed and
+/// unsigned 8- to 64-bit types of the `fixed` crate (feature `fixed`; unsigned ones to 32 bits).
+pub trait Element: Copy + PartialEq + core::fmt::Debug {
+    /// Zero.
+    const ZERO: Self;
+
+    /// How the format's values lie.
+    const FORMAT: Format;
+
+    /// The value nearest to `value`, ties to even; `None` past the largest finite one.
+    fn from_dyadic(value: Dyadic) -> Option<Self>;
+
+    /// The exact value; `None` for infinities and NaN.
+    fn to_dyadic(self) -> Option<Dyadic>;
+
+    /// The nearest value; fixed-point formats saturate and take NaN to zero.
+    fn from_f32(value: f32) -> Self;
+
+    /// The nearest `f32`; exact for every format of at most 24 significant digits.
+    fn to_f32(self) -> f32;
+}
+
+impl Element for f32 {
+    const ZERO: Self = 0.0;
+    const FORMAT: Format = Format::Float { digits: 24, quantum: -149, top: 104 };
+
+    fn from_dyadic(value: Dyadic) -> Option<Self> {
+        let rounded = value.round_float(24, -149);
+        // At most 24 significant digits are left, so both conversions are exact; only the range
+        // can be exceeded, and then the scaling says so.
+        let reduced = rounded.reduced();
+        let scaled = libm::scalbnf(reduced.mantissa as f32, reduced.exponent);
+        scaled.is_finite().then_some(scaled)
+    }
+
+    fn to_dyadic(self) -> Option<Dyadic> {
+        if !self.is_finite() {
+            return None;
+        }
+        let bits = self.to_bits();
+        let biased = ((bits >> 23) & 0xff) as i32;
+        let fraction = i64::from(bits & 0x007f_ffff);
+        let (magnitude, exponent) =
+            if biased == 0 { (fraction, -149) } else { (fraction | 0x0080_0000, biased - 150) };
+        let mantissa = if self.is_sign_negative() { -magnitude } else { magnitude };
+        Some(Dyadic { mantissa, exponent })
+    }
+
+    fn from_f32(value: f32) -> Self {
+        value
+    }
+
+    fn to_f32(self) -> f32 {
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f32_round_trips_through_dyadic() {
+        let values = [
+            0.0,
+            1.0,
+            -1.5,
+            f32::MIN_POSITIVE,
+            f32::from_bits(1),
+            f32::MAX,
+            -f32::MAX,
+            0.1,
+            16_777_217.0,
+        ];
+        for value in values {
+            let exact = value.to_dyadic().unwrap();
+            assert_eq!(f32::from_dyadic(exact), Some(value));
+        }
+        assert_eq!(f32::NAN.to_dyadic(), None);
+        assert_eq!(f32::INFINITY.to_dyadic(), None);
+        assert_eq!(f32::from_dyadic(Dyadic { mantissa: 1, exponent: 128 }), None);
+        // (2^25 − 1)·2^103 rounds up to 2^128.
+        assert_eq!(f32::from_dyadic(Dyadic { mantissa: (1 << 25) - 1, exponent: 103 }), None);
+    }
+}

@@ -1,0 +1,65 @@
+use super::{PositionEncoding, PositionError};
+use crate::num::Element;
+
+/// ALiBi: scores are lowered by a slope times the distance (Press et al. 2022, arXiv 2108.12409).
+///
+/// With `H` heads, a power of two, head `h` has the slope `2^(−8(h+1)/H)`. For other `H`, the paper's
+/// code is followed: the slopes for the next lower power of two `P`, then every other slope for `2P`.
+///
+/// ```
+/// use expe_core::position::{Alibi, PositionEncoding};
+/// let alibi = Alibi::new(4)?;
+/// assert_eq!(PositionEncoding::<f32>::bias(&alibi, 0, 10, 7), -0.75);
+/// # Ok::<(), expe_core::position::PositionError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alibi {
+    power: u32,
+}
+
+impl Alibi {
+    /// The slopes of a layer with `heads` heads.
+    ///
+    /// # Errors
+    /// [`PositionError::Width`] for no heads.
+    pub fn new(heads: usize) -> Result<Self, PositionError> {
+        match heads.checked_ilog2() {
+            Some(log) if log < 31 => Ok(Self { power: 1 << log }),
+            _ => Err(PositionError::Width { expected: 1, found: heads }),
+        }
+    }
+}
+
+impl<T: Element> PositionEncoding<T> for Alibi {
+    fn slope(&self, head: usize) -> f32 {
+        let power = f64::from(self.power);
+        let exponent = match head.checked_sub(self.power as usize) {
+            None => 8.0 * (head as f64 + 1.0) / power,
+            Some(extra) => 4.0 * (2.0 * extra as f64 + 1.0) / power,
+        };
+        libm::exp2(-exponent) as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slopes<const H: usize>() -> [f32; H] {
+        let alibi = Alibi::new(H).unwrap();
+        core::array::from_fn(|head| PositionEncoding::<f32>::slope(&alibi, head))
+    }
+
+    #[test]
+    fn slopes_of_the_paper() {
+        assert_eq!(
+            slopes::<8>(),
+            [0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125, 0.00390625]
+        );
+        assert_eq!(slopes::<1>(), [0.00390625]);
+        let six = slopes::<6>();
+        assert_eq!(six[..4], slopes::<4>());
+        assert_eq!(six[4..], [0.5, 0.125]);
+        assert!(Alibi::new(0).is_err());
+    }
+}

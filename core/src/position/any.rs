@@ -1,0 +1,133 @@
+use super::{
+    Alibi, Columns, Expe, Exqpe, Learned, NoPosition, PositionConfig, PositionEncoding,
+    PositionError, Rope, Sinusoidal,
+};
+
+/// What an encoding needs to know of the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Width `d` of the residual stream.
+    pub width: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Width `d_h` of one head.
+    pub head_width: usize,
+}
+
+/// Any of the encodings, chosen at run time.
+///
+/// ```
+/// use expe_core::position::{Position, PositionConfig, PositionEncoding, Shape};
+/// let config = PositionConfig::Alibi;
+/// let position = Position::new(&config, Shape { width: 8, heads: 2, head_width: 4 }, &[])?;
+/// assert_eq!(position.bias(0, 3, 1), -0.125);
+/// # Ok::<(), expe_core::position::PositionError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "built once per model, and there is no heap to box it on"
+)]
+pub enum Position<'a> {
+    /// See [`NoPosition`].
+    None(NoPosition),
+    /// See [`Learned`].
+    Learned(Learned<'a>),
+    /// See [`Sinusoidal`].
+    Sinusoidal(Sinusoidal),
+    /// See [`Rope`].
+    Rope(Rope),
+    /// See [`Alibi`].
+    Alibi(Alibi),
+    /// See [`Expe`].
+    Expe(Expe),
+    /// See [`Exqpe`].
+    Exqpe(Exqpe),
+}
+
+impl<'a> Position<'a> {
+    /// Check `config` against the model's `shape` and build the encoding; `table` is the learned
+    /// table (rows of `shape.width`), used by [`Learned`] alone.
+    ///
+    /// # Errors
+    /// The [`PositionError`] of the encoding's constructor; [`PositionError::Width`] when more
+    /// columns are overridden than the model has.
+    pub fn new(
+        config: &PositionConfig,
+        shape: Shape,
+        table: &'a [f32],
+    ) -> Result<Self, PositionError> {
+        let columns = config.columns();
+        if columns.width > shape.width {
+            return Err(PositionError::Width { expected: shape.width, found: columns.width });
+        }
+        Ok(match *config {
+            PositionConfig::None => Self::None(NoPosition),
+            PositionConfig::Learned => Self::Learned(Learned::new(table, shape.width)?),
+            PositionConfig::Sinusoidal { base } => {
+                Self::Sinusoidal(Sinusoidal::new(base, shape.width)?)
+            }
+            PositionConfig::Rope { base, scaling } => {
+                Self::Rope(Rope::new(base, shape.head_width, scaling)?)
+            }
+            PositionConfig::Alibi => Self::Alibi(Alibi::new(shape.heads)?),
+            PositionConfig::Expe { start, step, query_cap, beyond, .. } => {
+                let expe = Expe::new(start, step, columns.width)?.with_beyond(beyond);
+                Self::Expe(expe.with_query_cap(query_cap.unwrap_or(u32::MAX)))
+            }
+            PositionConfig::Exqpe {
+                start, step, base, digits, growth, query_cap, beyond, ..
+            } => {
+                let exqpe = Exqpe::new(start, step, columns.width, base, digits, growth)?;
+                let exqpe = exqpe.with_beyond(beyond);
+                Self::Exqpe(exqpe.with_query_cap(query_cap.unwrap_or(u32::MAX)))
+            }
+        })
+    }
+
+    fn encoding(&self) -> &dyn PositionEncoding {
+        match self {
+            Self::None(encoding) => encoding,
+            Self::Learned(encoding) => encoding,
+            Self::Sinusoidal(encoding) => encoding,
+            Self::Rope(encoding) => encoding,
+            Self::Alibi(encoding) => encoding,
+            Self::Expe(encoding) => encoding,
+            Self::Exqpe(encoding) => encoding,
+        }
+    }
+}
+
+impl PositionEncoding for Position<'_> {
+    fn length(&self) -> u32 {
+        self.encoding().length()
+    }
+
+    fn embed(&self, n: u32, row: &mut [f32]) -> Result<(), PositionError> {
+        self.encoding().embed(n, row)
+    }
+
+    fn columns(&self) -> Columns {
+        self.encoding().columns()
+    }
+
+    fn query_values(&self, n: u32, values: &mut [f32]) -> Result<(), PositionError> {
+        self.encoding().query_values(n, values)
+    }
+
+    fn key_values(&self, n: u32, values: &mut [f32]) -> Result<(), PositionError> {
+        self.encoding().key_values(n, values)
+    }
+
+    fn rotates(&self) -> bool {
+        self.encoding().rotates()
+    }
+
+    fn rotation(&self, n: u32, table: &mut [f32]) -> Result<(), PositionError> {
+        self.encoding().rotation(n, table)
+    }
+
+    fn slope(&self, head: usize) -> f32 {
+        self.encoding().slope(head)
+    }
+}

@@ -1,0 +1,139 @@
+use super::{Beyond, Columns, Grid, PositionEncoding, PositionError};
+use crate::num::Element;
+
+/// ExPE: the first `l` columns of the query and key inputs hold `p_n = S + θ·n` (arXiv 2509.19569).
+///
+/// The override comes after the pre-norm, in every layer, and touches neither values nor the
+/// residual stream. The position is computed in integers and rounded once into `T`, so the codes are
+/// pairwise different over the whole [collision-free length](Grid::length).
+///
+/// With a *query cap* (ours, beyond the paper) a query at `n` uses `S + θ·min(n, cap)` while keys stay
+/// exact: past the cap the effect of the position no longer depends on where the window lies.
+///
+/// ```
+/// use expe_core::position::{Expe, PositionEncoding};
+/// let expe = Expe::<f32>::new(16.0, 1.0 / 16.0, 3)?;
+/// let mut row = [9.0f32; 5];
+/// expe.override_key(8, &mut row)?;
+/// assert_eq!(row, [16.5, 16.5, 16.5, 9.0, 9.0]);
+/// assert_eq!(expe.decode(16.5), Some(8));
+/// # Ok::<(), expe_core::position::PositionError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Expe<T = f32> {
+    grid: Grid<T>,
+    width: usize,
+    query_cap: u32,
+    beyond: Beyond,
+}
+
+impl<T: Element> Expe<T> {
+    /// Start `S`, step `θ` and `width` overridden columns (`l`).
+    ///
+    /// # Errors
+    /// [`PositionError::Step`] as for [`Grid::new`]; [`PositionError::Width`] for width 0.
+    pub fn new(start: f32, step: f32, width: usize) -> Result<Self, PositionError> {
+        if width == 0 {
+            return Err(PositionError::Width { expected: 1, found: 0 });
+        }
+        let grid = Grid::new(start, step)?;
+        Ok(Self { grid, width, query_cap: u32::MAX, beyond: Beyond::Refuse })
+    }
+
+    /// The same encoding with queries at `min(n, cap)`.
+    #[must_use]
+    pub const fn with_query_cap(self, cap: u32) -> Self {
+        Self { query_cap: cap, ..self }
+    }
+
+    /// The same encoding with another rule for positions past the collision-free length.
+    #[must_use]
+    pub const fn with_beyond(self, beyond: Beyond) -> Self {
+        Self { beyond, ..self }
+    }
+
+    /// The progression of codes.
+    pub const fn grid(&self) -> &Grid<T> {
+        &self.grid
+    }
+
+    /// The code `p_n` of a key at position `n`.
+    ///
+    /// # Errors
+    /// [`PositionError::BeyondLength`], unless saturation was asked for.
+    pub fn encode(&self, n: u32) -> Result<T, PositionError> {
+        let length = self.grid.length();
+        let n = match self.beyond {
+            Beyond::Refuse => n,
+            Beyond::Saturate => n.min(length.saturating_sub(1)),
+        };
+        self.grid.encode(n).ok_or(PositionError::BeyondLength { position: n, length })
+    }
+
+    /// The position whose code is `code`, by integer arithmetic; `None` when it is no code.
+    pub fn decode(&self, code: T) -> Option<u32> {
+        self.grid.decode(code)
+    }
+}
+
+impl<T: Element> PositionEncoding<T> for Expe<T> {
+    fn length(&self) -> u32 {
+        match self.beyond {
+            Beyond::Refuse => self.grid.length(),
+            Beyond::Saturate => u32::MAX,
+        }
+    }
+
+    fn columns(&self) -> Columns {
+        Columns { width: self.width, digits: 1 }
+    }
+
+    fn query_values(&self, n: u32, values: &mut [T]) -> Result<(), PositionError> {
+        self.key_values(n.min(self.query_cap), values)
+    }
+
+    fn key_values(&self, n: u32, values: &mut [T]) -> Result<(), PositionError> {
+        let found = values.len();
+        let [value] = values else {
+            return Err(PositionError::Width { expected: 1, found });
+        };
+        *value = self.encode(n)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cap_holds_queries_and_not_keys() {
+        let expe = Expe::<f32>::new(0.0, 0.125, 1).unwrap().with_query_cap(10);
+        let mut value = [0.0];
+        expe.query_values(1_000, &mut value).unwrap();
+        assert_eq!(value, [1.25]);
+        expe.key_values(1_000, &mut value).unwrap();
+        assert_eq!(value, [125.0]);
+    }
+
+    #[test]
+    fn beyond_the_length_it_refuses_or_saturates_by_name() {
+        let expe = Expe::<f32>::new(0.0, 1.0, 1).unwrap();
+        let length = PositionEncoding::length(&expe);
+        assert_eq!(
+            expe.encode(length),
+            Err(PositionError::BeyondLength { position: length, length })
+        );
+        let saturating = expe.with_beyond(Beyond::Saturate);
+        assert_eq!(saturating.encode(u32::MAX), expe.encode(length - 1));
+    }
+
+    #[test]
+    fn wrong_widths_are_errors() {
+        let expe = Expe::<f32>::new(0.0, 1.0, 4).unwrap();
+        let narrow = PositionError::Width { expected: 4, found: 3 };
+        assert_eq!(expe.override_key(0, &mut [0.0; 3]), Err(narrow));
+        assert!(expe.key_values(0, &mut [0.0; 2]).is_err());
+        assert!(Expe::<f32>::new(0.0, 1.0, 0).is_err());
+    }
+}

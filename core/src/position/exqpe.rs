@@ -1,0 +1,269 @@
+use super::{Beyond, Columns, Grid, PositionEncoding, PositionError};
+use crate::num::{Dyadic, Element};
+
+/// The most digits an [`Exqpe`] can have.
+pub const MAX_DIGITS: usize = 8;
+
+/// Whether a digit of an [`Exqpe`] carries its weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Growth {
+    /// `g = 1`: all digits have the step `θ`.
+    Equal,
+    /// `g = B`: digit `j` has the step `θ·B^j`, its weight in the position.
+    #[default]
+    Weighted,
+}
+
+/// ExQPE: positions as `D` digits in base `B` on a grid that the format `T` holds without rounding.
+///
+/// The paper (arXiv 2509.19569) names a quantisation-stable variant of ExPE; this definition is ours.
+/// With `n = Σ_j a_j·B^j` and `0 ≤ a_j < B`, the columns of digit `j` (`l/D` of them) hold
+///
+/// `S + θ·g^j·a_j`, with growth `g` = 1 or `B`.
+///
+/// The top digit never wraps: it goes on past `B` for as long as the format stays exact. `D = 1` is
+/// ExPE on an exact grid. Checked when it is built:
+///
+/// - *exact*: every value is held without rounding,
+/// - *injective and invertible*: [`decode`](Self::decode) gives back the position, by integer arithmetic,
+/// - *bounded*: positions `0..length`, with `length = B^(D−1)·(values of the top digit)`.
+///
+/// ```
+/// use expe_core::position::{Exqpe, Growth};
+/// let exqpe = Exqpe::<f32>::new(16.0, 1.0 / 16.0, 8, 16, 2, Growth::Weighted)?;
+/// let mut codes = [0.0; 2];
+/// exqpe.encode(16 * 3 + 5, &mut codes)?;
+/// assert_eq!(codes, [16.0 + 5.0 / 16.0, 16.0 + 3.0]);
+/// assert_eq!(exqpe.decode(&codes), Some(53));
+/// # Ok::<(), expe_core::position::PositionError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Exqpe<T = f32> {
+    digits: [Option<Grid<T>>; MAX_DIGITS],
+    count: usize,
+    base: u32,
+    width: usize,
+    length: u32,
+    query_cap: u32,
+    beyond: Beyond,
+}
+
+impl<T: Element> Exqpe<T> {
+    /// Start `S`, step `θ`, `width` columns (`l`), `base` (`B`), `digits` (`D`) and growth `g`.
+    ///
+    /// # Errors
+    /// - [`PositionError::Digits`]: not 1 to [`MAX_DIGITS`] digits, a base below 2, or a width that
+    ///   the digits do not divide.
+    /// - [`PositionError::Step`]: a start or step that is no progression in `T`.
+    /// - [`PositionError::Inexact`]: a digit with a value that `T` would round.
+    pub fn new(
+        start: f32,
+        step: f32,
+        width: usize,
+        base: u32,
+        digits: u32,
+        growth: Growth,
+    ) -> Result<Self, PositionError> {
+        let shape = PositionError::Digits { digits, base, width };
+        let count = digits as usize;
+        if count == 0 || count > MAX_DIGITS || base < 2 || width == 0 {
+            return Err(shape);
+        }
+        if width.checked_rem(count) != Some(0) {
+            return Err(shape);
+        }
+        let bad_step = PositionError::Step { start, step };
+        let origin = start.to_dyadic().ok_or(bad_step)?;
+        let mut weight = step.to_dyadic().ok_or(bad_step)?.reduced();
+        let mut grids = [None; MAX_DIGITS];
+        let mut length = 1u64;
+        for (digit, place) in (0u32..).zip(grids.iter_mut().take(count)) {
+            let inexact = PositionError::Inexact { digit };
+            let grid = Grid::<T>::from_dyadic(origin, weight).ok_or(if digit == 0 {
+                bad_step
+            } else {
+                inexact
+            })?;
+            let top = digit.saturating_add(1) == digits;
+            if grid.exact_length() < if top { 2 } else { base } {
+                return Err(inexact);
+            }
+            let values = if top { grid.exact_length() } else { base };
+            length = length.saturating_mul(u64::from(values));
+            *place = Some(grid);
+            if growth == Growth::Weighted && !top {
+                let mantissa = weight.mantissa.checked_mul(i64::from(base)).ok_or(inexact)?;
+                weight = Dyadic { mantissa, exponent: weight.exponent }.reduced();
+            }
+        }
+        Ok(Self {
+            digits: grids,
+            count,
+            base,
+            width,
+            length: u32::try_from(length).unwrap_or(u32::MAX),
+            query_cap: u32::MAX,
+            beyond: Beyond::Refuse,
+        })
+    }
+
+    /// The same encoding with queries at `min(n, cap)`.
+    #[must_use]
+    pub const fn with_query_cap(self, cap: u32) -> Self {
+        Self { query_cap: cap, ..self }
+    }
+
+    /// The same encoding with another rule for positions past its length.
+    #[must_use]
+    pub const fn with_beyond(self, beyond: Beyond) -> Self {
+        Self { beyond, ..self }
+    }
+
+    /// Number of digits `D`.
+    pub const fn digit_count(&self) -> usize {
+        self.count
+    }
+
+    /// The codes of position `n`, lowest digit first; `codes` has `D` places.
+    ///
+    /// # Errors
+    /// [`PositionError::BeyondLength`] unless saturation was asked for, [`PositionError::Width`] for
+    /// another number of places.
+    pub fn encode(&self, n: u32, codes: &mut [T]) -> Result<(), PositionError> {
+        if codes.len() != self.count {
+            return Err(PositionError::Width { expected: self.count, found: codes.len() });
+        }
+        let beyond = PositionError::BeyondLength { position: n, length: self.length };
+        let mut rest = match self.beyond {
+            Beyond::Refuse if n >= self.length => return Err(beyond),
+            Beyond::Refuse => n,
+            Beyond::Saturate => n.min(self.length.saturating_sub(1)),
+        };
+        let mut left = self.count;
+        for (code, grid) in codes.iter_mut().zip(self.digits.iter().flatten()) {
+            left = left.saturating_sub(1);
+            let digit = if left == 0 { rest } else { rest.checked_rem(self.base).unwrap_or(0) };
+            rest = rest.checked_div(self.base).unwrap_or(0);
+            *code = grid.encode(digit).ok_or(beyond)?;
+        }
+        Ok(())
+    }
+
+    /// The position whose codes these are, lowest digit first; `None` when there is none.
+    pub fn decode(&self, codes: &[T]) -> Option<u32> {
+        if codes.len() != self.count {
+            return None;
+        }
+        let mut position = 0u32;
+        let mut top = true;
+        let grids = self.digits.get(..self.count)?.iter().flatten();
+        // Highest digit first, by Horner's rule.
+        for (code, grid) in codes.iter().rev().zip(grids.rev()) {
+            let digit = grid.decode(*code)?;
+            if !top && digit >= self.base {
+                return None;
+            }
+            position = position.checked_mul(self.base)?.checked_add(digit)?;
+            top = false;
+        }
+        (position < self.length).then_some(position)
+    }
+}
+
+impl<T: Element> PositionEncoding<T> for Exqpe<T> {
+    fn length(&self) -> u32 {
+        match self.beyond {
+            Beyond::Refuse => self.length,
+            Beyond::Saturate => u32::MAX,
+        }
+    }
+
+    fn columns(&self) -> Columns {
+        Columns { width: self.width, digits: self.count }
+    }
+
+    fn query_values(&self, n: u32, values: &mut [T]) -> Result<(), PositionError> {
+        self.encode(n.min(self.query_cap), values)
+    }
+
+    fn key_values(&self, n: u32, values: &mut [T]) -> Result<(), PositionError> {
+        self.encode(n, values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec;
+
+    fn round_trips<T: Element>(exqpe: &Exqpe<T>, positions: impl Iterator<Item = u32>) {
+        let mut codes = vec![T::ZERO; exqpe.digit_count()];
+        for n in positions {
+            exqpe.encode(n, &mut codes).unwrap();
+            assert_eq!(exqpe.decode(&codes), Some(n));
+        }
+    }
+
+    #[test]
+    fn every_position_round_trips_in_f32() {
+        for growth in [Growth::Equal, Growth::Weighted] {
+            let exqpe = Exqpe::<f32>::new(16.0, 0.0625, 8, 16, 2, growth).unwrap();
+            let length = PositionEncoding::length(&exqpe);
+            round_trips(&exqpe, (0..length).step_by(1_009).chain([length - 1]));
+            assert!(exqpe.encode(length, &mut [0.0; 2]).is_err());
+        }
+    }
+
+    #[cfg(feature = "half")]
+    #[test]
+    fn every_position_round_trips_in_the_small_formats() {
+        use half::{bf16, f16};
+        for growth in [Growth::Equal, Growth::Weighted] {
+            for (base, digits) in [(16, 2), (10, 2), (16, 1), (2, 8), (7, 3)] {
+                if let Ok(exqpe) =
+                    Exqpe::<bf16>::new(4.0, 0.5, 8 * digits as usize, base, digits, growth)
+                {
+                    let length = PositionEncoding::length(&exqpe);
+                    round_trips(&exqpe, 0..length.min(100_000));
+                }
+                if let Ok(exqpe) =
+                    Exqpe::<f16>::new(0.0, 0.125, digits as usize, base, digits, growth)
+                {
+                    let length = PositionEncoding::length(&exqpe);
+                    round_trips(&exqpe, 0..length.min(100_000));
+                }
+            }
+        }
+        // S=4 θ=1/2: bfloat16 holds 4 + a/2 up to 128 exactly, so the top digit has 249 values.
+        let lossless = Exqpe::<bf16>::new(4.0, 0.5, 8, 16, 2, Growth::Equal).unwrap();
+        assert_eq!(PositionEncoding::length(&lossless), 16 * 249);
+        // S=16 θ=1/16 needs 9 digits after the first value: refused, not rounded.
+        let rounded = Exqpe::<bf16>::new(16.0, 0.0625, 8, 16, 2, Growth::Weighted);
+        assert_eq!(rounded, Err(PositionError::Step { start: 16.0, step: 0.0625 }));
+    }
+
+    #[test]
+    fn one_digit_is_expe_on_an_exact_grid() {
+        let exqpe = Exqpe::<f32>::new(16.0, 0.0625, 4, 10, 1, Growth::Weighted).unwrap();
+        let expe = super::super::Expe::<f32>::new(16.0, 0.0625, 4).unwrap();
+        for n in [0, 1, 9, 10, 11, 12_345, 1_000_000] {
+            let mut code = [0.0];
+            exqpe.encode(n, &mut code).unwrap();
+            assert_eq!(Ok(code[0]), expe.encode(n));
+        }
+    }
+
+    #[test]
+    fn shapes_are_checked() {
+        for (width, base, digits) in [(8, 16, 0), (8, 1, 2), (9, 16, 2), (9, 2, 9), (0, 16, 1)] {
+            let built = Exqpe::<f32>::new(0.0, 1.0, width, base, digits, Growth::Equal);
+            assert_eq!(built, Err(PositionError::Digits { digits, base, width }));
+        }
+        let inexact = Exqpe::<f32>::new(0.0, 0.1, 2, 16, 2, Growth::Equal);
+        // 0.1f32 has 24 significant digits, so most of its multiples have more.
+        assert_eq!(inexact, Err(PositionError::Inexact { digit: 0 }));
+    }
+}

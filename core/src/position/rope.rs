@@ -1,0 +1,141 @@
+use super::{PositionEncoding, PositionError, Scaling};
+use crate::num::Element;
+
+/// RoPE: queries and keys of a head are rotated by angles linear in the position (Su et al. 2021,
+/// arXiv 2104.09864), so that their product depends on the distance alone.
+///
+/// Column `i` pairs with column `i + d_h/2`; the pair turns by `n·base^(−2i/d_h)`, with the
+/// frequencies optionally stretched by a [`Scaling`]. The angle is kept as an integer fraction of a
+/// turn, so it is exact at any position.
+///
+/// ```
+/// use expe_core::position::{PositionEncoding, Rope, Scaling, rotate};
+/// let rope = Rope::new(10_000.0, 4, Scaling::None)?;
+/// let mut table = [0.0f32; 4];
+/// PositionEncoding::<f32>::rotation(&rope, 2, &mut table)?;
+/// let mut head = [1.0f32, 0.0, 0.0, 1.0];
+/// rotate(&table, &mut head);
+/// assert!((head[0] - 2f32.cos()).abs() < 2e-7 && (head[2] - 2f32.sin()).abs() < 2e-7);
+/// # Ok::<(), expe_core::position::PositionError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rope {
+    base: f32,
+    head_width: usize,
+    scaling: Scaling,
+}
+
+impl Rope {
+    /// Rotations of heads of `head_width` columns.
+    ///
+    /// # Errors
+    /// [`PositionError::Parameter`] for a base that is not finite and above 1 or a bad scaling,
+    /// [`PositionError::Width`] for an odd width or none.
+    pub fn new(base: f32, head_width: usize, scaling: Scaling) -> Result<Self, PositionError> {
+        if !(base.is_finite() && base > 1.0) {
+            return Err(PositionError::Parameter { value: base });
+        }
+        if head_width == 0 || head_width & 1 == 1 {
+            let expected = head_width.saturating_add(1);
+            return Err(PositionError::Width { expected, found: head_width });
+        }
+        scaling.check()?;
+        Ok(Self { base, head_width, scaling })
+    }
+}
+
+impl<T: Element> PositionEncoding<T> for Rope {
+    fn rotates(&self) -> bool {
+        true
+    }
+
+    fn rotation(&self, n: u32, table: &mut [f32]) -> Result<(), PositionError> {
+        if table.len() != self.head_width {
+            return Err(PositionError::Width { expected: self.head_width, found: table.len() });
+        }
+        let magnitude = self.scaling.magnitude();
+        let frequencies = self.scaling.frequencies(self.base, self.head_width);
+        let Some((cosines, sines)) = table.split_at_mut_checked(self.head_width / 2) else {
+            return Ok(());
+        };
+        for ((c, s), turn) in cosines.iter_mut().zip(sines).zip(frequencies) {
+            let (sin, cos) = turn.at(n).sin_cos();
+            (*c, *s) = (cos * magnitude, sin * magnitude);
+        }
+        Ok(())
+    }
+}
+
+/// Rotate one head by a table of cosines and sines: `(x_i, x_j) ← (x_i·c − x_j·s, x_j·c + x_i·s)`
+/// with `j = i + head.len()/2`.
+///
+/// A table or head of another length is rotated as far as the shorter one reaches.
+pub fn rotate<T: Element>(table: &[f32], head: &mut [T]) {
+    let half = head.len() / 2;
+    let (Some((cosines, sines)), Some((low, high))) =
+        (table.split_at_checked(half), head.split_at_mut_checked(half))
+    else {
+        return;
+    };
+    for (((a, b), c), s) in low.iter_mut().zip(high).zip(cosines).zip(sines) {
+        let (x, y) = (a.to_f32(), b.to_f32());
+        *a = T::from_f32(x * c - y * s);
+        *b = T::from_f32(y * c + x * s);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    fn turns(scaling: Scaling, width: usize) -> Vec<f64> {
+        scaling.frequencies(10_000.0, width).map(|turn| turn.turns()).collect()
+    }
+
+    #[test]
+    fn products_depend_on_the_distance_alone() {
+        let rope = Rope::new(10_000.0, 8, Scaling::None).unwrap();
+        let product = |n: u32, m: u32| -> f64 {
+            let (mut table, mut q, mut k) =
+                ([0.0; 8], [0.3f32, -1.0, 0.7, 2.0, -0.2, 0.9, 1.1, -0.5], [1.0f32; 8]);
+            PositionEncoding::<f32>::rotation(&rope, n, &mut table).unwrap();
+            rotate(&table, &mut q);
+            PositionEncoding::<f32>::rotation(&rope, m, &mut table).unwrap();
+            rotate(&table, &mut k);
+            q.iter().zip(k).map(|(a, b)| f64::from(*a) * f64::from(b)).sum()
+        };
+        // Twelve roundings of values below 4: 12 · 4 · 2^-24 with a margin for the sines.
+        for shift in [1, 1_000, 1 << 20, 1 << 30] {
+            assert!((product(17, 5) - product(17 + shift, 5 + shift)).abs() < 5e-6, "{shift}");
+        }
+    }
+
+    #[test]
+    fn scalings_do_what_their_papers_say() {
+        let plain = turns(Scaling::None, 64);
+        for (plain, linear) in plain.iter().zip(turns(Scaling::Linear { factor: 4.0 }, 64)) {
+            assert!((plain / 4.0 / linear - 1.0).abs() < 1e-12);
+        }
+        // The base is an f32, so are the frequencies that follow from it.
+        let ntk = turns(Scaling::Ntk { factor: 4.0 }, 64);
+        assert_eq!(plain[0], ntk[0]);
+        assert!((plain[31] / 4.0 / ntk[31] - 1.0).abs() < 1e-6);
+        let yarn = turns(Scaling::Yarn { factor: 4.0, original: 2_048 }, 64);
+        assert_eq!(plain[0], yarn[0]);
+        assert!((plain[31] / 4.0 / yarn[31] - 1.0).abs() < 1e-12);
+        assert!(yarn.iter().zip(&plain).all(|(y, p)| *y <= *p && *y >= p / 4.0 - 1e-15));
+        assert!(
+            (Scaling::Yarn { factor: 4.0, original: 64 }.magnitude() - 1.138_629_4).abs() < 1e-6
+        );
+    }
+
+    #[test]
+    fn parameters_are_checked() {
+        assert!(Rope::new(f32::NAN, 4, Scaling::None).is_err());
+        assert!(Rope::new(1.0, 4, Scaling::None).is_err());
+        assert!(Rope::new(10_000.0, 5, Scaling::None).is_err());
+        assert!(Rope::new(10_000.0, 4, Scaling::Linear { factor: 0.5 }).is_err());
+        assert!(Rope::new(10_000.0, 4, Scaling::Yarn { factor: 2.0, original: 0 }).is_err());
+    }
+}
