@@ -1,0 +1,62 @@
+//! Decodes the frames of a `defmt` log.
+
+use std::io::Write;
+
+use anyhow::{Context as _, Result, ensure};
+use defmt_decoder::{DecodeError, StreamDecoder, Table};
+
+/// The format strings of a firmware.
+///
+/// # Errors
+///
+/// A file that is not a well-formed ELF file, has no `.defmt` section, or was made by an
+/// incompatible version of `defmt`.
+pub fn format_table(elf: &[u8]) -> Result<Table> {
+    Table::parse(elf)?.context("the firmware has no `.defmt` section, hence no log to decode")
+}
+
+/// Prints frames as lines: the level (none for `defmt::println!`) and the message.
+pub struct LogPrinter<'t, W> {
+    decoder: Box<dyn StreamDecoder + Send + Sync + 't>,
+    output: W,
+    malformed: usize,
+}
+
+impl<'t, W: Write> LogPrinter<'t, W> {
+    /// A printer to `output` of frames whose format strings are in `table`.
+    pub fn new(table: &'t Table, output: W) -> Self {
+        Self { decoder: table.new_stream_decoder(), output, malformed: 0 }
+    }
+
+    /// Prints the frames that `bytes` complete; the rest waits for the next call.
+    ///
+    /// # Errors
+    ///
+    /// The output cannot be written.
+    pub fn print(&mut self, bytes: &[u8]) -> Result<()> {
+        self.decoder.received(bytes);
+        loop {
+            match self.decoder.decode() {
+                Ok(frame) => {
+                    if let Some(level) = frame.level() {
+                        write!(self.output, "{:5} ", level.as_str().to_uppercase())?;
+                    }
+                    writeln!(self.output, "{}", frame.display_message())?;
+                }
+                Err(DecodeError::UnexpectedEof) => return Ok(self.output.flush()?),
+                // The decoder drops the frame and goes on behind it.
+                Err(DecodeError::Malformed) => self.malformed += 1,
+            }
+        }
+    }
+
+    /// Ends the log.
+    ///
+    /// # Errors
+    ///
+    /// Some frames could not be decoded.
+    pub fn finish(self) -> Result<()> {
+        ensure!(self.malformed == 0, "{} log frames could not be decoded", self.malformed);
+        Ok(())
+    }
+}
