@@ -1,5 +1,6 @@
 //! Train, compare, export and run transformers with exact positional encodings.
 
+pub mod atomic;
 pub mod data;
 pub mod model;
 pub mod report;

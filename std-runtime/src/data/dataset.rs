@@ -1,0 +1,77 @@
+//! Token streams for training and validation.
+
+use xxhash_rust::xxh3::Xxh3;
+
+use super::split::Part;
+use super::{Corpus, DataError, Tokenizer};
+
+/// The tokens of a corpus: one stream to train on, one that training never sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dataset {
+    train: Vec<u32>,
+    validation: Vec<u32>,
+}
+
+/// What stands between two texts of a stream.
+const BETWEEN_TEXTS: &str = "\n\n";
+
+impl Dataset {
+    /// Encode a corpus; the texts of a stream follow one another with a blank line between them.
+    ///
+    /// # Errors
+    /// [`DataError::Changed`] where a file was changed since it was opened.
+    ///
+    /// ```
+    /// use expe_runtime::data::{Corpus, Dataset, Source, Tokenizer};
+    /// let corpus = Corpus::open(&["stories:1:20k".parse::<Source>()?])?;
+    /// let data = Dataset::encode(&corpus, &Tokenizer::Byte)?;
+    /// assert_eq!(data.train().len() + data.validation().len(), corpus.bytes());
+    /// # Ok::<(), expe_runtime::data::DataError>(())
+    /// ```
+    pub fn encode(corpus: &Corpus, tokenizer: &Tokenizer) -> Result<Self, DataError> {
+        Ok(Self {
+            train: stream(corpus, &corpus.split().train, tokenizer)?,
+            validation: stream(corpus, &corpus.split().validation, tokenizer)?,
+        })
+    }
+
+    /// Tokens to train on.
+    pub fn train(&self) -> &[u32] {
+        &self.train
+    }
+
+    /// Tokens held out.
+    pub fn validation(&self) -> &[u32] {
+        &self.validation
+    }
+
+    /// All tokens of the corpus: both streams, training first, for a model that was not trained on
+    /// any of them.
+    pub fn into_whole(mut self) -> Vec<u32> {
+        self.train.append(&mut self.validation);
+        self.train
+    }
+
+    /// Hash of both streams, to notice on resuming that the text is not the same.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hash = Xxh3::new();
+        for stream in [&self.train, &self.validation] {
+            hash.update(&(stream.len() as u64).to_le_bytes());
+            for token in stream {
+                hash.update(&token.to_le_bytes());
+            }
+        }
+        hash.digest()
+    }
+}
+
+fn stream(corpus: &Corpus, parts: &[Part], tokenizer: &Tokenizer) -> Result<Vec<u32>, DataError> {
+    let mut texts = Vec::new();
+    for part in parts {
+        if !texts.is_empty() {
+            texts.push(BETWEEN_TEXTS.as_bytes());
+        }
+        texts.push(corpus.text(part)?.as_bytes());
+    }
+    Ok(tokenizer.encode_texts(texts))
+}

@@ -1,0 +1,63 @@
+//! Sentences with slots.
+
+use expe_core::num::Random;
+
+use super::words::{Person, Place};
+
+/// Draw one of `choices`.
+pub(super) fn pick<T: Copy>(random: &mut Random, choices: &[T]) -> T {
+    choices[random.below(choices.len() as u32) as usize]
+}
+
+/// Draw `N` different members of `choices`, which must have at least `N`.
+pub(super) fn pick_distinct<T: Copy, const N: usize>(random: &mut Random, choices: &[T]) -> [T; N] {
+    let mut left: Vec<T> = choices.to_vec();
+    std::array::from_fn(|_| left.swap_remove(random.below(left.len() as u32) as usize))
+}
+
+/// What the slots of a template stand for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Slots(Vec<(String, String)>);
+
+impl Slots {
+    /// Let `{name}` stand for `value`.
+    pub fn set(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.0.push((format!("{{{name}}}"), value.into()));
+        self
+    }
+
+    /// Let `{x}`, `{x-subject}`, `{x-object}` and `{x-own}` stand for a person, named `x` here.
+    pub fn person(self, name: &str, person: Person) -> Self {
+        self.set(name, person.name)
+            .set(&format!("{name}-subject"), person.subject)
+            .set(&format!("{name}-object"), person.object)
+            .set(&format!("{name}-own"), person.possessive)
+    }
+
+    /// Let `{x}` stand for a place's name and `{in-x}` for the place with its preposition.
+    pub fn place(self, name: &str, place: Place) -> Self {
+        self.set(name, place.name)
+            .set(&format!("in-{name}"), format!("{} {}", place.preposition, place.name))
+    }
+
+    /// Fill a template and make its first letter a capital.
+    pub fn fill(&self, template: &str) -> String {
+        let mut sentence = template.to_owned();
+        for (slot, value) in &self.0 {
+            if sentence.contains(slot.as_str()) {
+                sentence = sentence.replace(slot.as_str(), value);
+            }
+        }
+        let first = sentence.bytes().position(|byte| byte.is_ascii_alphabetic()).unwrap_or(0);
+        if let Some(letter) = sentence.get_mut(first..=first) {
+            letter.make_ascii_uppercase();
+        }
+        sentence
+    }
+}
+
+/// Put `a` or `an` in front of a noun phrase.
+pub(super) fn with_article(phrase: &str) -> String {
+    let article = if phrase.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {phrase}")
+}

@@ -1,0 +1,183 @@
+//! Windows of tokens: what one sequence of a batch sees.
+//!
+//! A window of length `n` holds `n + 1` tokens: the first `n` are the input, the last `n` what is
+//! to be predicted. Windows are slices of one stream, so they never cross from training text into
+//! validation text.
+
+use expe_core::num::Random;
+
+use super::DataError;
+
+/// Training windows at random places; a pure function of `(seed, step, index)`.
+///
+/// Nothing is remembered between two calls, so training that is resumed at a step sees what it
+/// would have seen.
+#[derive(Debug, Clone, Copy)]
+pub struct TrainWindows<'a> {
+    tokens: &'a [u32],
+    length: usize,
+    seed: u64,
+}
+
+impl<'a> TrainWindows<'a> {
+    /// Cut windows of `length + 1` tokens out of `tokens`.
+    ///
+    /// # Errors
+    /// [`DataError::TooShort`] if not one window fits, [`DataError::ZeroLength`].
+    pub fn new(tokens: &'a [u32], length: usize, seed: u64) -> Result<Self, DataError> {
+        require(tokens, length, "training")?;
+        Ok(Self { tokens, length, seed })
+    }
+
+    /// Number of places at which a window can start.
+    pub fn places(&self) -> usize {
+        self.tokens.len() - self.length
+    }
+
+    /// Window `index` of the batch of `step`: `length + 1` tokens, every place equally likely.
+    ///
+    /// ```
+    /// use expe_runtime::data::TrainWindows;
+    /// let tokens: Vec<u32> = (0..1000).collect();
+    /// let windows = TrainWindows::new(&tokens, 64, 42)?;
+    /// assert_eq!(windows.window(10, 3).len(), 65);
+    /// assert_eq!(windows.window(10, 3), windows.window(10, 3));
+    /// # Ok::<(), expe_runtime::data::DataError>(())
+    /// ```
+    pub fn window(&self, step: u64, index: u64) -> &'a [u32] {
+        let step_seed = Random::keyed(self.seed, step).next_u64();
+        let bits = Random::keyed(step_seed, index).next_u64();
+        // The high word of bits · places is uniform up to places / 2^64.
+        let place = ((u128::from(bits) * self.places() as u128) >> 64) as usize;
+        &self.tokens[place..=place + self.length]
+    }
+}
+
+/// Consecutive windows of `length + 1` tokens: each starts with the last token of the one before,
+/// so every token but the first is predicted once. What does not fill a window is left out.
+///
+/// # Errors
+/// [`DataError::TooShort`] if not one window fits, [`DataError::ZeroLength`].
+pub fn consecutive_windows(
+    tokens: &[u32],
+    length: usize,
+) -> Result<impl ExactSizeIterator<Item = &[u32]> + Clone, DataError> {
+    windows_with_common_ends(tokens, length, length)
+}
+
+/// Windows of `length + 1` tokens that end where the consecutive windows of length `every` end.
+///
+/// For a fixed `every ≥ length`, the last tokens of the windows are the same for each `length`, and
+/// only the context in front of them changes.
+///
+/// # Errors
+/// [`DataError::TooShort`] if not one window of length `max(every, length)` fits,
+/// [`DataError::ZeroLength`].
+pub fn windows_with_common_ends(
+    tokens: &[u32],
+    length: usize,
+    every: usize,
+) -> Result<impl ExactSizeIterator<Item = &[u32]> + Clone, DataError> {
+    let every = every.max(length);
+    require(tokens, every, "validation")?;
+    if length == 0 {
+        return Err(DataError::ZeroLength);
+    }
+    let count = (tokens.len() - 1) / every;
+    Ok((0..count).map(move |window| {
+        let end = (window + 1) * every;
+        &tokens[end - length..=end]
+    }))
+}
+
+fn require(tokens: &[u32], length: usize, part: &'static str) -> Result<(), DataError> {
+    if length == 0 {
+        return Err(DataError::ZeroLength);
+    }
+    let needed = length.saturating_add(1);
+    if tokens.len() < needed {
+        return Err(DataError::TooShort { part, found: tokens.len(), needed, length });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn training_windows_are_a_pure_function_and_cover_the_text() {
+        let tokens: Vec<u32> = (0..100).collect();
+        let windows = TrainWindows::new(&tokens, 9, 5).unwrap();
+        let mut starts = [0_u32; 91];
+        for step in 0..910 {
+            for index in 0..10 {
+                let window = windows.window(step, index);
+                assert_eq!(window.len(), 10);
+                assert!(window.windows(2).all(|pair| pair[1] == pair[0] + 1));
+                assert_eq!(window, windows.window(step, index));
+                starts[window[0] as usize] += 1;
+            }
+        }
+        // 9 100 draws over 91 places: a count is binomial with mean 100 and deviation under 10; six
+        // deviations are passed with a probability of 91·2e-9.
+        assert!(starts.iter().all(|&count| (40..=160).contains(&count)), "{starts:?}");
+    }
+
+    #[test]
+    fn seed_step_and_index_all_matter() {
+        let tokens: Vec<u32> = (0..1_000_000).collect();
+        let start =
+            |seed, step, index| TrainWindows::new(&tokens, 1, seed).unwrap().window(step, index)[0];
+        let starts =
+            [start(1, 2, 3), start(2, 2, 3), start(1, 3, 3), start(1, 2, 4), start(1, 3, 2)];
+        let distinct: std::collections::HashSet<u32> = starts.into_iter().collect();
+        assert_eq!(distinct.len(), starts.len(), "{starts:?}");
+    }
+
+    #[test]
+    fn the_only_window_of_a_short_text() {
+        let tokens = [4, 5, 6];
+        let windows = TrainWindows::new(&tokens, 2, 0).unwrap();
+        assert_eq!(windows.window(0, 0), tokens);
+        match TrainWindows::new(&tokens, 3, 0) {
+            Err(DataError::TooShort { part: "training", found: 3, needed: 4, length: 3 }) => {}
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(TrainWindows::new(&tokens, 0, 0), Err(DataError::ZeroLength)));
+        assert!(TrainWindows::new(&tokens, usize::MAX, 0).is_err());
+    }
+
+    #[test]
+    fn consecutive_windows_predict_every_token_once() {
+        let tokens: Vec<u32> = (0..101).collect();
+        for length in [1, 7, 10, 33, 100] {
+            let predicted: Vec<u32> = consecutive_windows(&tokens, length)
+                .unwrap()
+                .flat_map(|window| window[1..].iter().copied())
+                .collect();
+            let expected: Vec<u32> = (1..=(100 / length * length) as u32).collect();
+            assert_eq!(predicted, expected, "length {length}");
+        }
+        assert!(consecutive_windows(&tokens, 101).is_err());
+        assert!(consecutive_windows(&tokens, 0).is_err());
+    }
+
+    #[test]
+    fn common_ends_do_not_depend_on_the_length() {
+        let tokens: Vec<u32> = (0..1000).collect();
+        let last_five = |length| -> Vec<Vec<u32>> {
+            windows_with_common_ends(&tokens, length, 80)
+                .unwrap()
+                .map(|window| {
+                    assert_eq!(window.len(), length + 1);
+                    window[length - 4..].to_vec()
+                })
+                .collect()
+        };
+        for length in [5, 10, 20, 40] {
+            assert_eq!(last_five(length), last_five(80));
+        }
+        assert_eq!(last_five(80).len(), 12);
+    }
+}
