@@ -33,7 +33,10 @@ compile_error!(
     "expe-core reads little-endian model files in place; big-endian targets are not supported"
 );
 
+pub mod format;
+pub mod kernels;
 pub mod model;
 pub mod num;
 pub mod position;
 pub mod tensor;
+pub mod token;

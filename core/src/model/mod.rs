@@ -1,5 +1,46 @@
 //! A decoder-only transformer: configuration, weights, key-value cache, forward pass, sampling.
+//!
+//! ```
+//! # use expe_core::format::{FormatError, Model};
+//! # use expe_core::model::{Decoder, KvCache, Sampler, Workspace};
+//! # use expe_core::token::TextStream;
+//! # fn generate(file: &[u8], prompt: &[u8]) -> Result<String, Box<dyn core::error::Error>> {
+//! let model = Model::new(file)?;
+//! let config = model.config();
+//! let decoder = Decoder::new(&model, model.position()?)?;
+//!
+//! // Room for 256 positions; prompts are read 8 tokens at a time.
+//! let (mut cache, mut workspace) =
+//!     (vec![0.0; config.cache_len(256)], vec![0.0; config.workspace_len(8, 256)]);
+//! let mut cache = KvCache::new(config, 256, &mut cache)?;
+//! let mut workspace = Workspace::new(config, 8, 256, &mut workspace)?;
+//!
+//! let mut tokens = [0; 256];
+//! let prompt = model.tokenizer().encode(prompt, &mut tokens)?;
+//! let mut sampler = Sampler::new(0.8, 40, 7)?;
+//! let mut token = sampler.sample(decoder.forward(prompt, &mut cache, &mut workspace)?)?;
+//! let (mut stream, mut text) = (TextStream::new(), String::new());
+//! while cache.len() < cache.capacity() {
+//!     for byte in model.tokenizer().decode(token).into_iter().flatten() {
+//!         stream.push(byte, |c| text.push(c));
+//!     }
+//!     token = sampler.sample(decoder.forward(&[token], &mut cache, &mut workspace)?)?;
+//! }
+//! # Ok(text)
+//! # }
+//! ```
 
+mod attention;
 mod config;
+mod decoder;
+mod error;
+mod kv_cache;
+mod sampler;
+mod workspace;
 
 pub use config::{Activation, Config, ConfigError, MAX_DIMENSION, Norm};
+pub use decoder::Decoder;
+pub use error::{DecodeError, MemoryError};
+pub use kv_cache::KvCache;
+pub use sampler::{SampleError, Sampler};
+pub use workspace::Workspace;

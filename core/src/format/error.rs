@@ -1,0 +1,150 @@
+use core::fmt;
+
+use super::TensorId;
+use crate::model::ConfigError;
+use crate::token::MergeError;
+
+/// Why bytes are not a model file, or why a model cannot be written as one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum FormatError {
+    /// The file ends before what it must hold.
+    TooShort {
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes found.
+        found: u64,
+    },
+    /// The first eight bytes are not those of a model file.
+    Magic,
+    /// The file's version is not known here.
+    Version {
+        /// The file's version.
+        found: u32,
+    },
+    /// A length in the file is not what follows from the rest of it.
+    Length {
+        /// Which length.
+        what: &'static str,
+        /// What it must be.
+        expected: u64,
+        /// What it is.
+        found: u64,
+    },
+    /// The bytes do not begin at a multiple of [`ALIGNMENT`](super::ALIGNMENT).
+    Misaligned {
+        /// The address modulo the alignment.
+        remainder: usize,
+    },
+    /// The checksum is not that of the bytes: the file is damaged.
+    Checksum {
+        /// As stored.
+        stored: u32,
+        /// As computed.
+        computed: u32,
+    },
+    /// A field has a value that version 1 does not define.
+    Unknown {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: u32,
+    },
+    /// A byte that must be zero is not: reserved, unused with these settings, or padding.
+    Reserved {
+        /// Its offset from the start of the file.
+        offset: u64,
+    },
+    /// The configuration is not a model.
+    Config(ConfigError),
+    /// The vocabulary is not the tokenizer's.
+    Vocabulary {
+        /// Tokens of the model.
+        model: usize,
+        /// Tokens of the tokenizer.
+        tokenizer: usize,
+    },
+    /// The tokenizer's merges are not usable.
+    Merges(MergeError),
+    /// A directory entry is not the one that the configuration demands.
+    Entry {
+        /// The tensor.
+        tensor: TensorId,
+        /// The entry's field.
+        field: &'static str,
+        /// What it must be.
+        expected: u64,
+        /// What it is.
+        found: u64,
+    },
+    /// A weight is infinite or NaN.
+    NotFinite {
+        /// The tensor that holds it.
+        tensor: TensorId,
+    },
+    /// The tensors of this configuration have more bytes than 64 bits can count.
+    TooLarge,
+}
+
+impl fmt::Display for FormatError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::TooShort { needed, found } => {
+                write!(f, "the model file needs {needed} bytes, found {found}; it is cut off")
+            }
+            Self::Magic => f.write_str("not an .expe model file: it does not begin with its magic"),
+            Self::Version { found } => write!(
+                f,
+                "version {found} of the model file is not known, only version {}; \
+                 export it again or use a newer library",
+                super::VERSION
+            ),
+            Self::Length { what, expected, found } => {
+                write!(f, "the {what} must be {expected} bytes, found {found}")
+            }
+            Self::Misaligned { remainder } => write!(
+                f,
+                "the model begins {remainder} bytes past a multiple of {}; \
+                 align it, in firmware with `include_model!`",
+                super::ALIGNMENT
+            ),
+            Self::Checksum { stored, computed } => write!(
+                f,
+                "the checksum is {computed:#010x}, the file says {stored:#010x}; \
+                 it is damaged, copy or export it again"
+            ),
+            Self::Unknown { field, value } => {
+                write!(f, "`{field}` is {value}, which version {} does not define", super::VERSION)
+            }
+            Self::Reserved { offset } => write!(f, "byte {offset} must be zero"),
+            Self::Config(error) => write!(f, "the model's configuration: {error}"),
+            Self::Vocabulary { model, tokenizer } => write!(
+                f,
+                "the model has {model} tokens and its tokenizer {tokenizer}; they must agree"
+            ),
+            Self::Merges(error) => write!(f, "the tokenizer: {error}"),
+            Self::Entry { tensor, field, expected, found } => {
+                write!(f, "{tensor}: `{field}` must be {expected}, found {found}")
+            }
+            Self::NotFinite { tensor } => {
+                write!(f, "{tensor} holds a weight that is infinite or not a number")
+            }
+            Self::TooLarge => f.write_str("the tensors of this configuration are too large"),
+        }
+    }
+}
+
+impl core::error::Error for FormatError {}
+
+impl From<ConfigError> for FormatError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl From<MergeError> for FormatError {
+    fn from(error: MergeError) -> Self {
+        Self::Merges(error)
+    }
+}

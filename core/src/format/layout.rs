@@ -1,0 +1,239 @@
+use core::fmt;
+
+use crate::model::{Activation, Config};
+use crate::position::PositionConfig;
+
+/// The numeric format of one stored tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Numbers {
+    /// IEEE 754 single precision, code 0.
+    F32,
+    /// IEEE 754 half precision, code 1; matrices only.
+    F16,
+}
+
+impl Numbers {
+    /// Bytes of one element.
+    pub const fn size(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+        }
+    }
+
+    /// The code that stands for this format in the file.
+    pub const fn code(self) -> u16 {
+        self as u16
+    }
+
+    /// The format of a code; `None` for an unknown one.
+    pub const fn from_code(code: u16) -> Option<Self> {
+        match code {
+            0 => Some(Self::F32),
+            1 => Some(Self::F16),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Numbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+        })
+    }
+}
+
+/// What a tensor is for; the discriminant is its code in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u16)]
+pub enum TensorKind {
+    /// Token embeddings `[vocab, width]`.
+    Embed = 0,
+    /// Learned positions `[context, width]`, only with the learned encoding.
+    Position = 1,
+    /// Gain of the norm before attention `[1, width]`.
+    AttnNorm = 2,
+    /// Query projection `[heads·head_width, width − l]`, without the overridden columns.
+    Wq = 3,
+    /// Sums of the query projection's overridden columns, one row per digit:
+    /// `[D, heads·head_width]`; only with an encoding that overrides.
+    QueryColumns = 4,
+    /// Key projection `[kv_heads·head_width, width − l]`, without the overridden columns.
+    Wk = 5,
+    /// Sums of the key projection's overridden columns: `[D, kv_heads·head_width]`.
+    KeyColumns = 6,
+    /// Value projection `[kv_heads·head_width, width]`.
+    Wv = 7,
+    /// Output projection of the attention `[width, heads·head_width]`.
+    Wo = 8,
+    /// Gain of the norm before the MLP `[1, width]`.
+    MlpNorm = 9,
+    /// Inner projection of the MLP `[hidden, width]`.
+    W1 = 10,
+    /// Gate of the MLP `[hidden, width]`, only with SwiGLU.
+    W3 = 11,
+    /// Outer projection of the MLP `[width, hidden]`.
+    W2 = 12,
+    /// Gain of the norm before the head `[1, width]`.
+    FinalNorm = 13,
+    /// Output head `[vocab, width]`; absent if it is the embedding.
+    Head = 14,
+}
+
+impl TensorKind {
+    const FIRST: [Self; 2] = [Self::Embed, Self::Position];
+    const LAYER: [Self; 11] = [
+        Self::AttnNorm,
+        Self::Wq,
+        Self::QueryColumns,
+        Self::Wk,
+        Self::KeyColumns,
+        Self::Wv,
+        Self::Wo,
+        Self::MlpNorm,
+        Self::W1,
+        Self::W3,
+        Self::W2,
+    ];
+    const LAST: [Self; 2] = [Self::FinalNorm, Self::Head];
+
+    /// The code that stands for this kind in the file.
+    pub const fn code(self) -> u16 {
+        self as u16
+    }
+
+    /// Whether it is a weight matrix, which may be stored in any format; the others are `f32`.
+    pub const fn is_matrix(self) -> bool {
+        !matches!(
+            self,
+            Self::Position
+                | Self::AttnNorm
+                | Self::QueryColumns
+                | Self::KeyColumns
+                | Self::MlpNorm
+                | Self::FinalNorm
+        )
+    }
+
+    /// `(rows, columns)` in a model of this configuration; `None` if it has no such tensor.
+    pub const fn shape(self, config: &Config) -> Option<(usize, usize)> {
+        let Config { vocab, width, hidden, .. } = *config;
+        let columns = config.columns();
+        let free = width.saturating_sub(columns.width);
+        let (queries, keys) = (config.query_width(), config.key_width());
+        let shape = match self {
+            Self::Embed => (vocab, width),
+            Self::Position if matches!(config.position, PositionConfig::Learned) => {
+                (config.context, width)
+            }
+            Self::AttnNorm | Self::MlpNorm | Self::FinalNorm => (1, width),
+            Self::Wq => (queries, free),
+            Self::Wk => (keys, free),
+            Self::QueryColumns if columns.digits > 0 => (columns.digits, queries),
+            Self::KeyColumns if columns.digits > 0 => (columns.digits, keys),
+            Self::Wv => (keys, width),
+            Self::Wo => (width, queries),
+            Self::W1 => (hidden, width),
+            Self::W3 if matches!(config.activation, Activation::SwiGlu) => (hidden, width),
+            Self::W2 => (width, hidden),
+            Self::Head if !config.tied_head => (vocab, width),
+            _ => return None,
+        };
+        Some(shape)
+    }
+}
+
+/// One tensor of a model: its kind and the layer it belongs to.
+///
+/// It displays under the name that the tensor has in `model.safetensors`, such as
+/// `layers.3.attn.wq.weight`; the sums of overridden columns, which only the `.expe` file has, are
+/// `layers.3.attn.wq.columns` and `layers.3.attn.wk.columns`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct TensorId {
+    /// What it is for.
+    pub kind: TensorKind,
+    /// Its layer, counted from 0; 0 for the tensors outside the layers.
+    pub layer: u32,
+}
+
+impl fmt::Display for TensorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.kind {
+            TensorKind::Embed => return f.write_str("embed.weight"),
+            TensorKind::Position => return f.write_str("position.weight"),
+            TensorKind::FinalNorm => return f.write_str("final_norm.weight"),
+            TensorKind::Head => return f.write_str("head.weight"),
+            TensorKind::AttnNorm => "attn_norm.weight",
+            TensorKind::Wq => "attn.wq.weight",
+            TensorKind::QueryColumns => "attn.wq.columns",
+            TensorKind::Wk => "attn.wk.weight",
+            TensorKind::KeyColumns => "attn.wk.columns",
+            TensorKind::Wv => "attn.wv.weight",
+            TensorKind::Wo => "attn.wo.weight",
+            TensorKind::MlpNorm => "mlp_norm.weight",
+            TensorKind::W1 => "mlp.w1.weight",
+            TensorKind::W3 => "mlp.w3.weight",
+            TensorKind::W2 => "mlp.w2.weight",
+        };
+        write!(f, "layers.{}.{name}", self.layer)
+    }
+}
+
+/// A tensor and its shape in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TensorShape {
+    /// Which tensor.
+    pub id: TensorId,
+    /// Rows.
+    pub rows: usize,
+    /// Columns.
+    pub columns: usize,
+}
+
+impl TensorShape {
+    /// Bytes in `numbers`, without padding; `None` past `u64`.
+    pub fn size(&self, numbers: Numbers) -> Option<u64> {
+        let rows = u64::try_from(self.rows).ok()?;
+        let columns = u64::try_from(self.columns).ok()?;
+        rows.checked_mul(columns)?.checked_mul(u64::from(numbers.size() as u32))
+    }
+}
+
+/// All tensors of a model of this configuration, in the file's order.
+///
+/// ```
+/// use expe_core::format::layout;
+/// use expe_core::model::{Activation, Config, Norm};
+/// use expe_core::position::PositionConfig;
+///
+/// let config = Config {
+///     vocab: 256, width: 64, layers: 2, heads: 4, kv_heads: 2, head_width: 16, hidden: 128,
+///     context: 64, norm: Norm::RmsNorm, epsilon: 1e-5, activation: Activation::SwiGlu,
+///     tied_head: true, position: PositionConfig::None,
+/// };
+/// let embed = layout(&config).next().unwrap();
+/// assert_eq!(embed.id.to_string(), "embed.weight");
+/// assert_eq!((embed.rows, embed.columns), (256, 64));
+/// assert_eq!(layout(&config).count(), 1 + 2 * 9 + 1);
+/// ```
+pub fn layout(config: &Config) -> impl Iterator<Item = TensorShape> + use<> {
+    let config = *config;
+    let layers = config.layers.try_into().unwrap_or(u32::MAX);
+    let outside = |kind| TensorId { kind, layer: 0 };
+    let inside = (0..layers)
+        .flat_map(|layer| TensorKind::LAYER.into_iter().map(move |kind| TensorId { kind, layer }));
+    TensorKind::FIRST
+        .into_iter()
+        .map(outside)
+        .chain(inside)
+        .chain(TensorKind::LAST.into_iter().map(outside))
+        .filter_map(move |id| {
+            let (rows, columns) = id.kind.shape(&config)?;
+            Some(TensorShape { id, rows, columns })
+        })
+}

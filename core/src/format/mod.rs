@@ -1,0 +1,191 @@
+//! The `.expe` model file, version 1: everything that inference needs, read in place.
+//!
+//! [`Model::new`] checks a file once, from the first byte to the last; after that no access can
+//! fail. [`Writer`] writes one. [`config`] reads the shape at compile time, so that firmware can
+//! size its memory.
+//!
+//! # The file, byte by byte
+//!
+//! All numbers are little-endian, floats IEEE 754. The file begins at an address that is a multiple
+//! of 16 ([`ALIGNMENT`]). It consists of the fixed part, the merges, the directory, zeros up to a
+//! multiple of 16, and the tensors, each followed by zeros up to a multiple of 16. Nothing follows.
+//! Every byte that this page does not give a meaning is zero, and so is every field that the chosen
+//! settings do not use; a file where one is not is refused.
+//!
+//! ## Fixed part, 128 bytes
+//!
+//! | offset | type | field |
+//! |---:|---|---|
+//! | 0 | 8 bytes | magic: `89 45 58 50 45 0D 0A 1A` (`\x89EXPE\r\n\x1a`, which text transfer would damage) |
+//! | 8 | u32 | version: 1 |
+//! | 12 | u32 | length of all in front of the tensors: `128 + 12·merges + 32·tensors`, rounded up to a multiple of 16 |
+//! | 16 | u64 | length of the file |
+//! | 24 | u32 | CRC-32 (ISO-HDLC, as in zip and PNG) of the bytes from 32 to the end |
+//! | 28 | u32 | zero |
+//! | 32 | u32 | `vocab`, tokens |
+//! | 36 | u32 | `width`, of the residual stream |
+//! | 40 | u32 | `layers` |
+//! | 44 | u32 | `heads`, of the query |
+//! | 48 | u32 | `kv_heads`, divides `heads` |
+//! | 52 | u32 | `head_width` |
+//! | 56 | u32 | `hidden`, inner width of the MLP |
+//! | 60 | u32 | `context`, training length |
+//! | 64 | f32 | `epsilon` of the norm |
+//! | 68 | u8 | norm: 0 RMSNorm, 1 LayerNorm without bias |
+//! | 69 | u8 | activation: 0 GELU (tanh form), 1 SwiGLU, 2 ReLU |
+//! | 70 | u8 | head: 0 a tensor of its own, 1 the embedding |
+//! | 71 | u8 | tokenizer: 0 bytes, 1 byte-level BPE |
+//! | 72 | u32 | number of merges; 0 with the byte tokenizer |
+//! | 76 | u32 | number of tensors |
+//! | 80 | u8 | position encoding: 0 none, 1 learned, 2 sinusoidal, 3 RoPE, 4 ALiBi, 5 ExPE, 6 ExQPE |
+//! | 81 | u8 | ExPE, ExQPE, beyond the collision-free length: 0 refuse, 1 saturate |
+//! | 82 | u8 | ExQPE, growth `g`: 0 equal (1), 1 weighted (`B`) |
+//! | 83 | u8 | RoPE, scaling: 0 none, 1 linear, 2 NTK-aware, 3 YaRN |
+//! | 84 | f32 | ExPE, ExQPE: start `S` |
+//! | 88 | f32 | ExPE, ExQPE: step `θ` |
+//! | 92 | u32 | ExPE, ExQPE: overridden columns `l` |
+//! | 96 | u32 | ExQPE: base `B` |
+//! | 100 | u32 | ExQPE: digits `D`, 1 to 8, divides `l` |
+//! | 104 | u32 | ExPE, ExQPE: 1 if there is a query cap, else 0 |
+//! | 108 | u32 | ExPE, ExQPE: the query cap |
+//! | 112 | f32 | sinusoidal, RoPE: base |
+//! | 116 | f32 | RoPE with scaling: factor |
+//! | 120 | u32 | RoPE with YaRN: original context |
+//! | 124 | u32 | zero |
+//!
+//! No dimension is 0 or above 2^24. The byte tokenizer has `vocab` = 256, BPE `vocab` = 256 + merges.
+//!
+//! ## Merges, 12 bytes each, in rank order
+//!
+//! | offset | type | field |
+//! |---:|---|---|
+//! | 0 | u32 | left token |
+//! | 4 | u32 | right token |
+//! | 8 | u32 | length of the merged token in bytes: the sum of the two lengths, at most 65 536 |
+//!
+//! Tokens 0 to 255 are the bytes; merge `r` makes token `256 + r` and refers to tokens below it.
+//!
+//! ## Directory, 32 bytes per tensor
+//!
+//! | offset | type | field |
+//! |---:|---|---|
+//! | 0 | u16 | kind: the number of a [`TensorKind`] |
+//! | 2 | u16 | numbers: 0 f32, 1 f16 (matrices only, see below) |
+//! | 4 | u32 | layer, from 0; 0 outside the layers |
+//! | 8 | u32 | rows |
+//! | 12 | u32 | columns |
+//! | 16 | u64 | offset from the start of the file, a multiple of 16 |
+//! | 24 | u64 | length in bytes: `rows · columns · 4` (f32) or `· 2` (f16) |
+//!
+//! The tensors stand in one order, given by [`layout`], in the directory as in the file, without
+//! gaps but the padding:
+//!
+//! | kind | name | shape | present |
+//! |---:|---|---|---|
+//! | 0 | `embed.weight` | `[vocab, width]` | always |
+//! | 1 | `position.weight` | `[context, width]`, f32 | learned positions |
+//! | 2 | `layers.N.attn_norm.weight` | `[1, width]`, f32 | always |
+//! | 3 | `layers.N.attn.wq.weight` | `[heads·head_width, width − l]` | always |
+//! | 4 | `layers.N.attn.wq.columns` | `[D, heads·head_width]`, f32 | ExPE (`D` = 1), ExQPE |
+//! | 5 | `layers.N.attn.wk.weight` | `[kv_heads·head_width, width − l]` | always |
+//! | 6 | `layers.N.attn.wk.columns` | `[D, kv_heads·head_width]`, f32 | ExPE, ExQPE |
+//! | 7 | `layers.N.attn.wv.weight` | `[kv_heads·head_width, width]` | always |
+//! | 8 | `layers.N.attn.wo.weight` | `[width, heads·head_width]` | always |
+//! | 9 | `layers.N.mlp_norm.weight` | `[1, width]`, f32 | always |
+//! | 10 | `layers.N.mlp.w1.weight` | `[hidden, width]` | always |
+//! | 11 | `layers.N.mlp.w3.weight` | `[hidden, width]` | SwiGLU |
+//! | 12 | `layers.N.mlp.w2.weight` | `[width, hidden]` | always |
+//! | 13 | `final_norm.weight` | `[1, width]`, f32 | always |
+//! | 14 | `head.weight` | `[vocab, width]` | head of its own |
+//!
+//! Matrices are row-major, `y_o = Σ_i W[o, i]·x_i`. All weights are finite.
+//!
+//! **Folded columns.** All overridden columns of digit `j` carry one value, so only the sum of their
+//! weights matters: with `r = l/D`, `columns[j, o] = Σ_{i = j·r}^{(j+1)·r − 1} W[o, i]`, and the
+//! matrices `wq` and `wk` are stored without their first `l` columns. `l` = 0 for the other encodings.
+
+mod directory;
+mod error;
+mod header;
+mod layout;
+mod model;
+mod writer;
+
+pub use error::FormatError;
+pub use layout::{Numbers, TensorId, TensorKind, TensorShape, layout};
+pub use model::{Layer, Layers, Model, StoredTensor};
+pub use writer::{WeightSource, WriteError, Writer};
+
+use crate::model::Config;
+use header::Header;
+
+/// The version of the file that is read and written here.
+pub const VERSION: u32 = 1;
+
+/// The file's first bytes.
+pub const MAGIC: [u8; 8] = *b"\x89EXPE\r\n\x1a";
+
+/// The multiple at which a file in memory and every tensor in it begin.
+pub const ALIGNMENT: usize = 16;
+
+/// The checksum of the bytes from [`CHECKED_FROM`] to the end. Those in front need none: each has
+/// one possible value.
+static CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+const CHECKED_FROM: usize = 32;
+
+/// Bytes of one merge.
+const MERGE_LEN: u64 = 12;
+/// Bytes of one directory entry.
+const ENTRY_LEN: usize = 32;
+
+/// The next multiple of [`ALIGNMENT`].
+const fn align(length: u64) -> Option<u64> {
+    length.checked_next_multiple_of(ALIGNMENT as u64)
+}
+
+/// The length of all in front of the tensors.
+fn header_len(merges: u32, tensors: u32) -> Option<u64> {
+    let merges = u64::from(merges) * MERGE_LEN;
+    let entries = u64::from(tensors) * ENTRY_LEN as u64;
+    align(Header::LEN as u64 + merges + entries)
+}
+
+/// The configuration in a model file's header, at compile time if need be, so that firmware can
+/// give its buffers their exact sizes. It looks at the fixed part alone; [`Model::new`] checks the
+/// whole file.
+///
+/// ```ignore
+/// const MODEL: &[u8] = expe_core::include_model!("model.expe");
+/// const CONFIG: Config = match expe_core::format::config(MODEL) {
+///     Ok(config) => config,
+///     Err(_) => panic!("not a model"),
+/// };
+/// static CACHE: StaticCell<[f32; CONFIG.cache_len(256)]> = StaticCell::new();
+/// ```
+///
+/// # Errors
+/// [`FormatError::TooShort`], [`FormatError::Magic`], [`FormatError::Version`],
+/// [`FormatError::Unknown`] or [`FormatError::Config`].
+pub const fn config(bytes: &[u8]) -> Result<Config, FormatError> {
+    match Header::parse(bytes) {
+        Ok(header) => Ok(header.config),
+        Err(error) => Err(error),
+    }
+}
+
+/// Bytes at an address that is a multiple of [`ALIGNMENT`], as [`Model::new`] needs them.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(16))]
+pub struct Aligned<B: ?Sized>(pub B);
+
+/// Include a model file in the program, aligned: `include_bytes!` for [`Model::new`].
+///
+/// The path is relative to the source file; the value is a `&'static [u8]`.
+#[macro_export]
+macro_rules! include_model {
+    ($path:expr) => {{
+        const MODEL: &$crate::format::Aligned<[u8]> =
+            &$crate::format::Aligned(*include_bytes!($path));
+        &MODEL.0
+    }};
+}

@@ -1,0 +1,296 @@
+use core::fmt;
+
+use zerocopy::IntoBytes;
+
+use super::directory::Entry;
+use super::header::{Header, TokenizerKind};
+use super::{
+    ALIGNMENT, FormatError, Numbers, TensorId, TensorKind, TensorShape, align, header_len, layout,
+};
+use crate::kernels::F16;
+use crate::model::Config;
+use crate::token::Tokenizer;
+
+/// Where a [`Writer`] takes the weights from: the model as it was trained, unfolded.
+///
+/// The rows are those of `model.safetensors`: `wq` and `wk` have all `width` columns, and
+/// [`TensorKind::QueryColumns`] and [`TensorKind::KeyColumns`] are never asked for. Norms are one
+/// row. Every row is asked for more than once and must always be the same.
+pub trait WeightSource {
+    /// Why a row cannot be had.
+    type Error;
+
+    /// Row `row` of `tensor`.
+    ///
+    /// # Errors
+    /// Whatever keeps the source from having it.
+    fn row(&mut self, tensor: TensorId, row: usize) -> Result<&[f32], Self::Error>;
+}
+
+/// Writes a model as an `.expe` file: folds the position columns, rounds to the numeric format,
+/// computes the checksum.
+#[derive(Debug, Clone, Copy)]
+pub struct Writer<'a> {
+    config: Config,
+    tokenizer: Tokenizer<'a>,
+    numbers: Numbers,
+    header: Header,
+}
+
+impl<'a> Writer<'a> {
+    /// A writer of models of this configuration, whose matrices are stored as `numbers`.
+    ///
+    /// # Errors
+    /// [`FormatError::Config`], [`FormatError::Unknown`] for digits that the file cannot hold,
+    /// [`FormatError::Vocabulary`] or [`FormatError::TooLarge`].
+    pub fn new(
+        config: &Config,
+        tokenizer: Tokenizer<'a>,
+        numbers: Numbers,
+    ) -> Result<Self, FormatError> {
+        config.check()?;
+        if config.vocab != tokenizer.vocab() {
+            let (model, tokenizer) = (config.vocab, tokenizer.vocab());
+            return Err(FormatError::Vocabulary { model, tokenizer });
+        }
+        let (kind, merges) = match tokenizer {
+            Tokenizer::Bytes => (TokenizerKind::Bytes, 0),
+            Tokenizer::Bpe(bpe) => (TokenizerKind::Bpe, bpe.merges().len()),
+        };
+        let merges = u32::try_from(merges).map_err(|_| FormatError::TooLarge)?;
+        let tensors = u32::try_from(layout(config).count()).map_err(|_| FormatError::TooLarge)?;
+        let front = header_len(merges, tensors).ok_or(FormatError::TooLarge)?;
+        let mut writer = Self {
+            config: *config,
+            tokenizer,
+            numbers,
+            header: Header {
+                header_len: u32::try_from(front).map_err(|_| FormatError::TooLarge)?,
+                file_len: 0,
+                checksum: 0,
+                config: *config,
+                tokenizer: kind,
+                merges,
+                tensors,
+            },
+        };
+        let mut end = front;
+        for shape in layout(config) {
+            let entry = Entry::new(&shape, writer.numbers_of(shape.id), end);
+            end = entry.and_then(|entry| entry.end()).ok_or(FormatError::TooLarge)?;
+        }
+        writer.header.file_len = end;
+        // What cannot be read back is not written.
+        Header::parse(&writer.header.emit())?;
+        Ok(writer)
+    }
+
+    /// The length of the file in bytes, exactly.
+    pub const fn file_len(&self) -> u64 {
+        self.header.file_len
+    }
+
+    /// Write the file to `sink`, piece by piece. The source is read twice: first for the checksum,
+    /// which stands in front.
+    ///
+    /// # Errors
+    /// Those of the source and of the sink; [`WriteError::Width`] for a row of the wrong width;
+    /// [`WriteError::OutOfRange`] for a weight that is not finite in the numeric format.
+    pub fn write<S: WeightSource, E>(
+        &self,
+        source: &mut S,
+        mut sink: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), WriteError<S::Error, E>> {
+        let crc = &super::CRC;
+        let mut digest = crc.digest();
+        let mut skip = super::CHECKED_FROM;
+        self.emit(&self.header, source, &mut |piece| {
+            let (_, checked) = piece.split_at_checked(skip).unwrap_or((piece, &[]));
+            skip = skip.saturating_sub(piece.len());
+            digest.update(checked);
+            Ok(())
+        })?;
+        let header = Header { checksum: digest.finalize(), ..self.header };
+        self.emit(&header, source, &mut |piece| sink(piece).map_err(WriteError::Sink))
+    }
+
+    fn numbers_of(&self, id: TensorId) -> Numbers {
+        if id.kind.is_matrix() { self.numbers } else { Numbers::F32 }
+    }
+
+    fn emit<S: WeightSource, E>(
+        &self,
+        header: &Header,
+        source: &mut S,
+        sink: &mut impl FnMut(&[u8]) -> Result<(), WriteError<S::Error, E>>,
+    ) -> Result<(), WriteError<S::Error, E>> {
+        const ZEROS: [u8; ALIGNMENT] = [0; ALIGNMENT];
+        let mut written = 0u64;
+        let mut sink = |piece: &[u8]| {
+            written = written.saturating_add(piece.len() as u64);
+            sink(piece)?;
+            Ok(written)
+        };
+        let padding = |end: u64| {
+            let missing = align(end).unwrap_or(end).saturating_sub(end);
+            ZEROS.get(..missing as usize).unwrap_or(&[])
+        };
+        let mut end = sink(&header.emit())?;
+        if let Tokenizer::Bpe(bpe) = self.tokenizer {
+            end = sink(bpe.merges().as_bytes())?;
+        }
+        let mut offset = u64::from(header.header_len);
+        for shape in layout(&self.config) {
+            // That every entry exists was checked when the writer was made.
+            if let Some(entry) = Entry::new(&shape, self.numbers_of(shape.id), offset) {
+                end = sink(&entry.emit())?;
+                offset = entry.end().unwrap_or(offset);
+            }
+        }
+        sink(padding(end))?;
+        for shape in layout(&self.config) {
+            let end = self.emit_tensor(&shape, source, &mut sink)?;
+            sink(padding(end))?;
+        }
+        Ok(())
+    }
+
+    /// Write one tensor; the number of bytes written so far.
+    fn emit_tensor<S: WeightSource, E>(
+        &self,
+        shape: &TensorShape,
+        source: &mut S,
+        sink: &mut impl FnMut(&[u8]) -> Result<u64, WriteError<S::Error, E>>,
+    ) -> Result<u64, WriteError<S::Error, E>> {
+        let id = shape.id;
+        let columns = self.config.columns();
+        let run = columns.run();
+        let mut end = 0;
+        let folded = match id.kind {
+            TensorKind::QueryColumns => Some(TensorKind::Wq),
+            TensorKind::KeyColumns => Some(TensorKind::Wk),
+            _ => None,
+        };
+        if let Some(kind) = folded {
+            let id = TensorId { kind, ..id };
+            for digit in 0..shape.rows {
+                let start = digit.saturating_mul(run);
+                for row in 0..shape.columns {
+                    let weights = full_row(source, id, row, self.config.width)?;
+                    let sum: f64 =
+                        weights.iter().skip(start).take(run).map(|w| f64::from(*w)).sum();
+                    end = emit_row(Numbers::F32, &[sum as f32], id, row, sink)?;
+                }
+            }
+            return Ok(end);
+        }
+        let skipped = match id.kind {
+            TensorKind::Wq | TensorKind::Wk => columns.width,
+            _ => 0,
+        };
+        let width = shape.columns.saturating_add(skipped);
+        for row in 0..shape.rows {
+            let weights = full_row(source, id, row, width)?.get(skipped..).unwrap_or(&[]);
+            end = emit_row(self.numbers_of(id), weights, id, row, sink)?;
+        }
+        Ok(end)
+    }
+}
+
+/// Row `row` of `id`, which must be `expected` wide.
+fn full_row<S: WeightSource, E>(
+    source: &mut S,
+    id: TensorId,
+    row: usize,
+    expected: usize,
+) -> Result<&[f32], WriteError<S::Error, E>> {
+    let weights = source.row(id, row).map_err(WriteError::Source)?;
+    let found = weights.len();
+    if found == expected {
+        Ok(weights)
+    } else {
+        Err(WriteError::Width { tensor: id, row, expected, found })
+    }
+}
+
+/// Write weights in their numeric format; the number of bytes written so far.
+fn emit_row<R, W>(
+    numbers: Numbers,
+    weights: &[f32],
+    tensor: TensorId,
+    row: usize,
+    sink: &mut impl FnMut(&[u8]) -> Result<u64, WriteError<R, W>>,
+) -> Result<u64, WriteError<R, W>> {
+    let refuse = |value: f32| WriteError::OutOfRange { tensor, row, value, numbers };
+    match numbers {
+        Numbers::F32 => match weights.iter().find(|w| !w.is_finite()) {
+            Some(value) => Err(refuse(*value)),
+            None => sink(weights.as_bytes()),
+        },
+        Numbers::F16 => {
+            let mut end = sink(&[])?;
+            for part in weights.chunks(64) {
+                let mut halves = [0u16; 64];
+                for (half, weight) in halves.iter_mut().zip(part) {
+                    *half = F16::narrow(*weight).ok_or_else(|| refuse(*weight))?;
+                }
+                end = sink(halves.get(..part.len()).unwrap_or(&[]).as_bytes())?;
+            }
+            Ok(end)
+        }
+    }
+}
+
+/// Why a model cannot be written; `R` is the source's error and `W` the sink's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum WriteError<R, W> {
+    /// The source has not got the weights.
+    Source(R),
+    /// The sink does not take the bytes.
+    Sink(W),
+    /// A row of the source has the wrong width.
+    Width {
+        /// The tensor.
+        tensor: TensorId,
+        /// The row.
+        row: usize,
+        /// Its width in the model.
+        expected: usize,
+        /// Its width in the source.
+        found: usize,
+    },
+    /// A weight is not finite in the numeric format.
+    OutOfRange {
+        /// The tensor.
+        tensor: TensorId,
+        /// The row.
+        row: usize,
+        /// The weight.
+        value: f32,
+        /// The numeric format.
+        numbers: Numbers,
+    },
+}
+
+impl<R: fmt::Display, W: fmt::Display> fmt::Display for WriteError<R, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(error) => write!(f, "reading the weights: {error}"),
+            Self::Sink(error) => write!(f, "writing the model: {error}"),
+            Self::Width { tensor, row, expected, found } => {
+                write!(f, "{tensor}, row {row}: expected {expected} columns, found {found}")
+            }
+            Self::OutOfRange { tensor, row, value, numbers } => {
+                write!(f, "{tensor}, row {row}: {value} is not a finite {numbers}")
+            }
+        }
+    }
+}
+
+impl<R, W> core::error::Error for WriteError<R, W>
+where
+    R: fmt::Debug + fmt::Display,
+    W: fmt::Debug + fmt::Display,
+{
+}

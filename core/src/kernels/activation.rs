@@ -1,0 +1,87 @@
+use crate::num::Math;
+
+/// `x·σ(kx)` with the logistic function `σ`; no overflow matters: `x / ∞` is 0.
+#[inline(always)]
+fn gated<M: Math>(x: f32, exponent: f32) -> f32 {
+    x / (1.0 + M::exp(-exponent))
+}
+
+/// GELU in its tanh form, in place: `x ← x/2·(1 + tanh z)`, `z = √(2/π)·(x + 0.044715·x³)`
+/// (Hendrycks and Gimpel 2016, <https://arxiv.org/abs/1606.08415>).
+///
+/// Computed as `x·σ(2z)`, the same function, without the cancellation at negative `x`.
+pub fn gelu<M: Math>(x: &mut [f32]) {
+    /// `2·√(2/π)`
+    const SLOPE: f32 = 1.595_769;
+    const CUBIC: f32 = 0.044_715;
+    for x in x {
+        *x = gated::<M>(*x, SLOPE * (*x + CUBIC * *x * *x * *x));
+    }
+}
+
+/// SiLU, in place: `x ← x·σ(x) = x / (1 + e^-x)`.
+pub fn silu<M: Math>(x: &mut [f32]) {
+    for x in x {
+        *x = gated::<M>(*x, *x);
+    }
+}
+
+/// The inside of SwiGLU, in place: `x_i ← silu(x_i)·gate_i`.
+pub fn swiglu<M: Math>(x: &mut [f32], gate: &[f32]) {
+    for (x, gate) in x.iter_mut().zip(gate) {
+        *x = gated::<M>(*x, *x) * gate;
+    }
+}
+
+/// ReLU, in place: `x ← max(x, 0)`; NaN stays NaN.
+pub fn relu(x: &mut [f32]) {
+    for x in x {
+        *x = if *x < 0.0 { 0.0 } else { *x };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::num::Exact;
+
+    const ROUNDOFF: f64 = f32::EPSILON as f64 / 2.0;
+
+    #[test]
+    fn activations_are_within_their_error_bounds() {
+        for step in -4_000..=4_000 {
+            let x = step as f32 / 100.0;
+            let wide = f64::from(x);
+            let mut y = [x, x, x, x];
+            let [a, b, c, d] = &mut y;
+            gelu::<Exact>(core::slice::from_mut(a));
+            silu::<Exact>(core::slice::from_mut(b));
+            swiglu::<Exact>(core::slice::from_mut(c), &[-3.0]);
+            relu(core::slice::from_mut(d));
+            let z = (2.0 / std::f64::consts::PI).sqrt() * (wide + 0.044715 * wide.powi(3));
+            let logistic = |z: f64| 1.0 / (1.0 + (-z).exp());
+            // The exponent carries `roundings` relative roundings, which in e^-z is |z|·u each;
+            // expf is within 2u, and the sum, the quotient and a product add one each. Where e^-z
+            // is infinite the result is 0 instead of less than |x| over the largest number.
+            let check = |found: f32, expected: f64, exponent: f64, roundings: f64| {
+                let relative = (roundings * exponent.abs() + 6.0) * ROUNDOFF;
+                let bound = relative * expected.abs() + 3.0 * wide.abs() / f64::from(f32::MAX);
+                assert!((f64::from(found) - expected).abs() <= bound, "{x}: {found} {expected}");
+            };
+            check(y[0], wide * logistic(2.0 * z), 2.0 * z, 8.0);
+            check(y[1], wide * logistic(wide), wide, 0.0);
+            check(y[2], -3.0 * wide * logistic(wide), wide, 0.0);
+            assert_eq!(y[3], if x > 0.0 { x } else { 0.0 });
+        }
+    }
+
+    #[test]
+    fn extreme_inputs_saturate() {
+        let mut x = [f32::MAX, f32::MIN, -1e20, 1e20];
+        gelu::<Exact>(&mut x);
+        assert_eq!(x, [f32::MAX, 0.0, 0.0, 1e20]);
+        let mut x = [f32::MAX, f32::MIN];
+        silu::<Exact>(&mut x);
+        assert_eq!(x, [f32::MAX, 0.0]);
+    }
+}

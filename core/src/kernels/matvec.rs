@@ -1,0 +1,155 @@
+use super::{Stored, dot};
+
+/// Input rows of a matrix product: `data` holds rows of `width` elements, of which the first
+/// `skip` are left out.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    data: &'a [f32],
+    width: usize,
+    skip: usize,
+}
+
+impl<'a> Inputs<'a> {
+    /// Whole rows of `width` elements.
+    pub const fn new(data: &'a [f32], width: usize) -> Self {
+        Self { data, width, skip: 0 }
+    }
+
+    /// The same rows without their first `skip` elements.
+    pub const fn skip(self, skip: usize) -> Self {
+        Self { skip, ..self }
+    }
+
+    /// The rows, in order; an incomplete last row is left out.
+    pub fn iter(self) -> impl Iterator<Item = &'a [f32]> {
+        let skip = self.skip;
+        self.data.chunks_exact(self.width.max(1)).map(move |row| row.get(skip..).unwrap_or(&[]))
+    }
+}
+
+#[inline(always)]
+fn each_output<S: Stored>(
+    weights: &[S::Bits],
+    columns: usize,
+    inputs: Inputs<'_>,
+    outputs: &mut [f32],
+    outs: usize,
+    put: impl Fn(&mut f32, f32),
+) {
+    // Weights outside, rows inside: a weight row is read from memory once for all input rows.
+    for (o, row) in weights.chunks_exact(columns.max(1)).enumerate() {
+        for (x, y) in inputs.iter().zip(outputs.chunks_exact_mut(outs.max(1))) {
+            if let Some(y) = y.get_mut(o) {
+                put(y, dot::<S>(row, x));
+            }
+        }
+    }
+}
+
+/// `y_r = W·x_r` for every row `r`: `weights` is `W`, `[outs, columns]`, row by row, and `outputs`
+/// holds one row of `outs` elements per input row.
+///
+/// Each element is one [`dot`], so it has the same bits however many rows are given together.
+///
+/// ```
+/// use expe_core::kernels::{F32, Inputs, matvec};
+/// let mut y = [0.0; 2];
+/// matvec::<F32>(&[1.0, 2.0, 3.0, 4.0], 2, Inputs::new(&[1.0, 10.0], 2), &mut y, 2);
+/// assert_eq!(y, [21.0, 43.0]);
+/// ```
+pub fn matvec<S: Stored>(
+    weights: &[S::Bits],
+    columns: usize,
+    inputs: Inputs<'_>,
+    outputs: &mut [f32],
+    outs: usize,
+) {
+    if columns == 0 {
+        outputs.fill(0.0);
+    }
+    each_output::<S>(weights, columns, inputs, outputs, outs, |y, value| *y = value);
+}
+
+/// `y_r += W·x_r`: [`matvec`] onto what `outputs` holds already.
+pub fn matvec_add<S: Stored>(
+    weights: &[S::Bits],
+    columns: usize,
+    inputs: Inputs<'_>,
+    outputs: &mut [f32],
+    outs: usize,
+) {
+    each_output::<S>(weights, columns, inputs, outputs, outs, |y, value| *y += value);
+}
+
+/// `y += Σ_m factors[m]·rows[m]`, rows as wide as `y`, in the order of `m`.
+///
+/// ```
+/// use expe_core::kernels::{F32, add_weighted_rows};
+/// let mut y = [1.0, 1.0];
+/// add_weighted_rows::<F32>(&[2.0, 3.0], &[1.0, 0.0, 0.0, 1.0], &mut y);
+/// assert_eq!(y, [3.0, 4.0]);
+/// ```
+pub fn add_weighted_rows<S: Stored>(factors: &[f32], rows: &[S::Bits], y: &mut [f32]) {
+    for (factor, row) in factors.iter().zip(rows.chunks_exact(y.len().max(1))) {
+        for (y, x) in y.iter_mut().zip(row) {
+            *y += factor * S::widen(*x);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::kernels::F32;
+    use crate::num::Random;
+
+    fn normals(random: &mut Random, n: usize) -> Vec<f32> {
+        (0..n).map(|_| random.normal()).collect()
+    }
+
+    #[test]
+    fn rows_together_have_the_bits_of_rows_alone() {
+        let mut random = Random::new(2);
+        for (outs, width, skip, rows) in [(5, 19, 3, 4), (16, 8, 0, 3), (1, 1, 0, 1), (3, 9, 8, 7)]
+        {
+            let w = normals(&mut random, outs * (width - skip));
+            let x = normals(&mut random, rows * width);
+            let start = normals(&mut random, rows * outs);
+            let mut together = start.clone();
+            let inputs = Inputs::new(&x, width).skip(skip);
+            matvec_add::<F32>(&w, width - skip, inputs, &mut together, outs);
+            let mut overwritten = vec![9.0; rows * outs];
+            matvec::<F32>(&w, width - skip, inputs, &mut overwritten, outs);
+            for r in 0..rows {
+                for o in 0..outs {
+                    let row = &w[o * (width - skip)..][..width - skip];
+                    let alone = dot::<F32>(row, &x[r * width + skip..][..width - skip]);
+                    assert_eq!(overwritten[r * outs + o], alone);
+                    assert_eq!(together[r * outs + o], start[r * outs + o] + alone);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn weighted_rows_are_within_their_error_bound() {
+        let mut random = Random::new(3);
+        for (count, width) in [(1, 4), (7, 16), (100, 5)] {
+            let factors = normals(&mut random, count);
+            let rows = normals(&mut random, count * width);
+            let mut y = vec![0.0; width];
+            add_weighted_rows::<F32>(&factors, &rows, &mut y);
+            for (i, y) in y.iter().enumerate() {
+                let products =
+                    || (0..count).map(|m| f64::from(factors[m]) * f64::from(rows[m * width + i]));
+                let size: f64 = products().map(f64::abs).sum();
+                // One rounding per product and one per addition, in order.
+                let bound = (count + 1) as f64 * f64::from(f32::EPSILON) / 2.0 * size;
+                assert!((f64::from(*y) - products().sum::<f64>()).abs() <= bound);
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+use crate::num::Math;
+
+/// Softmax in place: `x_i ← exp(x_i − max x) / Σ_j exp(x_j − max x)`.
+///
+/// The maximum is subtracted first, so no exponent overflows and the sum is at least 1.
+///
+/// ```
+/// use expe_core::{kernels::softmax, num::Exact};
+/// let mut x = [1000.0, 1000.0];
+/// softmax::<Exact>(&mut x);
+/// assert_eq!(x, [0.5, 0.5]);
+/// ```
+pub fn softmax<M: Math>(x: &mut [f32]) {
+    let max = x.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut sum = 0.0;
+    for x in x.iter_mut() {
+        *x = M::exp(*x - max);
+        sum += *x;
+    }
+    let scale = 1.0 / sum;
+    for x in x {
+        *x *= scale;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::num::{Exact, Random};
+
+    #[test]
+    fn is_within_its_error_bound() {
+        let mut random = Random::new(5);
+        let roundoff = f64::from(f32::EPSILON) / 2.0;
+        for (n, scale) in [(1usize, 1.0), (3, 10.0), (64, 1.0), (1000, 30.0), (1000, 3000.0)] {
+            let x: Vec<f32> = (0..n).map(|_| scale * random.normal()).collect();
+            let mut found = x.clone();
+            softmax::<Exact>(&mut found);
+            let max = x.iter().copied().fold(f32::MIN, f32::max);
+            let wide: Vec<f64> = x.iter().map(|x| (f64::from(*x) - f64::from(max)).exp()).collect();
+            let sum: f64 = wide.iter().sum();
+            for ((found, wide), x) in found.iter().zip(&wide).zip(&x) {
+                // The difference x − max is rounded once, which is its own size times u in the
+                // exponent, the same in the sum (weighted by terms e^-t, and t·e^-t < 1 each);
+                // expf is within 1 ulp = 2u, the sum within n·u, and three roundings follow.
+                let distance = f64::from(max - x);
+                let relative = (distance + n as f64 + 2.0 + 2.0 + 4.0) * roundoff;
+                let expected = wide / sum;
+                // Below the normal range the error is one subnormal step.
+                let bound = relative * expected + f64::from(f32::MIN_POSITIVE);
+                assert!((f64::from(*found) - expected).abs() <= bound, "{found} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_row_stays_empty() {
+        softmax::<Exact>(&mut []);
+    }
+}

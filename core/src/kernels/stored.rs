@@ -1,0 +1,115 @@
+/// A format in which weights are stored and from which they are widened, exactly, to `f32`.
+pub trait Stored {
+    /// One stored weight.
+    type Bits: Copy;
+
+    /// The stored weight's value.
+    fn widen(bits: Self::Bits) -> f32;
+}
+
+/// Weights stored as `f32`.
+#[derive(Debug, Clone, Copy)]
+pub struct F32;
+
+impl Stored for F32 {
+    type Bits = f32;
+
+    #[inline(always)]
+    fn widen(bits: f32) -> f32 {
+        bits
+    }
+}
+
+/// Weights stored as IEEE 754 half precision, given as their 16 bits. Only finite ones: the model
+/// file is refused otherwise, which leaves the conversion without a branch, and so vectorisable.
+#[derive(Debug, Clone, Copy)]
+pub struct F16;
+
+/// Moves the exponent from half precision's bias, 15, to single precision's, 127.
+const REBIAS: u32 = (127 - 15) << 23;
+/// Single precision's 2^-14, the smallest normal half.
+const SMALLEST_NORMAL: u32 = (127 - 14) << 23;
+
+impl Stored for F16 {
+    type Bits = u16;
+
+    #[inline(always)]
+    fn widen(bits: u16) -> f32 {
+        let sign = u32::from(bits & 0x8000) << 16;
+        let magnitude = u32::from(bits & 0x7fff) << 13;
+        let normal = magnitude.wrapping_add(REBIAS);
+        // A subnormal half is m·2^-24: put m under the implicit one of 2^-14 and take that off again.
+        let subnormal = f32::from_bits(magnitude.wrapping_add(SMALLEST_NORMAL))
+            - f32::from_bits(SMALLEST_NORMAL);
+        let is_subnormal = magnitude < 1 << 23;
+        f32::from_bits(sign | if is_subnormal { subnormal.to_bits() } else { normal })
+    }
+}
+
+impl F16 {
+    /// Whether the stored weight is a number, neither infinite nor NaN.
+    #[inline(always)]
+    pub const fn is_finite(bits: u16) -> bool {
+        bits & 0x7c00 != 0x7c00
+    }
+
+    /// Round `x` to the nearest half, ties to even; `None` if that is not finite.
+    pub const fn narrow(x: f32) -> Option<u16> {
+        let bits = x.to_bits();
+        let sign = (bits >> 16) as u16 & 0x8000;
+        let magnitude = bits & 0x7fff_ffff;
+        // Halfway between the largest half, 65504, and the next power of two.
+        if magnitude >= 0x477f_f000 {
+            return None;
+        }
+        let rounded = if magnitude >= SMALLEST_NORMAL {
+            let even = (magnitude >> 13) & 1;
+            (magnitude.wrapping_sub(REBIAS) + 0xfff + even) >> 13
+        } else {
+            // In 0.5..0.5 + 2^-14 the spacing of f32 is 2^-24, that of subnormal halves: the
+            // addition rounds, to even, and leaves the half's bits at the bottom.
+            let half = (f32::from_bits(magnitude) + 0.5).to_bits();
+            half.wrapping_sub(0.5f32.to_bits())
+        };
+        Some(sign | rounded as u16)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn widen_equals_the_half_crate_on_every_finite_half() {
+        for bits in 0..=u16::MAX {
+            let reference = half::f16::from_bits(bits);
+            assert_eq!(F16::is_finite(bits), reference.is_finite());
+            if reference.is_finite() {
+                assert_eq!(F16::widen(bits).to_bits(), reference.to_f32().to_bits());
+            }
+        }
+    }
+
+    #[test]
+    fn narrow_equals_the_half_crate() {
+        let check = |x: f32| {
+            let reference = half::f16::from_f32(x);
+            let expected = reference.is_finite().then_some(reference.to_bits());
+            assert_eq!(F16::narrow(x), expected, "{x:e}");
+        };
+        // Every half, the middle between it and the next one, and the neighbours of both.
+        for bits in 0..0x7c00u16 {
+            let low = half::f16::from_bits(bits).to_f32();
+            let high = half::f16::from_bits(bits + 1).to_f32().min(65536.0);
+            let middle = (low + high) / 2.0;
+            for x in [low, low.next_up(), middle.next_down(), middle, middle.next_up()] {
+                check(x);
+                check(-x);
+            }
+        }
+        for x in [f32::NAN, f32::INFINITY, f32::MAX, f32::MIN_POSITIVE, 1e-40] {
+            check(x);
+            check(-x);
+        }
+    }
+}

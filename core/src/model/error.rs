@@ -1,0 +1,115 @@
+use core::fmt;
+
+use crate::position::{Columns, PositionError};
+
+/// A buffer is too small.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct MemoryError {
+    /// What it is for.
+    pub what: &'static str,
+    /// Its smallest length, in `f32`s; `usize::MAX` if no memory is large enough.
+    pub needed: usize,
+    /// Its length.
+    pub found: usize,
+}
+
+impl fmt::Display for MemoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, needed, found } = self;
+        write!(
+            f,
+            "the {what} needs {needed} numbers, found {found}; its size is `Config::{what}_len`"
+        )
+    }
+}
+
+impl core::error::Error for MemoryError {}
+
+/// Why a decoder cannot be made or cannot take tokens. Nothing has changed then: the cache holds
+/// the positions it held before.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The position encoding is not the model's: it overrides other columns.
+    Columns {
+        /// The model's.
+        model: Columns,
+        /// The encoding's.
+        encoding: Columns,
+    },
+    /// The position encoding rotates heads and the model's does not, or the other way round.
+    Rotation {
+        /// Whether the model's does.
+        model: bool,
+    },
+    /// There are no tokens.
+    NoTokens,
+    /// A token is not in the vocabulary.
+    Token {
+        /// Its index among the tokens given.
+        index: usize,
+        /// The token.
+        token: u32,
+        /// The vocabulary's size.
+        vocab: usize,
+    },
+    /// The cache has no room for so many tokens.
+    CacheFull {
+        /// Positions needed, those cached included.
+        needed: usize,
+        /// Positions that it can hold.
+        capacity: usize,
+    },
+    /// The cache was made for a model of another shape.
+    OtherCache,
+    /// The workspace is too small for this model and this cache.
+    Workspace(MemoryError),
+    /// A position is beyond the encoding's length.
+    Position(PositionError),
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Columns { model, encoding } => write!(
+                f,
+                "the position encoding overrides {} columns with {} values, the model's {} with {}",
+                encoding.width, encoding.digits, model.width, model.digits
+            ),
+            Self::Rotation { model: true } => {
+                f.write_str("the model rotates its heads, the position encoding does not")
+            }
+            Self::Rotation { model: false } => {
+                f.write_str("the position encoding rotates heads, the model does not")
+            }
+            Self::NoTokens => f.write_str("no tokens were given; begin with at least one"),
+            Self::Token { index, token, vocab } => {
+                write!(f, "token {token} at index {index} is not in the vocabulary of {vocab}")
+            }
+            Self::CacheFull { needed, capacity } => write!(
+                f,
+                "{needed} positions do not fit in the cache of {capacity}; \
+                 truncate or clear it, or make a larger one"
+            ),
+            Self::OtherCache => f.write_str("the cache was made for a model of another shape"),
+            Self::Workspace(error) => error.fmt(f),
+            Self::Position(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for DecodeError {}
+
+impl From<PositionError> for DecodeError {
+    fn from(error: PositionError) -> Self {
+        Self::Position(error)
+    }
+}
+
+impl From<MemoryError> for DecodeError {
+    fn from(error: MemoryError) -> Self {
+        Self::Workspace(error)
+    }
+}

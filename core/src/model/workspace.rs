@@ -1,0 +1,146 @@
+use super::{Activation, Config, MemoryError};
+use crate::position::PositionConfig;
+
+impl Config {
+    /// The length of a [`Workspace`], in `f32`s, for `chunk` tokens at a time and caches of up to
+    /// `context` positions:
+    /// `chunk·(2·width + max(heads·head_width + kv_heads·head_width, hidden·(2 with SwiGLU, else 1))`
+    /// ` + D + (head_width with RoPE)) + context + vocab`.
+    ///
+    /// ```
+    /// # use expe_core::model::{Activation, Config, Norm};
+    /// # use expe_core::position::PositionConfig;
+    /// const CONFIG: Config = Config {
+    ///     vocab: 256, width: 64, layers: 2, heads: 4, kv_heads: 2, head_width: 16, hidden: 128,
+    ///     context: 64, norm: Norm::RmsNorm, epsilon: 1e-5, activation: Activation::SwiGlu,
+    ///     tied_head: true, position: PositionConfig::None,
+    /// };
+    /// static WORKSPACE: [f32; CONFIG.workspace_len(1, 512)] = [0.0; CONFIG.workspace_len(1, 512)];
+    /// assert_eq!(WORKSPACE.len(), 2 * 64 + 256 + 512 + 256);
+    /// ```
+    pub const fn workspace_len(&self, chunk: usize, context: usize) -> usize {
+        let row = self
+            .width
+            .saturating_mul(2)
+            .saturating_add(self.inner_width())
+            .saturating_add(self.columns().digits)
+            .saturating_add(self.rotation_width());
+        chunk.saturating_mul(row).saturating_add(context).saturating_add(self.vocab)
+    }
+
+    /// Per token, what attention and the MLP need in turn.
+    const fn inner_width(&self) -> usize {
+        let attention = self.query_width().saturating_add(self.key_width());
+        let mlp = match self.activation {
+            Activation::SwiGlu => self.hidden.saturating_mul(2),
+            Activation::Gelu | Activation::Relu => self.hidden,
+        };
+        if attention > mlp { attention } else { mlp }
+    }
+
+    /// Whether the position encoding rotates heads.
+    pub(super) const fn rotates(&self) -> bool {
+        matches!(self.position, PositionConfig::Rope { .. })
+    }
+
+    const fn rotation_width(&self) -> usize {
+        if self.rotates() { self.head_width } else { 0 }
+    }
+}
+
+/// The memory in which a [`Decoder`](super::Decoder) computes; it holds nothing between calls but
+/// the last logits.
+#[derive(Debug)]
+pub struct Workspace<'a> {
+    buffer: &'a mut [f32],
+    chunk: usize,
+    context: usize,
+}
+
+/// A workspace's parts for one model; rows are tokens of a chunk.
+pub(super) struct Parts<'w> {
+    /// Residual stream: rows of `width`.
+    pub x: &'w mut [f32],
+    /// Normalised residual stream: rows of `width`.
+    pub h: &'w mut [f32],
+    /// Queries and keys or values, or the MLP's inner layer.
+    pub inner: &'w mut [f32],
+    /// Values of the positions in the queries' columns: rows of `digits`.
+    pub codes: &'w mut [f32],
+    /// Tables of rotations: rows of `head_width`.
+    pub rotations: &'w mut [f32],
+    /// Scores of one query head: one per position.
+    pub scores: &'w mut [f32],
+    /// Logits of one token.
+    pub logits: &'w mut [f32],
+}
+
+impl<'a> Workspace<'a> {
+    /// A workspace for `chunk` tokens at a time (at least one) and caches of up to `context`
+    /// positions, at the front of `buffer`.
+    ///
+    /// Larger chunks read the weights less often; the results are the same to the bit.
+    ///
+    /// # Errors
+    /// [`MemoryError`] if `buffer` is shorter than
+    /// [`workspace_len(chunk, context)`](Config::workspace_len).
+    pub fn new(
+        config: &Config,
+        chunk: usize,
+        context: usize,
+        buffer: &'a mut [f32],
+    ) -> Result<Self, MemoryError> {
+        let chunk = chunk.max(1);
+        let needed = config.workspace_len(chunk, context);
+        let found = buffer.len();
+        let error = MemoryError { what: "workspace", needed, found };
+        let buffer = buffer.get_mut(..needed).ok_or(error)?;
+        Ok(Self { buffer, chunk, context })
+    }
+
+    /// Tokens that are computed together.
+    pub const fn chunk(&self) -> usize {
+        self.chunk
+    }
+
+    /// Positions that a cache used with this workspace can have.
+    pub const fn context(&self) -> usize {
+        self.context
+    }
+
+    /// The last token's logits, which a model of this configuration has left at the front.
+    pub(super) fn logits(&self, config: &Config) -> &[f32] {
+        self.buffer.get(..config.vocab).unwrap_or(&[])
+    }
+
+    /// Split for a model of this configuration and a cache of `capacity` positions.
+    pub(super) fn split(
+        &mut self,
+        config: &Config,
+        capacity: usize,
+    ) -> Result<Parts<'_>, MemoryError> {
+        let needed = config.workspace_len(self.chunk, capacity);
+        let found = self.buffer.len();
+        let error = MemoryError { what: "workspace", needed, found };
+        if needed > found {
+            return Err(error);
+        }
+        let mut rest = &mut *self.buffer;
+        let mut take = |len: usize| {
+            let (part, tail) = core::mem::take(&mut rest).split_at_mut_checked(len).ok_or(error)?;
+            rest = tail;
+            Ok(part)
+        };
+        // None of the products is larger than `needed`.
+        let rows = self.chunk;
+        Ok(Parts {
+            logits: take(config.vocab)?,
+            scores: take(capacity)?,
+            x: take(rows.saturating_mul(config.width))?,
+            h: take(rows.saturating_mul(config.width))?,
+            inner: take(rows.saturating_mul(config.inner_width()))?,
+            codes: take(rows.saturating_mul(config.columns().digits))?,
+            rotations: take(rows.saturating_mul(config.rotation_width()))?,
+        })
+    }
+}

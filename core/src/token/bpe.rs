@@ -1,0 +1,180 @@
+use super::{BYTES, EncodeError, MergeError};
+
+/// The longest token of a merge table, in bytes.
+pub const MAX_TOKEN_BYTES: u32 = 1 << 16;
+
+/// Byte-level byte-pair encoding (Sennrich et al. 2016, <https://arxiv.org/abs/1508.07909>).
+///
+/// Tokens 0 to 255 are the bytes; the merge of rank `r`, a pair of tokens below `256 + r`, makes
+/// token `256 + r`. Text is first cut into pieces, which never merge with each other: leftmost
+/// first, one optional space and a run of bytes that are not white space, else a run of white space
+/// (space, `\t`, `\n`, `\r`), as the regular expression ` ?[^ \t\r\n]+|[ \t\r\n]+` does. In a piece
+/// the pair of lowest rank merges first, the leftmost of several.
+///
+/// ```
+/// use expe_core::token::Bpe;
+/// let mut records = [[0; 3]; 2];
+/// let bpe = Bpe::build([(104, 105), (32, 256)], &mut records)?;
+/// let mut tokens = [0; 8];
+/// assert_eq!(bpe.encode(b"hi hi", &mut tokens).unwrap(), &[256, 257]);
+/// assert!(bpe.decode(257).unwrap().eq(*b" hi"));
+/// # Ok::<(), expe_core::token::MergeError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Bpe<'a> {
+    /// `[left, right, length in bytes]` by rank.
+    merges: &'a [[u32; 3]],
+}
+
+/// The length of a token that is in the vocabulary of these merges.
+fn token_len(merges: &[[u32; 3]], token: u32) -> Option<u32> {
+    match (token as usize).checked_sub(BYTES) {
+        None => Some(1),
+        Some(rank) => merges.get(rank).map(|[_, _, len]| *len),
+    }
+}
+
+/// The length of the token that the merge of rank `rank` makes, which all `earlier` ones precede.
+fn merged_len(earlier: &[[u32; 3]], rank: usize, pair: (u32, u32)) -> Result<u32, MergeError> {
+    let part = |token| token_len(earlier, token).ok_or(MergeError::Reference { rank, token });
+    Ok(part(pair.0)?.saturating_add(part(pair.1)?))
+}
+
+impl<'a> Bpe<'a> {
+    /// Check a table of merges, as it lies in a model file: `[left, right, length in bytes]` by rank.
+    ///
+    /// # Errors
+    /// The first [`MergeError`] found.
+    pub fn new(merges: &'a [[u32; 3]]) -> Result<Self, MergeError> {
+        let room = (u32::MAX as usize).saturating_sub(BYTES);
+        if merges.len() > room {
+            return Err(MergeError::TooMany { merges: merges.len(), room });
+        }
+        for (rank, [left, right, found]) in merges.iter().enumerate() {
+            let earlier = merges.get(..rank).unwrap_or(&[]);
+            let (expected, found) = (merged_len(earlier, rank, (*left, *right))?, *found);
+            if expected != found || expected > MAX_TOKEN_BYTES {
+                return Err(MergeError::Length { rank, expected, found });
+            }
+        }
+        Ok(Self { merges })
+    }
+
+    /// Fill `records` from pairs in rank order, one record a pair, and make the tokenizer.
+    ///
+    /// # Errors
+    /// The first [`MergeError`] found; [`MergeError::TooMany`] if `records` is too short.
+    pub fn build(
+        pairs: impl IntoIterator<Item = (u32, u32)>,
+        records: &'a mut [[u32; 3]],
+    ) -> Result<Self, MergeError> {
+        let mut count = 0usize;
+        for pair in pairs {
+            let room = records.len();
+            let too_many = MergeError::TooMany { merges: count.saturating_add(1), room };
+            let (earlier, rest) = records.split_at_mut_checked(count).ok_or(too_many)?;
+            let len = merged_len(earlier, count, pair)?;
+            *rest.first_mut().ok_or(too_many)? = [pair.0, pair.1, len];
+            count = count.saturating_add(1);
+        }
+        let records: &'a [[u32; 3]] = records;
+        Self::new(records.get(..count).unwrap_or(&[]))
+    }
+
+    /// The table of merges.
+    pub const fn merges(&self) -> &'a [[u32; 3]] {
+        self.merges
+    }
+
+    /// Tokens in the vocabulary: 256 and one per merge.
+    pub const fn vocab(&self) -> usize {
+        self.merges.len().saturating_add(BYTES)
+    }
+
+    /// Turn `text` into tokens, at the front of `tokens`; a buffer as long as the text suffices.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if the buffer is too small: it must hold the tokens so far and the bytes of
+    /// the piece at hand.
+    pub fn encode<'t>(&self, text: &[u8], tokens: &'t mut [u32]) -> Result<&'t [u32], EncodeError> {
+        let error = EncodeError { sufficient: text.len(), found: tokens.len() };
+        let (mut rest, mut len) = (text, 0usize);
+        while let Some((piece, tail)) = split_piece(rest) {
+            let place = tokens.get_mut(len..).and_then(|free| free.get_mut(..piece.len()));
+            len = len.saturating_add(self.merge(piece, place.ok_or(error)?));
+            rest = tail;
+        }
+        tokens.get(..len).ok_or(error)
+    }
+
+    /// Write the tokens of `piece` to the front of `tokens`, which is as long; their number.
+    fn merge(&self, piece: &[u8], tokens: &mut [u32]) -> usize {
+        for (token, byte) in tokens.iter_mut().zip(piece) {
+            *token = u32::from(*byte);
+        }
+        let mut len = tokens.len();
+        // A merge refers to tokens below its own, so none makes a pair of a lower rank: one pass
+        // over the table, each merge from left to right, is "lowest rank first, leftmost first".
+        for ([left, right, _], merged) in self.merges.iter().zip(256u32..) {
+            if len < 2 {
+                break;
+            }
+            let piece = tokens.get_mut(..len).unwrap_or_default();
+            if piece.iter().zip(piece.iter().skip(1)).any(|(a, b)| a == left && b == right) {
+                len = replace_pair(piece, *left, *right, merged);
+            }
+        }
+        len
+    }
+
+    /// The bytes of `token`; `None` if it is not in the vocabulary.
+    pub fn decode(&self, token: u32) -> Option<impl Iterator<Item = u8> + use<'a>> {
+        let merges = self.merges;
+        let len = token_len(merges, token)?;
+        Some((0..len).map(move |index| byte_at(merges, token, index)))
+    }
+}
+
+/// Byte `index` of a token, by the way down to it.
+fn byte_at(merges: &[[u32; 3]], mut token: u32, mut index: u32) -> u8 {
+    while let Some([left, right, _]) =
+        (token as usize).checked_sub(BYTES).and_then(|rank| merges.get(rank))
+    {
+        let split = token_len(merges, *left).unwrap_or(0);
+        (token, index) = match index.checked_sub(split) {
+            None => (*left, index),
+            Some(index) => (*right, index),
+        };
+    }
+    token as u8
+}
+
+/// Replace every pair `left, right`, from left to right, by `merged`; the new length.
+fn replace_pair(tokens: &mut [u32], left: u32, right: u32, merged: u32) -> usize {
+    let cells = core::cell::Cell::from_mut(tokens).as_slice_of_cells();
+    let mut read = cells.iter().peekable();
+    let mut written = 0usize;
+    for place in cells {
+        let Some(token) = read.next() else { break };
+        let joined = token.get() == left && read.next_if(|next| next.get() == right).is_some();
+        place.set(if joined { merged } else { token.get() });
+        written = written.saturating_add(1);
+    }
+    written
+}
+
+const fn is_space(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// Split the first piece off `text`; `None` at its end.
+fn split_piece(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let word_from = |start: usize| {
+        let word = text.iter().skip(start).take_while(|byte| !is_space(byte)).count();
+        (word > 0).then(|| start.saturating_add(word))
+    };
+    let led_by_space = usize::from(text.first() == Some(&b' '));
+    let end = word_from(led_by_space)
+        .unwrap_or_else(|| text.iter().take_while(|byte| is_space(byte)).count());
+    if end == 0 { None } else { text.split_at_checked(end) }
+}

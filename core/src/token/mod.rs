@@ -1,0 +1,61 @@
+//! Text to tokens and back: bytes, or byte-level byte-pair encoding.
+
+mod bpe;
+mod error;
+mod text;
+
+pub use bpe::{Bpe, MAX_TOKEN_BYTES};
+pub use error::{EncodeError, MergeError};
+pub use text::TextStream;
+
+/// A model's tokenizer.
+///
+/// ```
+/// use expe_core::token::Tokenizer;
+/// let mut tokens = [0; 8];
+/// assert_eq!(Tokenizer::Bytes.encode(b"Hi", &mut tokens)?, &[72, 105]);
+/// assert!(Tokenizer::Bytes.decode(72).unwrap().eq(*b"H"));
+/// # Ok::<(), expe_core::token::EncodeError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tokenizer<'a> {
+    /// A token is a byte.
+    Bytes,
+    /// Byte-level byte-pair encoding.
+    Bpe(Bpe<'a>),
+}
+
+impl<'a> Tokenizer<'a> {
+    /// Tokens in the vocabulary: 256 bytes, and one per merge.
+    pub const fn vocab(&self) -> usize {
+        match self {
+            Self::Bytes => BYTES,
+            Self::Bpe(bpe) => bpe.vocab(),
+        }
+    }
+
+    /// Turn `text` into tokens, at the front of `tokens`; a buffer as long as the text suffices.
+    ///
+    /// # Errors
+    /// [`EncodeError`] if the buffer is too small.
+    pub fn encode<'t>(&self, text: &[u8], tokens: &'t mut [u32]) -> Result<&'t [u32], EncodeError> {
+        let bpe = match self {
+            Self::Bytes => Bpe::default(),
+            Self::Bpe(bpe) => *bpe,
+        };
+        bpe.encode(text, tokens)
+    }
+
+    /// The bytes of `token`; `None` if it is not in the vocabulary. Bytes of one token need not be
+    /// whole characters: print them through a [`TextStream`].
+    pub fn decode(&self, token: u32) -> Option<impl Iterator<Item = u8> + use<'a>> {
+        match self {
+            Self::Bytes => Bpe::default(),
+            Self::Bpe(bpe) => *bpe,
+        }
+        .decode(token)
+    }
+}
+
+/// Tokens that are bytes.
+const BYTES: usize = 256;

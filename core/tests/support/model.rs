@@ -1,0 +1,168 @@
+use std::collections::HashMap;
+use std::convert::Infallible;
+
+use expe_core::format::{Numbers, TensorId, TensorKind, WeightSource, Writer};
+use expe_core::model::{Activation, Config, Norm};
+use expe_core::num::Random;
+use expe_core::position::{Beyond, Growth, PositionConfig, Scaling};
+use expe_core::token::Tokenizer;
+use zerocopy::{FromZeros, IntoBytes};
+
+/// Bytes that begin at a multiple of 16.
+pub struct AlignedBytes {
+    blocks: Vec<u128>,
+    len: usize,
+}
+
+impl AlignedBytes {
+    pub fn new(bytes: &[u8]) -> Self {
+        let mut blocks = u128::new_vec_zeroed(bytes.len().div_ceil(16)).unwrap();
+        blocks.as_mut_bytes()[..bytes.len()].copy_from_slice(bytes);
+        Self { blocks, len: bytes.len() }
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.blocks.as_bytes()[..self.len]
+    }
+
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.blocks.as_mut_bytes()[..self.len]
+    }
+}
+
+/// A model with random weights, unfolded, as training would leave it.
+#[derive(Clone)]
+pub struct TestModel {
+    pub config: Config,
+    tensors: HashMap<(u16, u32), Vec<f32>>,
+}
+
+impl TestModel {
+    pub fn random(config: Config, seed: u64) -> Self {
+        config.check().unwrap();
+        let mut random = Random::new(seed);
+        // The unfolded tensors are those of the same model without a position in the columns.
+        let unfolded = unfolded(&config);
+        let mut tensors = HashMap::new();
+        for shape in expe_core::format::layout(&unfolded) {
+            let gain = shape.rows == 1;
+            let scale = if gain { 0.2 } else { 1.0 / (shape.columns as f32).sqrt() };
+            let centre = if gain { 1.0 } else { 0.0 };
+            let weights =
+                (0..shape.rows * shape.columns).map(|_| centre + scale * random.normal()).collect();
+            tensors.insert((shape.id.kind.code(), shape.id.layer), weights);
+        }
+        Self { config, tensors }
+    }
+
+    /// A tensor, unfolded.
+    pub fn tensor(&self, kind: TensorKind, layer: u32) -> &[f32] {
+        &self.tensors[&(kind.code(), layer)]
+    }
+
+    pub fn tensor_mut(&mut self, kind: TensorKind, layer: u32) -> &mut Vec<f32> {
+        self.tensors.get_mut(&(kind.code(), layer)).unwrap()
+    }
+
+    pub fn tensors_mut(&mut self) -> impl Iterator<Item = &mut Vec<f32>> {
+        // In a fixed order, so that random changes are the same in every run.
+        let mut tensors: Vec<_> = self.tensors.iter_mut().collect();
+        tensors.sort_by_key(|(key, _)| **key);
+        tensors.into_iter().map(|(_, tensor)| tensor)
+    }
+
+    pub fn file(&self, numbers: Numbers) -> AlignedBytes {
+        self.file_with(Tokenizer::Bytes, numbers)
+    }
+
+    pub fn file_with(&self, tokenizer: Tokenizer<'_>, numbers: Numbers) -> AlignedBytes {
+        let writer = Writer::new(&self.config, tokenizer, numbers).unwrap();
+        let mut bytes = Vec::new();
+        writer
+            .write(&mut self.clone(), |piece| {
+                bytes.extend_from_slice(piece);
+                Ok::<(), Infallible>(())
+            })
+            .unwrap();
+        assert_eq!(bytes.len() as u64, writer.file_len());
+        AlignedBytes::new(&bytes)
+    }
+}
+
+impl WeightSource for TestModel {
+    type Error = String;
+
+    fn row(&mut self, tensor: TensorId, row: usize) -> Result<&[f32], String> {
+        let unfolded = unfolded(&self.config);
+        let shape = tensor.kind.shape(&unfolded);
+        let (rows, columns) = shape.ok_or_else(|| format!("asked for {tensor}"))?;
+        assert!(row < rows);
+        Ok(&self.tensor(tensor.kind, tensor.layer)[row * columns..][..columns])
+    }
+}
+
+fn unfolded(config: &Config) -> Config {
+    let position = match config.position {
+        PositionConfig::Learned => PositionConfig::Learned,
+        _ => PositionConfig::None,
+    };
+    Config { position, ..*config }
+}
+
+/// A small model of every kind of layer: grouped queries, three layers' worth of odd widths.
+pub fn small(position: PositionConfig) -> Config {
+    Config {
+        vocab: 256,
+        width: 24,
+        layers: 2,
+        heads: 4,
+        kv_heads: 2,
+        head_width: 10,
+        hidden: 38,
+        context: 16,
+        norm: Norm::RmsNorm,
+        epsilon: 1e-5,
+        activation: Activation::Gelu,
+        tied_head: true,
+        position,
+    }
+}
+
+pub fn expe() -> PositionConfig {
+    PositionConfig::Expe {
+        start: 16.0,
+        step: 0.0625,
+        width: 6,
+        query_cap: None,
+        beyond: Beyond::Refuse,
+    }
+}
+
+/// Every encoding, with and without its options.
+pub fn positions() -> Vec<PositionConfig> {
+    let exqpe = |growth, digits, query_cap| PositionConfig::Exqpe {
+        start: 4.0,
+        step: 0.5,
+        width: 6,
+        base: 4,
+        digits,
+        growth,
+        query_cap,
+        beyond: Beyond::Refuse,
+    };
+    let PositionConfig::Expe { start, step, width, beyond, .. } = expe() else { unreachable!() };
+    vec![
+        PositionConfig::None,
+        PositionConfig::Learned,
+        PositionConfig::Sinusoidal { base: 10_000.0 },
+        PositionConfig::Rope { base: 10_000.0, scaling: Scaling::None },
+        PositionConfig::Rope { base: 500.0, scaling: Scaling::Linear { factor: 4.0 } },
+        PositionConfig::Alibi,
+        expe(),
+        PositionConfig::Expe { start, step, width, query_cap: Some(12), beyond },
+        PositionConfig::Expe { start: 0.0, step: 0.125, width: 24, query_cap: None, beyond },
+        exqpe(Growth::Equal, 3, None),
+        exqpe(Growth::Weighted, 2, None),
+        exqpe(Growth::Weighted, 2, Some(12)),
+    ]
+}
