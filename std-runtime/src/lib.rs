@@ -2,6 +2,8 @@
 
 pub mod atomic;
 pub mod data;
+pub mod device;
 pub mod model;
+pub mod ops;
 pub mod report;
 pub mod train;

@@ -1,0 +1,164 @@
+use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
+
+use dfdx::shapes::{HasShape, Shape};
+use dfdx::tensor::Tensor;
+use expe_core::model::Config;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+
+use super::{Kind, ModelError, Transformer, Visit, VisitMut, Weights};
+use crate::device::Backend;
+
+/// A tensor on its way to or from a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// Sizes of its dimensions.
+    pub shape: Vec<usize>,
+    /// Its elements in row-major order.
+    pub values: Vec<f32>,
+}
+
+/// Tensors by name.
+pub type Tensors = BTreeMap<String, Stored>;
+
+/// The bytes of a safetensors file; equal inputs give equal bytes.
+///
+/// # Errors
+/// [`ModelError::Format`] when a shape does not fit its values.
+pub fn write(
+    tensors: &Tensors,
+    metadata: Option<HashMap<String, String>>,
+) -> Result<Vec<u8>, ModelError> {
+    let bytes: BTreeMap<&str, (Vec<usize>, Vec<u8>)> = tensors
+        .iter()
+        .map(|(name, stored)| {
+            let bytes = stored.values.iter().flat_map(|x| x.to_le_bytes()).collect();
+            (name.as_str(), (stored.shape.clone(), bytes))
+        })
+        .collect();
+    let views = bytes
+        .iter()
+        .map(|(name, (shape, bytes))| {
+            Ok((*name, TensorView::new(Dtype::F32, shape.clone(), bytes)?))
+        })
+        .collect::<Result<Vec<_>, ModelError>>()?;
+    Ok(safetensors::serialize(views, &metadata)?)
+}
+
+/// The tensors of a safetensors file, all of them finite `f32`.
+///
+/// # Errors
+/// [`ModelError::Format`], [`ModelError::Dtype`] or [`ModelError::NotFinite`].
+pub fn read(bytes: &[u8]) -> Result<Tensors, ModelError> {
+    let file = SafeTensors::deserialize(bytes)?;
+    let mut tensors = Tensors::new();
+    for (name, view) in file.tensors() {
+        if view.dtype() != Dtype::F32 {
+            return Err(ModelError::Dtype { name, found: format!("{:?}", view.dtype()) });
+        }
+        let values: Vec<f32> = view
+            .data()
+            .chunks_exact(4)
+            .filter_map(|bytes| bytes.try_into().ok())
+            .map(f32::from_le_bytes)
+            .collect();
+        if let Some((index, value)) = values.iter().enumerate().find(|(_, x)| !x.is_finite()) {
+            return Err(ModelError::NotFinite { name, index, value: *value });
+        }
+        tensors.insert(name, Stored { shape: view.shape().to_vec(), values });
+    }
+    Ok(tensors)
+}
+
+struct Save(Tensors);
+
+impl<D: Backend> Visit<f32, D> for Save {
+    type Error = Infallible;
+
+    fn visit<S: Shape>(
+        &mut self,
+        name: &str,
+        _: Kind,
+        parameter: &Tensor<S, f32, D>,
+    ) -> Result<(), Infallible> {
+        let shape = parameter.shape().concrete().into_iter().collect();
+        self.0.insert(name.to_string(), Stored { shape, values: parameter.as_vec() });
+        Ok(())
+    }
+}
+
+struct Load(Tensors);
+
+impl<D: Backend> VisitMut<f32, D> for Load {
+    type Error = ModelError;
+
+    fn visit<S: Shape>(
+        &mut self,
+        name: &str,
+        _: Kind,
+        parameter: &mut Tensor<S, f32, D>,
+    ) -> Result<(), ModelError> {
+        let expected: Vec<usize> = parameter.shape().concrete().into_iter().collect();
+        let Some(stored) = self.0.remove(name) else {
+            return Err(ModelError::Missing { name: name.to_string(), expected });
+        };
+        if stored.shape != expected {
+            let found = stored.shape;
+            return Err(ModelError::Shape { name: name.to_string(), expected, found });
+        }
+        parameter.copy_from(&stored.values);
+        Ok(())
+    }
+}
+
+impl<D: Backend> Weights<f32, D> {
+    /// All parameters by name.
+    pub fn to_tensors(&self) -> Tensors {
+        let mut save = Save(Tensors::new());
+        match self.visit(&mut save) {
+            Ok(()) => save.0,
+        }
+    }
+
+    /// Parameters of the shapes that `config` asks for, taken from `tensors`.
+    ///
+    /// # Errors
+    /// [`ModelError::Missing`], [`ModelError::Shape`] or [`ModelError::Unexpected`].
+    pub fn from_tensors(
+        config: &Config,
+        device: &D,
+        tensors: Tensors,
+    ) -> Result<Self, ModelError> {
+        let mut weights = Self::zeros(config, device)?;
+        let mut load = Load(tensors);
+        weights.visit_mut(&mut load)?;
+        match load.0.pop_first() {
+            Some((name, stored)) => Err(ModelError::Unexpected { name, found: stored.shape }),
+            None => Ok(weights),
+        }
+    }
+}
+
+/// The bytes of `model.safetensors`: every parameter under its PyTorch name, matrices `[out, in]`,
+/// `f32`, little-endian.
+///
+/// # Errors
+/// As [`write`].
+pub fn to_safetensors<D: Backend>(model: &Transformer<D>) -> Result<Vec<u8>, ModelError> {
+    write(&model.weights.to_tensors(), None)
+}
+
+/// The model that `config` describes with the parameters of a `model.safetensors`.
+///
+/// # Errors
+/// As [`read`] and [`Weights::from_tensors`], and [`ModelError::Config`].
+pub fn from_safetensors<D: Backend>(
+    config: &Config,
+    device: &D,
+    bytes: &[u8],
+) -> Result<Transformer<D>, ModelError> {
+    config.check()?;
+    let weights = Weights::from_tensors(config, device, read(bytes)?)?;
+    Transformer::from_weights(config, device, weights)
+}

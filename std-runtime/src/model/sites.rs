@@ -1,0 +1,221 @@
+use dfdx::dtypes::Dtype;
+use dfdx::shapes::Shape;
+use dfdx::tensor::Tensor;
+use expe_core::model::Config;
+use expe_core::position::{self, Position, PositionConfig, PositionEncoding, PositionError};
+
+use super::ModelError;
+use crate::device::{Backend, scalar, tensor};
+use crate::ops::{Cube, Mask, Matrix, Rotary, Vector};
+
+/// What is added to the score of a key that lies in the future; its exponential is 0 next to any
+/// score that a query has with itself.
+const FUTURE: f64 = -1e30;
+
+/// The numbers of ExPE and ExQPE for positions `0..length`, as tensors.
+#[derive(Debug, Clone)]
+pub struct Override<E: Dtype, D: Backend<E>> {
+    /// 1 for the input columns that are kept, 0 for those overridden: `(width)`.
+    pub kept: Vector<E, D>,
+    /// 1 where an input column holds the digit, 0 elsewhere: `(digits, width)`.
+    pub runs: Matrix<E, D>,
+    /// The values of queries: `(length, digits)`.
+    pub queries: Matrix<E, D>,
+    /// The values of keys: `(length, digits)`.
+    pub keys: Matrix<E, D>,
+    /// `key_j(m) − key_j(n)` at `[n, j, m]`, 0 for `m > n`: `(length, digits, length)`.
+    pub differences: Cube<E, D>,
+}
+
+/// Everything that a forward pass over `length` positions needs besides parameters and tokens.
+/// Build it once and use it for every batch of that length.
+///
+/// The rows of a learned table are parameters and stay with them.
+#[derive(Debug, Clone)]
+pub struct Sites<E: Dtype, D: Backend<E>> {
+    /// Positions of a sequence.
+    pub length: usize,
+    /// *Token embedding*: what is added to the embeddings, `(length, width)`.
+    pub embedding: Option<Matrix<E, D>>,
+    /// *Query/key input*.
+    pub overrides: Option<Override<E, D>>,
+    /// *Query/key head*.
+    pub rotary: Option<Rotary<E, D>>,
+    /// *Score*: causal mask and bias.
+    pub mask: Mask<E, D>,
+}
+
+impl<E: Dtype, D: Backend<E>> Sites<E, D> {
+    /// The numbers of `config`'s encoding for positions `0..length`.
+    ///
+    /// # Errors
+    /// [`ModelError::Position`] where the encoding cannot be built or refuses one of the positions,
+    /// [`ModelError::Device`] when memory runs out.
+    pub fn new(config: &Config, length: usize, device: &D) -> Result<Self, ModelError> {
+        let name = config.position.name();
+        let refused = |source| ModelError::Position { name, source };
+        let beyond = |length: usize| {
+            let length = u32::try_from(length).unwrap_or(u32::MAX);
+            refused(PositionError::BeyondLength { position: length, length })
+        };
+        let positions = u32::try_from(length).map_err(|_| beyond(length))?;
+        // The learned rows are parameters: the forward pass reads them, a stand-in does here.
+        let table = vec![0.0; config.width];
+        if config.position == PositionConfig::Learned && length > config.context {
+            return Err(beyond(config.context));
+        }
+        let Config { width, heads, head_width, .. } = *config;
+        let shape = position::Shape { width, heads, head_width };
+        let position = Position::new(&config.position, shape, &table).map_err(refused)?;
+        let builder = Builder { config, position, positions, device };
+        Ok(Self {
+            length,
+            embedding: builder.embedding(refused)?,
+            overrides: builder.overrides(refused)?,
+            rotary: builder.rotary(refused)?,
+            mask: builder.mask()?,
+        })
+    }
+}
+
+/// What the parts of [`Sites`] are made from.
+struct Builder<'a, D> {
+    config: &'a Config,
+    position: Position<'a>,
+    positions: u32,
+    device: &'a D,
+}
+
+impl<D> Builder<'_, D> {
+    fn upload<E: Dtype, S: Shape>(
+        &self,
+        shape: S,
+        values: impl IntoIterator<Item = f64>,
+    ) -> Result<Tensor<S, E, D>, ModelError>
+    where
+        D: Backend<E>,
+    {
+        let values: Vec<E> = values.into_iter().map(scalar).collect();
+        tensor(self.device, shape, &values).map_err(ModelError::device)
+    }
+
+    /// One row of `width` numbers per position, as `fill` writes them into zeros.
+    fn rows(
+        &self,
+        width: usize,
+        fill: impl Fn(u32, &mut [f32]) -> Result<(), PositionError>,
+    ) -> Result<Vec<f32>, PositionError> {
+        let mut rows = vec![0.0; self.positions as usize * width];
+        for (n, row) in (0..self.positions).zip(rows.chunks_exact_mut(width.max(1))) {
+            fill(n, row)?;
+        }
+        Ok(rows)
+    }
+
+    fn embedding<E: Dtype>(
+        &self,
+        refused: impl Fn(PositionError) -> ModelError,
+    ) -> Result<Option<Matrix<E, D>>, ModelError>
+    where
+        D: Backend<E>,
+    {
+        if !matches!(self.config.position, PositionConfig::Sinusoidal { .. }) {
+            return Ok(None);
+        }
+        let width = self.config.width;
+        let rows =
+            self.rows(width, |n, row| self.position.embed(n, row)).map_err(refused)?;
+        let shape = (self.positions as usize, width);
+        self.upload(shape, rows.into_iter().map(f64::from)).map(Some)
+    }
+
+    fn overrides<E: Dtype>(
+        &self,
+        refused: impl Fn(PositionError) -> ModelError,
+    ) -> Result<Option<Override<E, D>>, ModelError>
+    where
+        D: Backend<E>,
+    {
+        let columns = self.position.columns();
+        let (length, width, digits) =
+            (self.positions as usize, self.config.width, columns.digits);
+        if digits == 0 {
+            return Ok(None);
+        }
+        let queries = self
+            .rows(digits, |n, row| self.position.query_values(n, row))
+            .map_err(&refused)?;
+        let keys =
+            self.rows(digits, |n, row| self.position.key_values(n, row)).map_err(&refused)?;
+        let kept = (0..width).map(|i| f64::from(u8::from(i >= columns.width)));
+        let holds = |digit, i| i < columns.width && i / columns.run().max(1) == digit;
+        let runs = (0..digits)
+            .flat_map(|digit| (0..width).map(move |i| f64::from(u8::from(holds(digit, i)))));
+        let mut differences = vec![0.0; length * digits * length];
+        let key = |n: usize, digit: usize| keys.get(n * digits + digit).copied().map(f64::from);
+        for (row, values) in differences.chunks_exact_mut(length.max(1)).enumerate() {
+            let (n, digit) = (row / digits, row % digits);
+            for (m, value) in values.iter_mut().enumerate().take(n + 1) {
+                *value = key(m, digit).zip(key(n, digit)).map_or(0.0, |(m, n)| m - n);
+            }
+        }
+        Ok(Some(Override {
+            kept: self.upload((width,), kept)?,
+            runs: self.upload((digits, width), runs)?,
+            queries: self.upload((length, digits), queries.into_iter().map(f64::from))?,
+            differences: self.upload((length, digits, length), differences)?,
+            keys: self.upload((length, digits), keys.into_iter().map(f64::from))?,
+        }))
+    }
+
+    fn rotary<E: Dtype>(
+        &self,
+        refused: impl Fn(PositionError) -> ModelError,
+    ) -> Result<Option<Rotary<E, D>>, ModelError>
+    where
+        D: Backend<E>,
+    {
+        if !self.position.rotates() {
+            return Ok(None);
+        }
+        let head = self.config.head_width;
+        let half = head / 2;
+        let table = self.rows(head, |n, row| self.position.rotation(n, row)).map_err(refused)?;
+        let (mut cos, mut sin) = (Vec::with_capacity(table.len()), Vec::with_capacity(table.len()));
+        for row in table.chunks_exact(head.max(1)) {
+            let (cosines, sines) = row.split_at(half);
+            cos.extend(cosines.iter().chain(cosines).copied().map(f64::from));
+            sin.extend(sines.iter().map(|sine| -f64::from(*sine)));
+            sin.extend(sines.iter().copied().map(f64::from));
+        }
+        let swap = (0..head)
+            .flat_map(|i| (0..head).map(move |o| f64::from(u8::from((i + half) % head == o))));
+        let shape = (self.positions as usize, head);
+        Ok(Some(Rotary {
+            cos: self.upload(shape, cos)?,
+            sin: self.upload(shape, sin)?,
+            swap: self.upload((head, head), swap)?,
+        }))
+    }
+
+    fn mask<E: Dtype>(&self) -> Result<Mask<E, D>, ModelError>
+    where
+        D: Backend<E>,
+    {
+        let length = self.positions as usize;
+        let rows = |head: usize| {
+            (0..self.positions).flat_map(move |n| {
+                (0..self.positions).map(move |m| {
+                    if m > n { FUTURE } else { f64::from(self.position.bias(head, n, m)) }
+                })
+            })
+        };
+        if self.config.position == PositionConfig::Alibi {
+            let heads = self.config.heads;
+            let shape = (heads, length, length);
+            self.upload(shape, (0..heads).flat_map(rows)).map(Mask::PerHead)
+        } else {
+            self.upload((length, length), rows(0)).map(Mask::Shared)
+        }
+    }
+}

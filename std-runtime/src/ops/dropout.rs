@@ -1,0 +1,49 @@
+use dfdx::dtypes::Dtype;
+use dfdx::shapes::HasShape;
+use dfdx::tensor::{Tape, ZerosTensor};
+use dfdx::tensor_ops::{Device, TryMul};
+use expe_core::num::Random;
+
+use super::Matrix;
+use crate::device::{scalar, tensor};
+
+/// Which elements are dropped: a pure function of seed, step and site, so that a resumed run drops
+/// the same ones without any generator state to save.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Dropout {
+    /// Share of elements that become zero, in `[0, 1)`.
+    pub rate: f32,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Forward passes before this one, in the whole run.
+    pub pass: u64,
+}
+
+impl Dropout {
+    /// Sites of one forward pass that have generators of their own.
+    const SITES: u64 = 1 << 20;
+}
+
+/// Zero each element with probability `rate` and multiply the others by `1/(1 − rate)`; `site`
+/// numbers the places of one forward pass where this happens.
+///
+/// # Errors
+/// The device's.
+pub fn dropout<E: Dtype, D: Device<E> + ZerosTensor<E>, T: Tape<E, D>>(
+    x: Matrix<E, D, T>,
+    dropout: Option<&Dropout>,
+    site: u64,
+) -> Result<Matrix<E, D, T>, D::Err> {
+    let Some(dropout) = dropout.filter(|dropout| dropout.rate > 0.0) else {
+        return Ok(x);
+    };
+    let shape = *x.shape();
+    let key = dropout.pass.wrapping_mul(Dropout::SITES).wrapping_add(site);
+    let mut random = Random::keyed(dropout.seed, key);
+    let kept: E = scalar(1.0 / (1.0 - f64::from(dropout.rate)));
+    let mask: Vec<E> = (0..shape.0 * shape.1)
+        .map(|_| if random.uniform() < dropout.rate { E::default() } else { kept })
+        .collect();
+    let mask = tensor(x.device(), shape, &mask)?;
+    x.try_mul(mask)
+}

@@ -1,0 +1,44 @@
+//! The transformer's operations on dfdx tensors, composed from dfdx's own: the reference for any
+//! faster version that is put beside them.
+//!
+//! Activations are matrices `(batch·length, width)`, so that one projection is one matrix product.
+//! Every function is generic over the element, the device and the tape: with [`NoneTape`] it only
+//! computes, with an [`OwnedTape`] it also records its gradient. Sizes are checked by the model
+//! before it gets here; sizes that do not fit panic inside dfdx.
+//!
+//! dfdx 0.13's `slice` *overwrites* the gradient of its input where it should add to it, so nothing
+//! here slices a tensor that has another use.
+//!
+//! [`NoneTape`]: dfdx::tensor::NoneTape
+//! [`OwnedTape`]: dfdx::tensor::OwnedTape
+
+mod activation;
+mod attention;
+mod cross_entropy;
+mod dropout;
+mod embedding;
+mod norm;
+mod projection;
+mod relative;
+mod rotary;
+
+pub use activation::{gelu, relu, silu};
+pub use attention::{Heads, Mask, attention};
+pub use cross_entropy::{cross_entropy, log_probabilities};
+pub use dropout::{Dropout, dropout};
+pub use embedding::{add_rows, embed};
+pub use norm::{layer_norm, rms_norm};
+pub use projection::{masked_projection, projection};
+pub use relative::{digit_columns, digit_terms, relative_scores};
+pub use rotary::{Rotary, rotate};
+
+use dfdx::tensor::{NoneTape, Tensor};
+
+/// A matrix of runtime size.
+pub type Matrix<E, D, T = NoneTape> = Tensor<(usize, usize), E, D, T>;
+/// A vector of runtime size.
+pub type Vector<E, D, T = NoneTape> = Tensor<(usize,), E, D, T>;
+/// A three-dimensional tensor of runtime size.
+pub type Cube<E, D, T = NoneTape> = Tensor<(usize, usize, usize), E, D, T>;
+/// A four-dimensional tensor of runtime size.
+pub type Hyper<E, D, T = NoneTape> = Tensor<(usize, usize, usize, usize), E, D, T>;

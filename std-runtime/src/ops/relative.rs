@@ -1,0 +1,65 @@
+use dfdx::dtypes::Dtype;
+use dfdx::shapes::{Axes2, Axes3, Axis, HasShape};
+use dfdx::tensor::Tape;
+use dfdx::tensor_ops::{BroadcastTo, Device, PermuteTo, ReshapeTo, TryAdd, TryMatMul};
+
+use super::{Cube, Heads, Hyper, Matrix};
+
+/// The folded weight columns of each digit: column `j` of the result is `Σ_i W[:, i]` over the
+/// input columns `i` that hold digit `j`. `runs` is `(digits, in)`, 1 where a column holds the
+/// digit and 0 elsewhere; the result is `(out, digits)`.
+///
+/// # Errors
+/// The device's.
+pub fn digit_columns<E: Dtype, D: Device<E>, T: Tape<E, D>>(
+    weight: &Matrix<E, D>,
+    runs: &Matrix<E, D>,
+) -> Result<Matrix<E, D, T>, D::Err> {
+    let runs = runs.clone().try_permute::<(usize, usize), Axes2<1, 0>>()?;
+    weight.retaped::<T>().try_matmul(runs)
+}
+
+/// `Σ_j a_j(n)·u_j` for every position: `values` is `(length, digits)` and holds the `a_j(n)`,
+/// `columns` is `(out, digits)` and holds the `u_j`; the result is `(length, out)`.
+///
+/// # Errors
+/// The device's.
+pub fn digit_terms<E: Dtype, D: Device<E>, T: Tape<E, D>>(
+    values: &Matrix<E, D>,
+    columns: Matrix<E, D, T>,
+) -> Result<Matrix<E, D, T>, D::Err> {
+    let columns = columns.try_permute::<(usize, usize), Axes2<1, 0>>()?;
+    values.retaped::<T>().try_matmul(columns)
+}
+
+/// Add the position terms of folded ExPE and ExQPE to the scores:
+/// `score(n, m) += Σ_j (key_j(m) − key_j(n))·(q_n·w_j)`.
+///
+/// `scores` and `queries` are laid out as [`Heads`] says; `columns` is `(kv_heads·head_width,
+/// digits)` and holds the `w_j`; `differences` is `(length, digits, length)` and holds
+/// `key_j(m) − key_j(n)` at `[n, j, m]`.
+///
+/// # Errors
+/// The device's.
+pub fn relative_scores<E: Dtype, D: Device<E>, T: Tape<E, D>>(
+    scores: Hyper<E, D, T>,
+    queries: Hyper<E, D, T>,
+    columns: Matrix<E, D, T>,
+    differences: &Cube<E, D>,
+    heads: &Heads,
+) -> Result<Hyper<E, D, T>, D::Err> {
+    let shape = *scores.shape();
+    let digits = columns.shape().1;
+    let Heads { batch, length, kv_heads, head_width, .. } = *heads;
+    let sequences = batch * heads.heads();
+    let columns: Cube<E, D, T> = columns.try_reshape_like(&(kv_heads, head_width, digits))?;
+    let columns =
+        columns.try_broadcast_like::<_, Axis<0>>(&(batch, kv_heads, head_width, digits))?;
+    // (sequences, length, digits) → (length, sequences, digits): one small product per position n.
+    let terms: Cube<E, D, T> =
+        queries.try_matmul(columns)?.try_reshape_like(&(sequences, length, digits))?;
+    let terms = terms.try_permute::<_, Axes3<1, 0, 2>>()?.try_contiguous()?;
+    let terms: Cube<E, D, T> = terms.try_matmul(differences.clone())?;
+    let scores: Cube<E, D, T> = scores.try_reshape_like(&(sequences, length, length))?;
+    scores.try_add(terms.try_permute::<_, Axes3<1, 0, 2>>()?)?.try_reshape_like(&shape)
+}
