@@ -21,11 +21,7 @@ macro_rules! backend {
                 buffer.iter().map(|x| *x as f64 * *x as f64).sum()
             }
 
-            fn scale(
-                &self,
-                buffer: &mut <Self as Storage<$element>>::Vec,
-                factor: $element,
-            ) {
+            fn scale(&self, buffer: &mut <Self as Storage<$element>>::Vec, factor: $element) {
                 buffer.iter_mut().for_each(|x| *x *= factor);
             }
         }

@@ -26,7 +26,7 @@ pub type Tensors = BTreeMap<String, Stored>;
 ///
 /// # Errors
 /// [`ModelError::Format`] when a shape does not fit its values.
-pub fn write(
+pub fn write_tensors(
     tensors: &Tensors,
     metadata: Option<HashMap<String, String>>,
 ) -> Result<Vec<u8>, ModelError> {
@@ -43,14 +43,14 @@ pub fn write(
             Ok((*name, TensorView::new(Dtype::F32, shape.clone(), bytes)?))
         })
         .collect::<Result<Vec<_>, ModelError>>()?;
-    Ok(safetensors::serialize(views, &metadata)?)
+    Ok(safetensors::serialize(views, metadata)?)
 }
 
 /// The tensors of a safetensors file, all of them finite `f32`.
 ///
 /// # Errors
 /// [`ModelError::Format`], [`ModelError::Dtype`] or [`ModelError::NotFinite`].
-pub fn read(bytes: &[u8]) -> Result<Tensors, ModelError> {
+pub fn read_tensors(bytes: &[u8]) -> Result<Tensors, ModelError> {
     let file = SafeTensors::deserialize(bytes)?;
     let mut tensors = Tensors::new();
     for (name, view) in file.tensors() {
@@ -125,11 +125,7 @@ impl<D: Backend> Weights<f32, D> {
     ///
     /// # Errors
     /// [`ModelError::Missing`], [`ModelError::Shape`] or [`ModelError::Unexpected`].
-    pub fn from_tensors(
-        config: &Config,
-        device: &D,
-        tensors: Tensors,
-    ) -> Result<Self, ModelError> {
+    pub fn from_tensors(config: &Config, device: &D, tensors: Tensors) -> Result<Self, ModelError> {
         let mut weights = Self::zeros(config, device)?;
         let mut load = Load(tensors);
         weights.visit_mut(&mut load)?;
@@ -144,21 +140,21 @@ impl<D: Backend> Weights<f32, D> {
 /// `f32`, little-endian.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write_tensors`].
 pub fn to_safetensors<D: Backend>(model: &Transformer<D>) -> Result<Vec<u8>, ModelError> {
-    write(&model.weights.to_tensors(), None)
+    write_tensors(&model.weights.to_tensors(), None)
 }
 
 /// The model that `config` describes with the parameters of a `model.safetensors`.
 ///
 /// # Errors
-/// As [`read`] and [`Weights::from_tensors`], and [`ModelError::Config`].
+/// As [`read_tensors`] and [`Weights::from_tensors`], and [`ModelError::Config`].
 pub fn from_safetensors<D: Backend>(
     config: &Config,
     device: &D,
     bytes: &[u8],
 ) -> Result<Transformer<D>, ModelError> {
     config.check()?;
-    let weights = Weights::from_tensors(config, device, read(bytes)?)?;
+    let weights = Weights::from_tensors(config, device, read_tensors(bytes)?)?;
     Transformer::from_weights(config, device, weights)
 }

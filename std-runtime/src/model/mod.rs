@@ -4,14 +4,16 @@
 //! tests, over the element. Every number of a position encoding comes from
 //! [`expe_core::position`]; [`Sites`] turns them into tensors once per length.
 
-pub mod checkpoint;
+mod checkpoint;
 mod error;
 mod init;
 mod sites;
 mod transformer;
 mod weights;
 
-pub use checkpoint::{from_safetensors, to_safetensors};
+pub use checkpoint::{
+    Stored, Tensors, from_safetensors, read_tensors, to_safetensors, write_tensors,
+};
 pub use error::ModelError;
 pub use sites::{Override, Sites};
 pub use transformer::Transformer;

@@ -123,8 +123,7 @@ impl<D> Builder<'_, D> {
             return Ok(None);
         }
         let width = self.config.width;
-        let rows =
-            self.rows(width, |n, row| self.position.embed(n, row)).map_err(refused)?;
+        let rows = self.rows(width, |n, row| self.position.embed(n, row)).map_err(refused)?;
         let shape = (self.positions as usize, width);
         self.upload(shape, rows.into_iter().map(f64::from)).map(Some)
     }
@@ -137,14 +136,12 @@ impl<D> Builder<'_, D> {
         D: Backend<E>,
     {
         let columns = self.position.columns();
-        let (length, width, digits) =
-            (self.positions as usize, self.config.width, columns.digits);
+        let (length, width, digits) = (self.positions as usize, self.config.width, columns.digits);
         if digits == 0 {
             return Ok(None);
         }
-        let queries = self
-            .rows(digits, |n, row| self.position.query_values(n, row))
-            .map_err(&refused)?;
+        let queries =
+            self.rows(digits, |n, row| self.position.query_values(n, row)).map_err(&refused)?;
         let keys =
             self.rows(digits, |n, row| self.position.key_values(n, row)).map_err(&refused)?;
         let kept = (0..width).map(|i| f64::from(u8::from(i >= columns.width)));

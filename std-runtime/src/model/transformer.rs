@@ -5,7 +5,7 @@ use expe_core::model::{Activation, Config, Norm};
 
 use super::{Layer, ModelError, Sites, Weights};
 use crate::device::{Backend, tensor};
-use crate::ops::{self, Dropout, Heads, Matrix, Vector};
+use crate::ops::{self, Dropout, Heads, Matrix, Relative, Vector};
 
 /// A pre-norm decoder-only transformer.
 ///
@@ -186,7 +186,7 @@ impl<E: Dtype, D: Backend<E>> Transformer<D, E> {
             let columns = ops::digit_columns(&layer.wq, &site.runs)?;
             q = ops::add_rows(q, ops::digit_terms::<_, _, T>(&site.queries, columns)?)?;
             let columns = ops::digit_columns(&layer.wk, &site.runs)?;
-            relative = Some((columns, &site.differences));
+            relative = Some(Relative { columns, differences: &site.differences });
         } else {
             q = ops::projection(h.retaped::<T>(), &layer.wq)?;
             k = ops::projection(h.retaped::<T>(), &layer.wk)?;

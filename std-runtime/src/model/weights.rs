@@ -137,8 +137,7 @@ impl<E: Dtype, D: Backend<E>> Weights<E, D> {
     /// # Errors
     /// [`ModelError::Device`] when memory runs out.
     pub fn zeros(config: &Config, device: &D) -> Result<Self, ModelError> {
-        let matrix =
-            |out, input| device.try_zeros_like(&(out, input)).map_err(ModelError::device);
+        let matrix = |out, input| device.try_zeros_like(&(out, input)).map_err(ModelError::device);
         let vector = |width| device.try_zeros_like(&(width,)).map_err(ModelError::device);
         let Config { vocab, width, hidden, .. } = *config;
         let (queries, keys) = (config.query_width(), config.key_width());

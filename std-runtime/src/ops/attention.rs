@@ -1,11 +1,9 @@
 use dfdx::dtypes::Dtype;
 use dfdx::shapes::{Axes4, Axes5, Axis};
 use dfdx::tensor::{Tape, Tensor};
-use dfdx::tensor_ops::{
-    BroadcastTo, Device, PermuteTo, ReshapeTo, TryAdd, TryMatMul, TryMul,
-};
+use dfdx::tensor_ops::{BroadcastTo, Device, PermuteTo, ReshapeTo, TryAdd, TryMatMul, TryMul};
 
-use super::{Cube, Hyper, Matrix, relative_scores};
+use super::{Cube, Hyper, Matrix, Relative, relative_scores};
 use crate::device::scalar;
 
 /// How the rows of an attention layer fall into sequences and heads.
@@ -92,8 +90,7 @@ pub enum Mask<E: Dtype, D: Device<E>> {
 /// Causal attention of `queries` over `keys` and `values`:
 /// `softmax(q·kᵀ/√head_width + position terms + mask)·v`.
 ///
-/// `relative` holds the folded position columns `w_j` and the differences of key values, see
-/// [`relative_scores`].
+/// The position terms are those of [`relative_scores`], if any.
 ///
 /// # Errors
 /// The device's.
@@ -101,7 +98,7 @@ pub fn attention<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     queries: Matrix<E, D, T>,
     keys: Matrix<E, D, T>,
     values: Matrix<E, D, T>,
-    relative: Option<(Matrix<E, D, T>, &Cube<E, D>)>,
+    relative: Option<Relative<'_, E, D, T>>,
     mask: &Mask<E, D>,
     heads: &Heads,
 ) -> Result<Matrix<E, D, T>, D::Err> {
@@ -111,9 +108,9 @@ pub fn attention<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     let keys = heads.split_keys(keys)?.try_permute::<_, Axes4<0, 1, 3, 2>>()?;
     let values = heads.split_keys(values)?;
     let scores = match relative {
-        Some((columns, differences)) => {
+        Some(relative) => {
             let scores = queries.retaped::<T>().try_matmul(keys)?;
-            relative_scores(scores, queries, columns, differences, heads)?
+            relative_scores(scores, queries, relative, heads)?
         }
         None => queries.try_matmul(keys)?,
     };

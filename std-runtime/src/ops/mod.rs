@@ -29,7 +29,7 @@ pub use dropout::{Dropout, dropout};
 pub use embedding::{add_rows, embed};
 pub use norm::{layer_norm, rms_norm};
 pub use projection::{masked_projection, projection};
-pub use relative::{digit_columns, digit_terms, relative_scores};
+pub use relative::{Relative, digit_columns, digit_terms, relative_scores};
 pub use rotary::{Rotary, rotate};
 
 use dfdx::tensor::{NoneTape, Tensor};

@@ -32,23 +32,30 @@ pub fn digit_terms<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     values.retaped::<T>().try_matmul(columns)
 }
 
+/// The position terms of folded ExPE and ExQPE.
+#[derive(Debug)]
+pub struct Relative<'a, E: Dtype, D: Device<E>, T> {
+    /// The folded key columns `w_j`: `(kv_heads·head_width, digits)`.
+    pub columns: Matrix<E, D, T>,
+    /// `key_j(m) − key_j(n)` at `[n, j, m]`: `(length, digits, length)`.
+    pub differences: &'a Cube<E, D>,
+}
+
 /// Add the position terms of folded ExPE and ExQPE to the scores:
 /// `score(n, m) += Σ_j (key_j(m) − key_j(n))·(q_n·w_j)`.
 ///
-/// `scores` and `queries` are laid out as [`Heads`] says; `columns` is `(kv_heads·head_width,
-/// digits)` and holds the `w_j`; `differences` is `(length, digits, length)` and holds
-/// `key_j(m) − key_j(n)` at `[n, j, m]`.
+/// `scores` and `queries` are laid out as [`Heads`] says.
 ///
 /// # Errors
 /// The device's.
 pub fn relative_scores<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     scores: Hyper<E, D, T>,
     queries: Hyper<E, D, T>,
-    columns: Matrix<E, D, T>,
-    differences: &Cube<E, D>,
+    relative: Relative<'_, E, D, T>,
     heads: &Heads,
 ) -> Result<Hyper<E, D, T>, D::Err> {
     let shape = *scores.shape();
+    let Relative { columns, differences } = relative;
     let digits = columns.shape().1;
     let Heads { batch, length, kv_heads, head_width, .. } = *heads;
     let sequences = batch * heads.heads();
