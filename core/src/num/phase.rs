@@ -1,9 +1,9 @@
 /// An angle as a fraction of a full turn, in units of `2^-64` turns.
 ///
-/// Integer arithmetic wraps where the angle does, so `frequency · n` stays exact for every position
-/// `n`: the error is that of the frequency alone, at most `n · 2^-65` turns, below `f32`'s
-/// resolution for all `n < 2^32`. (The product of two floats loses the phase instead: in bfloat16 by
-/// more than a radian after 4 000 positions.)
+/// Integer arithmetic wraps where the angle does, so `frequency · n` is exact for every position `n`:
+/// the error is `n` times that of the frequency alone (see [`Frequencies`]), below `f32`'s resolution
+/// for all `n < 2^24`. (The product of two floats loses the phase instead: in bfloat16 by more than
+/// a radian after 4 000 positions.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Turn(pub u64);
 
@@ -64,8 +64,8 @@ const fn multiply_high(a: u64, b: u64) -> u64 {
 /// The frequencies `base^(−2i/width)`, `i = 0, 1, …, width/2 − 1`, in radians per position, as the
 /// angle that one position adds; shared by the sinusoidal and the rotary encoding.
 ///
-/// Each is the last one times a fixed ratio, in 64-bit integers: the relative error after `i` steps
-/// is below `i · 2^-52`.
+/// Each is the last one times a fixed ratio, in 64-bit integers: the relative error of the `i`-th is
+/// below `(i + 1) · 2^-52`, and `i + 1` times `2^-64` turns for what is cut off.
 #[derive(Debug, Clone)]
 pub struct Frequencies {
     next: Turn,
@@ -75,8 +75,8 @@ pub struct Frequencies {
 
 impl Frequencies {
     /// The `width / 2` frequencies of `base`, highest first.
-    pub fn new(base: f32, width: usize) -> Self {
-        let ratio = libm::pow(f64::from(base), -2.0 / width.max(1) as f64);
+    pub fn new(base: f64, width: usize) -> Self {
+        let ratio = libm::pow(base, -2.0 / width.max(1) as f64);
         Self { next: Turn::from_radians(1.0), ratio, left: width / 2 }
     }
 }

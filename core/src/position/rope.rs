@@ -117,10 +117,9 @@ mod tests {
         for (plain, linear) in plain.iter().zip(turns(Scaling::Linear { factor: 4.0 }, 64)) {
             assert!((plain / 4.0 / linear - 1.0).abs() < 1e-12);
         }
-        // The base is an f32, so are the frequencies that follow from it.
         let ntk = turns(Scaling::Ntk { factor: 4.0 }, 64);
         assert_eq!(plain[0], ntk[0]);
-        assert!((plain[31] / 4.0 / ntk[31] - 1.0).abs() < 1e-6);
+        assert!((plain[31] / 4.0 / ntk[31] - 1.0).abs() < 1e-12);
         let yarn = turns(Scaling::Yarn { factor: 4.0, original: 2_048 }, 64);
         assert_eq!(plain[0], yarn[0]);
         assert!((plain[31] / 4.0 / yarn[31] - 1.0).abs() < 1e-12);

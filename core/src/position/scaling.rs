@@ -64,11 +64,12 @@ impl Scaling {
 
     /// The frequencies of heads of `width` columns, scaled, as angles per position.
     pub(super) fn frequencies(self, base: f32, width: usize) -> impl Iterator<Item = Turn> {
+        let base = f64::from(base);
         let base = match self {
             // A head of two columns has the one frequency 1, which NTK scaling leaves alone.
             Self::Ntk { factor } if width > 2 => {
                 let exponent = width as f64 / (width as f64 - 2.0);
-                base * libm::pow(f64::from(factor), exponent) as f32
+                base * libm::pow(f64::from(factor), exponent)
             }
             _ => base,
         };

@@ -42,7 +42,7 @@ impl<T: Element> PositionEncoding<T> for Sinusoidal {
         if row.len() != self.width {
             return Err(PositionError::Width { expected: self.width, found: row.len() });
         }
-        let frequencies = Frequencies::new(self.base, self.width);
+        let frequencies = Frequencies::new(f64::from(self.base), self.width);
         for (pair, turn) in row.chunks_exact_mut(2).zip(frequencies) {
             let (sin, cos) = turn.at(n).sin_cos();
             for (x, wave) in pair.iter_mut().zip([sin, cos]) {

@@ -1,0 +1,283 @@
+//! The position encodings of core against `golden/positions.py`: exact rationals and decimal angles.
+
+use expe_core::num::Element;
+use expe_core::position::{
+    Expe, Exqpe, Position, PositionConfig, PositionEncoding, PositionError, Scaling, Shape,
+};
+use expe_tests::golden;
+use half::{bf16, f16};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Golden {
+    expe: Vec<ExpeCase>,
+    exqpe: Vec<ExqpeCase>,
+    sinusoidal: Vec<WaveCase>,
+    rope: Vec<WaveCase>,
+    alibi: Vec<AlibiCase>,
+}
+
+/// Rows are `[n, code of a query, code of a key]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExpeCase {
+    config: PositionConfig,
+    format: String,
+    /// The first position whose code an earlier one has.
+    collision: u32,
+    /// How far a promised length may stay below it (derived in the script).
+    slack: u32,
+    rows: Vec<(u32, f64, f64)>,
+}
+
+/// Rows are `[n, codes of a query, codes of a key]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExqpeCase {
+    config: PositionConfig,
+    format: String,
+    length: u32,
+    rows: Vec<(u32, Vec<f64>, Vec<f64>)>,
+}
+
+/// Rows are `[n, what the encoding writes]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WaveCase {
+    config: PositionConfig,
+    width: usize,
+    /// Radians per position of each pair of columns.
+    frequencies: Vec<f64>,
+    rows: Vec<(u32, Vec<f64>)>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AlibiCase {
+    config: PositionConfig,
+    heads: usize,
+    slopes: Vec<f64>,
+}
+
+fn kept() -> Golden {
+    golden::read("positions.json")
+}
+
+/// The half formats carry their values exactly in f32.
+fn value<T: Element>(code: T) -> f64 {
+    f64::from(code.to_f32())
+}
+
+fn check_expe<T: Element>(case: &ExpeCase) {
+    let PositionConfig::Expe { start, step, width, query_cap, .. } = case.config else {
+        panic!("not ExPE: {:?}", case.config)
+    };
+    let mut expe = Expe::<T>::new(start, step, width as usize).unwrap();
+    if let Some(cap) = query_cap {
+        expe = expe.with_query_cap(cap);
+    }
+    let length = expe.length();
+    let name = format!("{:?} in {}", case.config, case.format);
+    assert!(length <= case.collision, "{name}: {length} > {}", case.collision);
+    assert!(length + case.slack >= case.collision, "{name}: {length} << {}", case.collision);
+    for (n, query, key) in &case.rows {
+        let mut row = vec![T::ZERO; width as usize + 1];
+        expe.override_query(*n, &mut row).unwrap();
+        assert!(row[..width as usize].iter().all(|code| value(*code) == *query), "{name} at {n}");
+        expe.override_key(*n, &mut row).unwrap();
+        assert!(row[..width as usize].iter().all(|code| value(*code) == *key), "{name} at {n}");
+        assert_eq!(row[width as usize], T::ZERO, "{name} at {n}");
+        assert_eq!(expe.decode(row[0]), Some(*n), "{name} at {n}");
+    }
+}
+
+#[test]
+fn expe_is_the_rational_rounded_once() {
+    let cases = kept().expe;
+    assert!(cases.len() > 20);
+    for case in &cases {
+        assert!(case.rows.len() > 5, "{:?}", case.config);
+        match case.format.as_str() {
+            "f32" => check_expe::<f32>(case),
+            "f16" => check_expe::<f16>(case),
+            "bf16" => check_expe::<bf16>(case),
+            other => panic!("unknown format {other}"),
+        }
+    }
+}
+
+fn check_exqpe<T: Element>(case: &ExqpeCase) {
+    let PositionConfig::Exqpe { start, step, width, base, digits, growth, query_cap, .. } =
+        case.config
+    else {
+        panic!("not ExQPE: {:?}", case.config)
+    };
+    let name = format!("{:?} in {}", case.config, case.format);
+    let mut exqpe = Exqpe::<T>::new(start, step, width as usize, base, digits, growth)
+        .unwrap_or_else(|e| panic!("{name}: {e}"));
+    if let Some(cap) = query_cap {
+        exqpe = exqpe.with_query_cap(cap);
+    }
+    let length = exqpe.length();
+    // One value of the top digit less than there are is allowed (see the script).
+    let top = base.pow(digits - 1);
+    assert!(length <= case.length, "{name}: {length} > {}", case.length);
+    assert!(length >= case.length - top, "{name}: {length} < {} - {top}", case.length);
+    let refused = exqpe.encode(length, &mut vec![T::ZERO; digits as usize]);
+    assert_eq!(refused, Err(PositionError::BeyondLength { position: length, length }), "{name}");
+    let run = (width / digits) as usize;
+    for (n, query, key) in &case.rows {
+        let mut row = vec![T::ZERO; width as usize];
+        exqpe.override_query(*n, &mut row).unwrap();
+        let spread = |codes: &[f64]| -> Vec<f64> {
+            codes.iter().flat_map(|code| std::iter::repeat_n(*code, run)).collect()
+        };
+        assert_eq!(row.iter().map(|c| value(*c)).collect::<Vec<_>>(), spread(query), "{name}: {n}");
+        exqpe.override_key(*n, &mut row).unwrap();
+        assert_eq!(row.iter().map(|c| value(*c)).collect::<Vec<_>>(), spread(key), "{name}: {n}");
+        let codes: Vec<T> = row.iter().copied().step_by(run).collect();
+        assert_eq!(exqpe.decode(&codes), Some(*n), "{name}: {n}");
+    }
+}
+
+#[test]
+fn exqpe_holds_the_digits_exactly() {
+    let cases = kept().exqpe;
+    assert!(cases.len() > 10);
+    for case in &cases {
+        assert!(case.rows.len() > 5, "{:?}", case.config);
+        match case.format.as_str() {
+            "f32" => check_exqpe::<f32>(case),
+            "f16" => check_exqpe::<f16>(case),
+            "bf16" => check_exqpe::<bf16>(case),
+            other => panic!("unknown format {other}"),
+        }
+    }
+}
+
+/// Chosen at run time, the same encodings give the same values.
+#[test]
+fn any_position_gives_the_same_values() {
+    let kept = kept();
+    let shape = Shape { width: 16, heads: 2, head_width: 8 };
+    for case in kept.expe.iter().filter(|case| case.format == "f32") {
+        let position = Position::new(&case.config, shape, &[]).unwrap();
+        for (n, query, key) in &case.rows {
+            let mut values = [0.0];
+            position.query_values(*n, &mut values).unwrap();
+            assert_eq!(f64::from(values[0]), *query);
+            position.key_values(*n, &mut values).unwrap();
+            assert_eq!(f64::from(values[0]), *key);
+        }
+    }
+    for case in kept.exqpe.iter().filter(|case| case.format == "f32") {
+        let position = Position::new(&case.config, shape, &[]).unwrap();
+        for (n, query, key) in &case.rows {
+            let mut values = vec![0.0f32; key.len()];
+            position.query_values(*n, &mut values).unwrap();
+            assert!(values.iter().zip(query).all(|(a, b)| f64::from(*a) == *b));
+            position.key_values(*n, &mut values).unwrap();
+            assert!(values.iter().zip(key).all(|(a, b)| f64::from(*a) == *b));
+        }
+    }
+}
+
+const HALF_ULP_F64: f64 = f64::EPSILON / 2.0;
+
+/// How far the angle of pair `i` may be off at position `n`, in radians.
+///
+/// Core keeps a frequency as an integer fraction of a turn. The first one is an f64 quotient (2
+/// roundings); each further one is multiplied with a ratio that `pow` rounds (2 half ulps) and cut
+/// to 2^-64 turns. A scaling adds `stretch` half ulps. Multiplying with `n` is exact.
+fn angle_error(n: u32, i: usize, frequency: f64, stretch: f64) -> f64 {
+    let relative = (2.0 + 2.0 * i as f64 + stretch) * HALF_ULP_F64;
+    let cut = std::f64::consts::TAU * (i as f64 + 2.0) * 0.5f64.powi(64);
+    f64::from(n) * (frequency * relative + cut)
+}
+
+/// What `Turn::sin_cos` promises, and the eleven decimals that the script keeps.
+const SINE: f64 = 1.0 / 8_388_608.0 + 5e-12;
+
+#[test]
+fn sinusoids_stay_exact_at_long_positions() {
+    let cases = kept().sinusoidal;
+    assert_eq!(cases.len(), 3);
+    for case in &cases {
+        let shape = Shape { width: case.width, heads: 1, head_width: case.width };
+        let position = Position::new(&case.config, shape, &[]).unwrap();
+        for (n, expected) in &case.rows {
+            let mut row = vec![0.0; case.width];
+            position.embed(*n, &mut row).unwrap();
+            for (column, (found, expected)) in row.iter().zip(expected).enumerate() {
+                let pair = column / 2;
+                let bound = SINE + angle_error(*n, pair, case.frequencies[pair], 0.0);
+                let error = (f64::from(*found) - expected).abs();
+                assert!(error <= bound, "{:?} at {n}, {column}: {error} > {bound}", case.config);
+            }
+        }
+    }
+}
+
+#[test]
+fn rotations_stay_exact_at_long_positions() {
+    let cases = kept().rope;
+    assert_eq!(cases.len(), 9);
+    for case in &cases {
+        let PositionConfig::Rope { scaling, .. } = case.config else {
+            panic!("not RoPE: {:?}", case.config)
+        };
+        // Half ulps of f64 that the scaling adds. Linear: the reciprocal. NTK: the wider base is
+        // `pow` of a rounded exponent and a product, all under a root. YaRN: the blend of up to 32
+        // turns by 31, each with the frequency's own error, relative to at least `1/s`.
+        let stretch = match scaling {
+            Scaling::None => 0.0,
+            Scaling::Linear { .. } => 1.0,
+            Scaling::Ntk { .. } => 8.0,
+            Scaling::Yarn { factor, .. } => 2.0 * case.width as f64 * f64::from(factor),
+        };
+        // YaRN's factor on queries and keys: a logarithm, a product and a sum in f32.
+        let (magnitude, rounding) = match scaling {
+            Scaling::Yarn { factor, .. } => {
+                (0.1 * f64::from(factor).ln() + 1.0, 3.0 * f64::from(f32::EPSILON))
+            }
+            _ => (1.0, 0.0),
+        };
+        let shape = Shape { width: case.width, heads: 1, head_width: case.width };
+        let position = Position::new(&case.config, shape, &[]).unwrap();
+        for (n, expected) in &case.rows {
+            let mut table = vec![0.0; case.width];
+            position.rotation(*n, &mut table).unwrap();
+            for (column, (found, expected)) in table.iter().zip(expected).enumerate() {
+                let pair = column % (case.width / 2);
+                let angle = angle_error(*n, pair, case.frequencies[pair], stretch);
+                let bound = magnitude * (SINE + angle + rounding);
+                let error = (f64::from(*found) - expected).abs();
+                assert!(error <= bound, "{:?} at {n}, {column}: {error} > {bound}", case.config);
+            }
+        }
+    }
+}
+
+#[test]
+fn alibi_slopes_are_those_of_the_paper() {
+    let cases = kept().alibi;
+    assert_eq!(cases.len(), 10);
+    for case in &cases {
+        let shape = Shape { width: case.heads, heads: case.heads, head_width: 1 };
+        let position = Position::new(&case.config, shape, &[]).unwrap();
+        assert_eq!(case.slopes.len(), case.heads);
+        for (head, expected) in case.slopes.iter().enumerate() {
+            // Rounded once into f32; the recursion of powers in the script is off by some f64 ulps.
+            let allowed = expected * (0.5 * f64::from(f32::EPSILON) + 1e-13);
+            let slope = f64::from(position.slope(head));
+            assert!((slope - expected).abs() <= allowed, "{} heads, {head}", case.heads);
+            // The distance is exact up to 2^24, the product is rounded once more.
+            for (n, m) in [(0, 0), (5, 5), (9, 2), (1 << 20, 1), (1 << 24, 0)] {
+                let bias = f64::from(position.bias(head, n, m));
+                let exact = -expected * f64::from(n - m);
+                assert!((bias - exact).abs() <= exact.abs() * 1.3e-7, "{} heads, {head}", case.heads);
+            }
+        }
+    }
+}
