@@ -276,7 +276,11 @@ fn alibi_slopes_are_those_of_the_paper() {
             for (n, m) in [(0, 0), (5, 5), (9, 2), (1 << 20, 1), (1 << 24, 0)] {
                 let bias = f64::from(position.bias(head, n, m));
                 let exact = -expected * f64::from(n - m);
-                assert!((bias - exact).abs() <= exact.abs() * 1.3e-7, "{} heads, {head}", case.heads);
+                assert!(
+                    (bias - exact).abs() <= exact.abs() * 1.3e-7,
+                    "{} heads, {head}",
+                    case.heads
+                );
             }
         }
     }
