@@ -98,11 +98,10 @@ impl<'a> Bpe<'a> {
     /// the piece at hand.
     pub fn encode<'t>(&self, text: &[u8], tokens: &'t mut [u32]) -> Result<&'t [u32], EncodeError> {
         let error = EncodeError { sufficient: text.len(), found: tokens.len() };
-        let (mut rest, mut len) = (text, 0usize);
-        while let Some((piece, tail)) = split_piece(rest) {
+        let mut len = 0usize;
+        for piece in pieces(text) {
             let place = tokens.get_mut(len..).and_then(|free| free.get_mut(..piece.len()));
             len = len.saturating_add(self.merge(piece, place.ok_or(error)?));
-            rest = tail;
         }
         tokens.get(..len).ok_or(error)
     }
@@ -165,6 +164,17 @@ fn replace_pair(tokens: &mut [u32], left: u32, right: u32, merged: u32) -> usize
 
 const fn is_space(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// The pieces of `text`, which never merge with each other: what [`Bpe::encode`] makes of a text is
+/// what it makes of its pieces, end to end.
+pub fn pieces(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = text;
+    core::iter::from_fn(move || {
+        let (piece, tail) = split_piece(rest)?;
+        rest = tail;
+        Some(piece)
+    })
 }
 
 /// Split the first piece off `text`; `None` at its end.

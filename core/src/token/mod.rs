@@ -4,7 +4,7 @@ mod bpe;
 mod error;
 mod text;
 
-pub use bpe::{Bpe, MAX_TOKEN_BYTES};
+pub use bpe::{Bpe, MAX_TOKEN_BYTES, pieces};
 pub use error::{EncodeError, MergeError};
 pub use text::TextStream;
 

@@ -89,6 +89,9 @@ pub enum DataError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Merges that make no tokenizer.
+    #[error(transparent)]
+    BadMerges(#[from] expe_core::token::MergeError),
     /// A tokenizer could not be trained.
     #[error("cannot train a tokenizer: {0}")]
     Training(String),

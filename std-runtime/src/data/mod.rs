@@ -23,5 +23,5 @@ pub use document::Document;
 pub use error::DataError;
 pub use source::{MAX_STORIES_BYTES, Source};
 pub use split::{Part, Split};
-pub use tokenizer::Tokenizer;
+pub use tokenizer::{MAX_VOCAB_SIZE, Tokenizer};
 pub use windows::{TrainWindows, consecutive_windows, windows_with_common_ends};

@@ -1,8 +1,29 @@
 //! Text to token ids and back.
 
+mod alphabet;
+mod bpe;
+#[cfg(feature = "bpe")]
+mod chunk;
+mod file;
+#[cfg(feature = "bpe")]
+mod train;
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+pub use self::bpe::BytePairs;
+use self::bpe::Encoder;
+use super::DataError;
+use crate::atomic::write_atomically;
+
 /// A reversible map from text to token ids.
 ///
-/// Byte-level: ids 0–255 are the bytes, so every text has tokens and there is no unknown token.
+/// Both kinds are byte-level: ids 0–255 are the bytes, so every text has tokens and there is no
+/// unknown token. Byte pair encoding adds merges; id `256 + rank` is what merge `rank` makes of its
+/// pair. It first cuts the text into pieces (a run of non-whitespace with at most one space in
+/// front, or a run of whitespace; whitespace is space, tab, line feed and carriage return), and
+/// then merges inside each piece, lowest rank first and leftmost first.
 ///
 /// ```
 /// use expe_runtime::data::Tokenizer;
@@ -11,21 +32,88 @@
 /// assert_eq!(Tokenizer::Byte.decode(&tokens), "hé");
 /// ```
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub enum Tokenizer {
     /// One token per byte.
     Byte,
+    /// Byte pair encoding.
+    Bpe(BytePairs),
 }
 
+/// Most tokens that [`Tokenizer::train_bpe`] makes: those that 16 bits can number.
+pub const MAX_VOCAB_SIZE: usize = 1 << 16;
+
 impl Tokenizer {
+    /// Make the tokenizer with these merges; byte-level if there are none.
+    ///
+    /// # Errors
+    /// [`DataError::BadMerges`] if a merge uses a token that does not exist before it.
+    pub fn from_merges(pairs: &[(u32, u32)]) -> Result<Self, DataError> {
+        Ok(Self::from(BytePairs::new(pairs.to_vec())?))
+    }
+
+    /// Learn byte pair encoding from texts, up to `vocab_size` tokens in all; fewer if no pair
+    /// occurs twice any more. The same texts give the same tokenizer.
+    ///
+    /// # Errors
+    /// [`DataError::Training`] for a size of 256 or less, or of more than 65 536.
+    #[cfg(feature = "bpe")]
+    pub fn train_bpe(texts: &[&str], vocab_size: usize) -> Result<Self, DataError> {
+        if !(257..=MAX_VOCAB_SIZE).contains(&vocab_size) {
+            return Err(DataError::Training(format!(
+                "a vocabulary of {vocab_size} was asked for; it can have 257 to {MAX_VOCAB_SIZE} \
+                 tokens (the 256 bytes and at least one merge)"
+            )));
+        }
+        train::learn(texts, vocab_size).map(Self::from).map_err(DataError::Training)
+    }
+
+    /// Read a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// [`DataError::NotFound`] or [`NotReadable`](DataError::NotReadable), and
+    /// [`BadTokenizer`](DataError::BadTokenizer) for a file that describes any tokenizer but ours.
+    pub fn load(path: &Path) -> Result<Self, DataError> {
+        let text = fs::read_to_string(path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => DataError::NotFound(path.into()),
+            _ => DataError::NotReadable { path: path.into(), source },
+        })?;
+        let merges = file::from_json(&text)
+            .map_err(|reason| DataError::BadTokenizer { path: path.into(), reason })?;
+        Ok(Self::from(merges))
+    }
+
+    /// Write a `tokenizer.json` that the `tokenizers` library of Hugging Face reads as well.
+    ///
+    /// # Errors
+    /// [`DataError::Write`]; an old file is left as it was.
+    pub fn save(&self, path: &Path) -> Result<(), DataError> {
+        let merges = match self {
+            Self::Byte => &BytePairs::new(Vec::new())?,
+            Self::Bpe(merges) => merges,
+        };
+        let text = file::to_json(merges).map_err(std::io::Error::from)?;
+        Ok(write_atomically(path, |file| file.write_all(text.as_bytes()))?)
+    }
+
+    /// The core's view of this tokenizer, as the engine and the `.expe` file use it.
+    pub fn core(&self) -> expe_core::token::Tokenizer<'_> {
+        match self {
+            Self::Byte => expe_core::token::Tokenizer::Bytes,
+            Self::Bpe(merges) => expe_core::token::Tokenizer::Bpe(merges.core()),
+        }
+    }
+
     /// Number of different tokens; ids are below it.
     pub fn vocab_size(&self) -> usize {
-        256
+        self.core().vocab()
     }
 
     /// The pairs that are merged, by rank: pair `rank` becomes token `256 + rank`. Empty for bytes.
     pub fn merges(&self) -> &[(u32, u32)] {
-        &[]
+        match self {
+            Self::Byte => &[],
+            Self::Bpe(merges) => merges.pairs(),
+        }
     }
 
     /// Encode a text.
@@ -38,18 +126,40 @@ impl Tokenizer {
         self.encode_texts([text])
     }
 
-    /// Encode texts, each by itself, and put their tokens end to end.
+    /// Encode texts, each by itself, and put their tokens end to end. Faster than one call for each
+    /// text, as equal pieces of text are encoded once.
     pub fn encode_texts<'t>(&self, texts: impl IntoIterator<Item = &'t [u8]>) -> Vec<u32> {
-        texts.into_iter().flatten().copied().map(u32::from).collect()
+        let mut tokens = Vec::new();
+        match self {
+            Self::Byte => {
+                for text in texts {
+                    tokens.extend(text.iter().copied().map(u32::from));
+                }
+            }
+            Self::Bpe(merges) => {
+                let mut encoder = Encoder::new(merges.core());
+                for text in texts {
+                    encoder.encode(text, &mut tokens);
+                }
+            }
+        }
+        tokens
     }
 
     /// Decode to bytes; ids that are not in the vocabulary give none.
     pub fn decode_bytes(&self, tokens: &[u32]) -> Vec<u8> {
-        tokens.iter().filter_map(|&token| u8::try_from(token).ok()).collect()
+        let core = self.core();
+        tokens.iter().filter_map(|&token| core.decode(token)).flatten().collect()
     }
 
     /// Decode to text; what is not UTF-8, a character cut in two for example, becomes U+FFFD.
     pub fn decode(&self, tokens: &[u32]) -> String {
         String::from_utf8_lossy(&self.decode_bytes(tokens)).into_owned()
+    }
+}
+
+impl From<BytePairs> for Tokenizer {
+    fn from(merges: BytePairs) -> Self {
+        if merges.pairs().is_empty() { Self::Byte } else { Self::Bpe(merges) }
     }
 }

@@ -1,0 +1,45 @@
+//! Bytes as the printable characters by which a byte-level `tokenizer.json` names them.
+//!
+//! The table is that of GPT-2: a printable Latin-1 byte stands for itself; the others, in rising
+//! order, for the characters from U+0100 on.
+
+use std::collections::HashMap;
+
+/// The character of every byte.
+fn characters() -> [char; 256] {
+    let mut next = 0x100_u32;
+    std::array::from_fn(|byte| {
+        let byte = byte as u8;
+        if matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff) {
+            return char::from(byte);
+        }
+        let character = char::from_u32(next).unwrap_or(char::REPLACEMENT_CHARACTER);
+        next += 1;
+        character
+    })
+}
+
+/// Name a token.
+pub(super) fn name(bytes: &[u8]) -> String {
+    let characters = characters();
+    bytes.iter().map(|&byte| characters[usize::from(byte)]).collect()
+}
+
+/// The byte of every character.
+pub(super) fn bytes() -> HashMap<char, u8> {
+    characters().into_iter().zip(0..=u8::MAX).collect()
+}
+
+#[cfg(all(test, feature = "bpe"))]
+mod tests {
+    use std::collections::HashSet;
+
+    use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+
+    #[test]
+    fn is_the_alphabet_of_the_format() {
+        let ours: HashSet<char> = super::characters().into_iter().collect();
+        let theirs: HashSet<char> = ByteLevel::alphabet().into_iter().collect();
+        assert_eq!(ours, theirs);
+    }
+}

@@ -1,0 +1,100 @@
+//! Byte pair encoding: the core's encoder with its merges in memory, and a memory of pieces.
+
+use std::collections::HashMap;
+
+use expe_core::token::{Bpe, MergeError, pieces};
+
+/// Merges in the order of their rank. Ids 0–255 are the bytes, `256 + rank` is what merge `rank`
+/// makes of its pair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BytePairs {
+    pairs: Vec<(u32, u32)>,
+    records: Vec<[u32; 3]>,
+}
+
+impl BytePairs {
+    /// Check the merges.
+    ///
+    /// # Errors
+    /// [`MergeError`] for a merge that uses a token which does not exist before it or makes one that
+    /// is too long.
+    pub fn new(pairs: Vec<(u32, u32)>) -> Result<Self, MergeError> {
+        let mut records = vec![[0; 3]; pairs.len()];
+        Bpe::build(pairs.iter().copied(), &mut records)?;
+        Ok(Self { pairs, records })
+    }
+
+    /// The pairs that are merged, by rank.
+    pub fn pairs(&self) -> &[(u32, u32)] {
+        &self.pairs
+    }
+
+    /// The core's encoder and decoder over these merges.
+    pub fn core(&self) -> Bpe<'_> {
+        Bpe::new(&self.records).expect("`BytePairs::new` has checked the merges")
+    }
+}
+
+/// Pieces of more bytes are rare and not remembered.
+const MAX_REMEMBERED: usize = 32;
+
+/// Encodes many texts: what a piece of text becomes is looked up if it was met before, as the core
+/// walks through all merges for every piece.
+#[derive(Debug)]
+pub(super) struct Encoder<'a> {
+    bpe: Bpe<'a>,
+    known: HashMap<Box<[u8]>, Box<[u32]>>,
+    buffer: Vec<u32>,
+}
+
+impl<'a> Encoder<'a> {
+    pub fn new(bpe: Bpe<'a>) -> Self {
+        Self { bpe, known: HashMap::new(), buffer: Vec::new() }
+    }
+
+    /// Append the tokens of `text` to `tokens`.
+    pub fn encode(&mut self, text: &[u8], tokens: &mut Vec<u32>) {
+        for piece in pieces(text) {
+            if let Some(known) = self.known.get(piece) {
+                tokens.extend_from_slice(known);
+                continue;
+            }
+            if self.buffer.len() < piece.len() {
+                self.buffer.resize(piece.len(), 0);
+            }
+            let found = self.bpe.encode(piece, &mut self.buffer);
+            let found = found.expect("a piece has at most as many tokens as bytes");
+            tokens.extend_from_slice(found);
+            if piece.len() <= MAX_REMEMBERED {
+                self.known.insert(piece.into(), found.into());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_merges_of_tokens_to_come_and_runaway_growth() {
+        assert!(BytePairs::new(vec![(256, 0)]).is_err());
+        assert!(BytePairs::new(vec![(0, 1), (0, 258)]).is_err());
+        assert!(BytePairs::new(vec![(0, u32::MAX)]).is_err());
+        let doubling = (0..200).map(|rank| (255 + rank, 255 + rank)).collect();
+        assert!(BytePairs::new(doubling).is_err());
+    }
+
+    #[test]
+    fn remembering_changes_nothing() {
+        let pair = |text: &[u8]| (u32::from(text[0]), u32::from(text[1]));
+        let pairs = BytePairs::new(vec![pair(b"th"), (256, u32::from(b'e'))]).unwrap();
+        let mut encoder = Encoder::new(pairs.core());
+        let mut twice = Vec::new();
+        encoder.encode(b"the then", &mut twice);
+        let once = twice.clone();
+        encoder.encode(b"the then", &mut twice);
+        assert_eq!(once, [257, 32, 257, u32::from(b'n')]);
+        assert_eq!(twice, [once.clone(), once].concat());
+    }
+}

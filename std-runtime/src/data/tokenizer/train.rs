@@ -1,0 +1,72 @@
+//! Learning merges from text, by the `tokenizers` library.
+
+use std::collections::{HashMap, HashSet};
+
+use tokenizers::models::bpe::{BPE, BpeTrainer};
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::pre_tokenizers::sequence::Sequence;
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::{SplitDelimiterBehavior, TokenizerImpl};
+
+use super::alphabet;
+use super::bpe::BytePairs;
+use super::chunk::chunks;
+use super::file::PIECE;
+
+type Plain = TokenizerImpl<
+    BPE,
+    tokenizers::NormalizerWrapper,
+    Sequence,
+    tokenizers::PostProcessorWrapper,
+    tokenizers::DecoderWrapper,
+>;
+
+/// Bytes that are prepared at a time; preparing takes some fifty times their memory.
+const CHUNK: usize = 1 << 16;
+
+/// A pair that occurs once is no pattern.
+const MIN_FREQUENCY: u64 = 2;
+
+/// Learn merges until there are `vocab_size` tokens or no pair occurs twice.
+pub(super) fn learn(texts: &[&str], vocab_size: usize) -> Result<BytePairs, String> {
+    let in_words = |error: tokenizers::Error| error.to_string();
+    let pattern = SplitPattern::Regex(PIECE.to_owned());
+    let split = Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map_err(in_words)?;
+    let mut tokenizer = Plain::new(BPE::default());
+    tokenizer.with_pre_tokenizer(Some(Sequence::new(vec![
+        split.into(),
+        ByteLevel::new(false, true, false).into(),
+    ])));
+    let mut trainer = BpeTrainer::builder()
+        .vocab_size(vocab_size)
+        .min_frequency(MIN_FREQUENCY)
+        .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
+        .show_progress(false)
+        .build();
+    let chunks = texts.iter().flat_map(|text| chunks(text, CHUNK));
+    tokenizer.train(&mut trainer, chunks).map_err(in_words)?;
+    renumbered(tokenizer.get_model(), vocab_size)
+}
+
+/// Give bytes and merges the ids of our format. The library lets two merges make the same token;
+/// the later of the two is left out, so every merge has a token of its own.
+fn renumbered(model: &BPE, vocab_size: usize) -> Result<BytePairs, String> {
+    let mut ids: HashMap<String, u32> =
+        (0..=u8::MAX).map(|byte| (alphabet::name(&[byte]), u32::from(byte))).collect();
+    let mut pairs = Vec::new();
+    let mut seen: HashSet<String> = HashSet::new();
+    let model = serde_json::to_value(model).map_err(|error| error.to_string())?;
+    let learned: Vec<(String, String)> =
+        serde_json::from_value(model["merges"].clone()).map_err(|error| error.to_string())?;
+    for (left, right) in learned {
+        let name = format!("{left}{right}");
+        if !seen.insert(name.clone()) || 256 + pairs.len() >= vocab_size {
+            continue;
+        }
+        let id = |name: &str| ids.get(name).copied().ok_or(format!("`{name}` is no token"));
+        let pair = (id(&left)?, id(&right)?);
+        ids.insert(name, 256 + pairs.len() as u32);
+        pairs.push(pair);
+    }
+    BytePairs::new(pairs).map_err(|error| error.to_string())
+}
