@@ -2,10 +2,13 @@
 
 mod support;
 
-use expe_core::format::{Model, Numbers};
-use expe_core::model::{Activation, Config, Decoder, KvCache, Norm, Workspace};
+use expe_core::format::{Model, Numbers, TensorKind};
+use expe_core::kernels::{F16, Stored};
+use expe_core::model::{Activation, Config, DecodeError, Decoder, KvCache, Norm, Workspace};
 use expe_core::num::Random;
-use expe_core::position::PositionConfig;
+use expe_core::position::{
+    Columns, Expe, NoPosition, Position, PositionConfig, PositionError, Rope, Scaling,
+};
 use support::model::{expe, positions, small};
 use support::{AlignedBytes, TestModel, reference};
 
@@ -121,4 +124,156 @@ fn chunks_have_the_bits_of_single_tokens() {
             );
         }
     }
+}
+
+#[test]
+fn rewinding_the_cache_gives_the_same_bits_again() {
+    for position in positions() {
+        let file = TestModel::random(small(position), 4).file(Numbers::F32);
+        let model = Model::new(file.bytes()).unwrap();
+        let config = model.config();
+        let decoder = Decoder::new(&model, model.position().unwrap()).unwrap();
+        let (mut cache, mut workspace) =
+            (vec![0.0; config.cache_len(16)], vec![0.0; config.workspace_len(3, 16)]);
+        let mut cache = KvCache::new(config, 16, &mut cache).unwrap();
+        let mut workspace = Workspace::new(config, 3, 16, &mut workspace).unwrap();
+        let tokens = tokens(16, 13);
+        let first = decoder.forward(&tokens, &mut cache, &mut workspace).unwrap().to_vec();
+        cache.truncate(20);
+        assert_eq!(cache.len(), 16);
+        cache.truncate(5);
+        let again = decoder.forward(&tokens[5..], &mut cache, &mut workspace).unwrap();
+        assert_eq!(again, first);
+        cache.clear();
+        assert!(cache.is_empty());
+        assert_eq!(decoder.forward(&tokens, &mut cache, &mut workspace).unwrap(), first);
+    }
+}
+
+#[test]
+fn half_precision_weights_are_the_same_numbers() {
+    for position in positions() {
+        let mut model = TestModel::random(small(position), 5);
+        for kind in [
+            TensorKind::Embed,
+            TensorKind::Wq,
+            TensorKind::Wk,
+            TensorKind::Wv,
+            TensorKind::Wo,
+            TensorKind::W1,
+            TensorKind::W2,
+        ] {
+            let layers = if kind == TensorKind::Embed { 1 } else { model.config.layers as u32 };
+            for weight in (0..layers).flat_map(|layer| model.tensor(kind, layer).to_vec()) {
+                assert!(
+                    (F16::widen(F16::narrow(weight).unwrap()) - weight).abs()
+                        <= weight.abs() * 0.5f32.powi(11) + 0.5f32.powi(25)
+                );
+            }
+            for layer in 0..layers {
+                for weight in model.tensor_mut(kind, layer) {
+                    *weight = F16::widen(F16::narrow(*weight).unwrap());
+                }
+            }
+        }
+        let (wide, narrow) = (model.file(Numbers::F32), model.file(Numbers::F16));
+        assert!(narrow.bytes().len() < wide.bytes().len() * 2 / 3);
+        let tokens = tokens(16, 14);
+        assert_eq!(logits(&narrow, &tokens, 4), logits(&wide, &tokens, 4));
+    }
+}
+
+#[test]
+fn buffers_of_exactly_the_computed_size_suffice() {
+    for position in positions() {
+        for activation in [Activation::Gelu, Activation::SwiGlu] {
+            let config = Config { activation, ..small(position) };
+            let file = TestModel::random(config, 6).file(Numbers::F32);
+            let model = Model::new(file.bytes()).unwrap();
+            let decoder = Decoder::new(&model, model.position().unwrap()).unwrap();
+            for (chunk, context) in [(1, 1), (3, 8), (20, 11)] {
+                let (cache_len, workspace_len) =
+                    (config.cache_len(context), config.workspace_len(chunk, context));
+                let mut cache = vec![0.0; cache_len];
+                let mut workspace = vec![0.0; workspace_len];
+                let error = KvCache::new(&config, context, &mut cache[1..]).unwrap_err();
+                assert_eq!((error.needed, error.found), (cache_len, cache_len - 1));
+                let error =
+                    Workspace::new(&config, chunk, context, &mut workspace[1..]).unwrap_err();
+                assert_eq!((error.needed, error.found), (workspace_len, workspace_len - 1));
+                let mut cache = KvCache::new(&config, context, &mut cache).unwrap();
+                let mut workspace =
+                    Workspace::new(&config, chunk, context, &mut workspace).unwrap();
+                let tokens = tokens(context, 15);
+                let logits = decoder.forward(&tokens, &mut cache, &mut workspace).unwrap();
+                assert!(logits.len() == 256 && logits.iter().all(|x| x.is_finite()));
+            }
+        }
+    }
+    let config = small(expe());
+    for context in [usize::MAX, usize::MAX / 8, 1 << 40] {
+        assert!(KvCache::new(&config, context, &mut [0.0; 64]).is_err());
+        assert!(Workspace::new(&config, 1, context, &mut [0.0; 64]).is_err());
+        assert!(Workspace::new(&config, context, 1, &mut [0.0; 64]).is_err());
+    }
+}
+
+#[test]
+fn errors_are_typed_and_change_nothing() {
+    let config = small(PositionConfig::Learned);
+    let file = TestModel::random(config, 7).file(Numbers::F32);
+    let model = Model::new(file.bytes()).unwrap();
+    let decoder = Decoder::new(&model, model.position().unwrap()).unwrap();
+    let room = 20;
+    let mut memory = vec![0.0; config.cache_len(room)];
+    let mut cache = KvCache::new(&config, room, &mut memory).unwrap();
+    let mut memory = vec![0.0; config.workspace_len(4, room)];
+    let mut workspace = Workspace::new(&config, 4, room, &mut memory).unwrap();
+    let tokens = tokens(21, 16);
+    decoder.forward(&tokens[..9], &mut cache, &mut workspace).unwrap();
+
+    let beyond = PositionError::BeyondLength { position: 16, length: 16 };
+    let wrong: [(&[u32], DecodeError); 4] = [
+        (&[], DecodeError::NoTokens),
+        (&[1, 2, 3, 4, 5, 256], DecodeError::Token { index: 5, token: 256, vocab: 256 }),
+        (&tokens[..12], DecodeError::CacheFull { needed: 21, capacity: 20 }),
+        (&tokens[..8], DecodeError::Position(beyond)),
+    ];
+    for (given, expected) in wrong {
+        let mut called = false;
+        let found = decoder.forward_each(given, &mut cache, &mut workspace, |_, _| called = true);
+        assert_eq!(found, Err(expected));
+        assert_eq!((cache.len(), called), (9, false));
+    }
+    let after = decoder.forward(&tokens[9..16], &mut cache, &mut workspace).unwrap().to_vec();
+    assert_eq!(after, logits(&file, &tokens[..16], 16)[15]);
+
+    let other = Config { layers: 3, ..config };
+    let mut memory = vec![0.0; other.cache_len(room)];
+    let mut cache = KvCache::new(&other, room, &mut memory).unwrap();
+    let found = decoder.forward(&tokens[..1], &mut cache, &mut workspace).map(<[f32]>::len);
+    assert_eq!(found, Err(DecodeError::OtherCache));
+    let mut memory = vec![0.0; config.cache_len(4 * room)];
+    let mut cache = KvCache::new(&config, 4 * room, &mut memory).unwrap();
+    let found = decoder.forward(&tokens[..1], &mut cache, &mut workspace).map(<[f32]>::len);
+    assert!(matches!(found, Err(DecodeError::Workspace(_))), "{found:?}");
+}
+
+#[test]
+fn only_the_models_encoding_is_taken() {
+    let file = |position| TestModel::random(small(position), 8).file(Numbers::F32);
+    let (plain, expe) = (file(PositionConfig::None), file(expe()));
+    let (plain, expe) = (Model::new(plain.bytes()).unwrap(), Model::new(expe.bytes()).unwrap());
+    let rope = Rope::new(10_000.0, 10, Scaling::None).unwrap();
+    assert_eq!(Decoder::new(&plain, rope).unwrap_err(), DecodeError::Rotation { model: false });
+    assert!(Decoder::new(&plain, NoPosition).is_ok());
+    let columns = |width| Columns { width, digits: 1 };
+    assert_eq!(
+        Decoder::new(&expe, Expe::<f32>::new(16.0, 0.0625, 5).unwrap()).unwrap_err(),
+        DecodeError::Columns { model: columns(6), encoding: columns(5) }
+    );
+    assert!(Decoder::new(&expe, NoPosition).is_err());
+    // The encoding's own type and the run-time choice are the same decoder.
+    let fixed = Decoder::new(&expe, Expe::<f32>::new(16.0, 0.0625, 6).unwrap()).unwrap();
+    assert_eq!(Position::Expe(*fixed.position()), expe.position().unwrap());
 }

@@ -154,13 +154,20 @@ fn header_len(merges: u32, tensors: u32) -> Option<u64> {
 /// give its buffers their exact sizes. It looks at the fixed part alone; [`Model::new`] checks the
 /// whole file.
 ///
-/// ```ignore
-/// const MODEL: &[u8] = expe_core::include_model!("model.expe");
-/// const CONFIG: Config = match expe_core::format::config(MODEL) {
+/// ```
+/// use expe_core::format::config;
+/// use expe_core::model::Config;
+///
+/// const MODEL: &[u8] = expe_core::include_model!(
+///     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/version1.expe")
+/// );
+/// const CONFIG: Config = match config(MODEL) {
 ///     Ok(config) => config,
 ///     Err(_) => panic!("not a model"),
 /// };
-/// static CACHE: StaticCell<[f32; CONFIG.cache_len(256)]> = StaticCell::new();
+/// let cache = [0.0f32; CONFIG.cache_len(32)];
+/// let workspace = [0.0f32; CONFIG.workspace_len(1, 32)];
+/// # assert_eq!(CONFIG.vocab, 256);
 /// ```
 ///
 /// # Errors

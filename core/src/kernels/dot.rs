@@ -14,17 +14,19 @@ const LANES: usize = 8;
 /// ```
 #[inline]
 pub fn dot<S: Stored>(weights: &[S::Bits], x: &[f32]) -> f32 {
-    let (w, v) = (weights.chunks_exact(LANES), x.chunks_exact(LANES));
-    let tail = w.remainder().iter().zip(v.remainder());
+    let (mut w_rest, mut x_rest) = (weights, x);
     let mut sums = [0.0f32; LANES];
-    for (w, v) in w.zip(v) {
-        for ((sum, w), v) in sums.iter_mut().zip(w).zip(v) {
-            *sum += S::widen(*w) * v;
+    while let (Some((w, w_tail)), Some((x, x_tail))) =
+        (w_rest.split_first_chunk::<LANES>(), x_rest.split_first_chunk::<LANES>())
+    {
+        for ((sum, w), x) in sums.iter_mut().zip(w).zip(x) {
+            *sum += S::widen(*w) * x;
         }
+        (w_rest, x_rest) = (w_tail, x_tail);
     }
     let [a, b, c, d, e, f, g, h] = sums;
     let whole = ((a + e) + (c + g)) + ((b + f) + (d + h));
-    tail.fold(whole, |sum, (w, v)| sum + S::widen(*w) * v)
+    w_rest.iter().zip(x_rest).fold(whole, |sum, (w, x)| sum + S::widen(*w) * x)
 }
 
 #[cfg(test)]

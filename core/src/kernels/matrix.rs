@@ -1,4 +1,4 @@
-use super::{F16, F32, Inputs, Stored, matvec, matvec_add};
+use super::{F16, F32, Inputs, Stored, matvec, matvec_add, rows};
 
 /// The elements of a matrix in one of the formats in which weights are stored.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,7 +28,7 @@ impl<'a> Matrix<'a> {
         (rows.checked_mul(columns) == Some(count)).then_some(Self { weights, rows, columns })
     }
 
-    /// Inputs: the width of an output.
+    /// Rows: the width of an output.
     pub const fn rows(&self) -> usize {
         self.rows
     }
@@ -69,7 +69,7 @@ impl<'a> Matrix<'a> {
 }
 
 fn widen<S: Stored>(weights: &[S::Bits], columns: usize, index: usize, row: &mut [f32]) -> bool {
-    let Some(stored) = weights.chunks_exact(columns.max(1)).nth(index) else {
+    let Some(stored) = rows(weights, columns).nth(index) else {
         return false;
     };
     for (value, bits) in row.iter_mut().zip(stored) {

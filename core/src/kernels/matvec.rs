@@ -1,4 +1,4 @@
-use super::{Stored, dot};
+use super::{Stored, dot, rows, rows_mut};
 
 /// Input rows of a matrix product: `data` holds rows of `width` elements, of which the first
 /// `skip` are left out.
@@ -23,7 +23,7 @@ impl<'a> Inputs<'a> {
     /// The rows, in order; an incomplete last row is left out.
     pub fn iter(self) -> impl Iterator<Item = &'a [f32]> {
         let skip = self.skip;
-        self.data.chunks_exact(self.width.max(1)).map(move |row| row.get(skip..).unwrap_or(&[]))
+        rows(self.data, self.width).map(move |row| row.get(skip..).unwrap_or(&[]))
     }
 }
 
@@ -37,8 +37,8 @@ fn each_output<S: Stored>(
     put: impl Fn(&mut f32, f32),
 ) {
     // Weights outside, rows inside: a weight row is read from memory once for all input rows.
-    for (o, row) in weights.chunks_exact(columns.max(1)).enumerate() {
-        for (x, y) in inputs.iter().zip(outputs.chunks_exact_mut(outs.max(1))) {
+    for (o, row) in rows(weights, columns).enumerate() {
+        for (x, y) in inputs.iter().zip(rows_mut(outputs, outs)) {
             if let Some(y) = y.get_mut(o) {
                 put(y, dot::<S>(row, x));
             }
@@ -81,7 +81,7 @@ pub fn matvec_add<S: Stored>(
     each_output::<S>(weights, columns, inputs, outputs, outs, |y, value| *y += value);
 }
 
-/// `y += Σ_m factors[m]·rows[m]`, rows as wide as `y`, in the order of `m`.
+/// `y += Σ_m factors[m]·matrix[m]`, rows as wide as `y`, in the order of `m`.
 ///
 /// ```
 /// use expe_core::kernels::{F32, add_weighted_rows};
@@ -89,8 +89,8 @@ pub fn matvec_add<S: Stored>(
 /// add_weighted_rows::<F32>(&[2.0, 3.0], &[1.0, 0.0, 0.0, 1.0], &mut y);
 /// assert_eq!(y, [3.0, 4.0]);
 /// ```
-pub fn add_weighted_rows<S: Stored>(factors: &[f32], rows: &[S::Bits], y: &mut [f32]) {
-    for (factor, row) in factors.iter().zip(rows.chunks_exact(y.len().max(1))) {
+pub fn add_weighted_rows<S: Stored>(factors: &[f32], matrix: &[S::Bits], y: &mut [f32]) {
+    for (factor, row) in factors.iter().zip(rows(matrix, y.len())) {
         for (y, x) in y.iter_mut().zip(row) {
             *y += factor * S::widen(*x);
         }

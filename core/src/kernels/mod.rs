@@ -8,6 +8,7 @@ mod dot;
 mod matrix;
 mod matvec;
 mod norm;
+mod rows;
 mod softmax;
 mod stored;
 
@@ -16,5 +17,6 @@ pub use dot::dot;
 pub use matrix::{Matrix, Weights};
 pub use matvec::{Inputs, add_weighted_rows, matvec, matvec_add};
 pub use norm::{layer_norm, rms_norm};
+pub use rows::{Rows, RowsMut, rows, rows_mut};
 pub use softmax::softmax;
 pub use stored::{F16, F32, Stored};

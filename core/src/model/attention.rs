@@ -1,5 +1,5 @@
 use super::kv_cache::Past;
-use crate::kernels::{F32, Inputs, add_weighted_rows, dot, matvec, softmax};
+use crate::kernels::{F32, Inputs, add_weighted_rows, dot, matvec, rows, softmax};
 use crate::num::Math;
 use crate::position::MAX_DIGITS;
 
@@ -37,13 +37,13 @@ pub(super) fn attend<M: Math>(
     let digits = past.codes.len().checked_div(count).unwrap_or(0);
     if digits > 0 {
         let mut by_digit = [0.0; MAX_DIGITS];
-        let columns = position.key_columns.chunks_exact(position.key_width.max(1));
+        let columns = rows(position.key_columns, position.key_width);
         for (product, columns) in by_digit.iter_mut().zip(columns) {
-            let columns = columns.chunks_exact(width.max(1)).nth(position.kv_head);
+            let columns = rows(columns, width).nth(position.kv_head);
             *product = dot::<F32>(query, columns.unwrap_or(&[]));
         }
-        let now = past.codes.rchunks_exact(digits).next().unwrap_or(&[]);
-        for (score, codes) in scores.iter_mut().zip(past.codes.chunks_exact(digits)) {
+        let now = rows(past.codes, digits).nth(count.saturating_sub(1)).unwrap_or(&[]);
+        for (score, codes) in scores.iter_mut().zip(rows(past.codes, digits)) {
             for ((then, now), product) in codes.iter().zip(now).zip(&by_digit) {
                 *score += (then - now) * product;
             }

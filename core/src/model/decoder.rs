@@ -5,7 +5,9 @@ use super::kv_cache::Half;
 use super::workspace::Parts;
 use super::{Activation, Config, DecodeError, KvCache, Norm, Workspace};
 use crate::format::{Layer, Model};
-use crate::kernels::{F32, Inputs, add_weighted_rows, gelu, layer_norm, relu, rms_norm, swiglu};
+use crate::kernels::{
+    F32, Inputs, add_weighted_rows, gelu, layer_norm, relu, rms_norm, rows, rows_mut, swiglu,
+};
 use crate::num::{Exact, Math};
 use crate::position::{PositionEncoding, rotate};
 
@@ -74,7 +76,7 @@ impl<'m, P: PositionEncoding, M: Math> Decoder<'m, P, M> {
         cache: &mut KvCache<'_>,
         workspace: &'w mut Workspace<'_>,
     ) -> Result<&'w [f32], DecodeError> {
-        self.run(tokens, cache, workspace, false, |_, _| {})?;
+        self.run(tokens, cache, workspace, None)?;
         Ok(workspace.logits(self.model.config()))
     }
 
@@ -82,45 +84,46 @@ impl<'m, P: PositionEncoding, M: Math> Decoder<'m, P, M> {
     /// them: `on_logits` gets the token's index among `tokens` and its logits, in order.
     ///
     /// # Errors
-    /// As [`forward`](Self::forward).
+    /// As [`forward`](Self::forward), before the first logits are given.
     pub fn forward_each(
         &self,
         tokens: &[u32],
         cache: &mut KvCache<'_>,
         workspace: &mut Workspace<'_>,
-        on_logits: impl FnMut(usize, &[f32]),
+        mut on_logits: impl FnMut(usize, &[f32]),
     ) -> Result<(), DecodeError> {
-        self.run(tokens, cache, workspace, true, on_logits)
+        self.run(tokens, cache, workspace, Some(&mut on_logits))
     }
 
+    /// Read `tokens`, chunk by chunk; without `on_logits` compute only the last one's logits.
     fn run(
         &self,
         tokens: &[u32],
         cache: &mut KvCache<'_>,
         workspace: &mut Workspace<'_>,
-        each: bool,
-        mut on_logits: impl FnMut(usize, &[f32]),
+        mut on_logits: Option<OnLogits<'_>>,
     ) -> Result<(), DecodeError> {
-        let config = self.model.config();
-        let chunk = workspace.chunk();
-        let mut parts = workspace.split(config, cache.capacity())?;
+        let Config { width, .. } = *self.model.config();
+        let chunk = workspace.chunk().max(1);
+        let mut parts = workspace.split(self.model.config(), cache.capacity())?;
         self.check(tokens, cache, &mut parts)?;
         let before = cache.len();
-        let mut index = 0usize;
-        for tokens_of_chunk in tokens.chunks(chunk.max(1)) {
+        let mut seen = 0usize;
+        for tokens_of_chunk in tokens.chunks(chunk) {
             if let Err(error) = self.read(tokens_of_chunk, cache, &mut parts) {
                 cache.truncate(before);
                 return Err(error);
             }
             let Parts { x, h, logits, .. } = &mut parts;
-            let rows =
-                x.chunks_exact(config.width.max(1)).zip(h.chunks_exact_mut(config.width.max(1)));
-            for (x, h) in rows.take(tokens_of_chunk.len()) {
-                index = index.saturating_add(1);
-                if each || index == tokens.len() {
+            let outputs = rows(x, width).zip(rows_mut(h, width));
+            for (index, (x, h)) in (seen..).zip(outputs.take(tokens_of_chunk.len())) {
+                seen = index.saturating_add(1);
+                if on_logits.is_some() || seen == tokens.len() {
                     self.norm(x, self.model.final_norm(), h);
-                    self.model.head().apply(Inputs::new(h, config.width), logits);
-                    on_logits(index.saturating_sub(1), logits);
+                    self.model.head().apply(Inputs::new(h, width), logits);
+                }
+                if let Some(on_logits) = &mut on_logits {
+                    on_logits(index, logits);
                 }
             }
         }
@@ -142,9 +145,8 @@ impl<'m, P: PositionEncoding, M: Math> Decoder<'m, P, M> {
         if tokens.is_empty() {
             return Err(DecodeError::NoTokens);
         }
-        if let Some((index, token)) =
-            tokens.iter().enumerate().find(|(_, token)| **token as usize >= vocab)
-        {
+        let mut indexed = tokens.iter().enumerate();
+        if let Some((index, token)) = indexed.find(|(_, token)| **token as usize >= vocab) {
             return Err(DecodeError::Token { index, token: *token, vocab });
         }
         let needed = cache.len().saturating_add(tokens.len());
@@ -155,26 +157,8 @@ impl<'m, P: PositionEncoding, M: Math> Decoder<'m, P, M> {
         // An encoding that reaches the last position reaches all before it.
         let last = needed.saturating_sub(1);
         self.place(last, 1, parts)?;
-        let code = parts.codes.get_mut(..config.columns().digits).unwrap_or_default();
-        Ok(self.position.key_values(last as u32, code)?)
-    }
-
-    /// Add positions `first..` to the residual stream and compute what the queries need of them.
-    fn place(&self, first: usize, rows: usize, parts: &mut Parts<'_>) -> Result<(), DecodeError> {
-        let config = self.model.config();
-        let positions = || (first as u32..).take(rows);
-        for (n, row) in positions().zip(parts.x.chunks_exact_mut(config.width.max(1))) {
-            self.position.embed(n, row)?;
-        }
-        let digits = config.columns().digits.max(1);
-        for (n, codes) in positions().zip(parts.codes.chunks_exact_mut(digits)) {
-            self.position.query_values(n, codes)?;
-        }
-        let head_width = config.head_width.max(1);
-        for (n, table) in positions().zip(parts.rotations.chunks_exact_mut(head_width)) {
-            self.position.rotation(n, table)?;
-        }
-        Ok(())
+        let codes = parts.codes.get_mut(..config.columns().digits).unwrap_or_default();
+        Ok(self.position.key_values(last as u32, codes)?)
     }
 
     /// Read the tokens of one chunk: afterwards `parts.x` is the last layer's output, and the cache
@@ -185,18 +169,34 @@ impl<'m, P: PositionEncoding, M: Math> Decoder<'m, P, M> {
         cache: &mut KvCache<'_>,
         parts: &mut Parts<'_>,
     ) -> Result<(), DecodeError> {
-        let Config { width, .. } = *self.model.config();
-        let rows = tokens.len();
-        for (token, x) in tokens.iter().zip(parts.x.chunks_exact_mut(width.max(1))) {
+        let count = tokens.len();
+        for (token, x) in tokens.iter().zip(rows_mut(parts.x, self.model.config().width)) {
             self.model.embed().read_row(*token as usize, x);
         }
-        self.place(cache.len(), rows, parts)?;
-        cache.store_codes(rows, &self.position)?;
+        self.place(cache.len(), count, parts)?;
+        cache.store_codes(count, &self.position)?;
         for (index, layer) in self.model.layers().enumerate() {
-            self.attention(index, &layer, rows, cache, parts);
-            self.mlp(&layer, rows, parts);
+            self.attention(index, &layer, count, cache, parts);
+            self.mlp(&layer, count, parts);
         }
-        cache.advance(rows);
+        cache.advance(count);
+        Ok(())
+    }
+
+    /// Add positions `first..` to the residual stream and compute what the queries need of them.
+    fn place(&self, first: usize, count: usize, parts: &mut Parts<'_>) -> Result<(), DecodeError> {
+        let config = self.model.config();
+        // A cache has no more positions than 32 bits can count.
+        let positions = || (first as u32..).take(count);
+        for (n, row) in positions().zip(rows_mut(parts.x, config.width)) {
+            self.position.embed(n, row)?;
+        }
+        for (n, codes) in positions().zip(rows_mut(parts.codes, config.columns().digits)) {
+            self.position.query_values(n, codes)?;
+        }
+        for (n, table) in positions().zip(rows_mut(parts.rotations, config.head_width)) {
+            self.position.rotation(n, table)?;
+        }
         Ok(())
     }
 
@@ -205,25 +205,24 @@ impl<'m, P: PositionEncoding, M: Math> Decoder<'m, P, M> {
         &self,
         index: usize,
         layer: &Layer<'m>,
-        rows: usize,
+        count: usize,
         cache: &mut KvCache<'_>,
         parts: &mut Parts<'_>,
     ) {
         let config = self.model.config();
-        let (width, head_width) = (config.width, config.head_width.max(1));
+        let Config { width, heads, kv_heads, head_width, .. } = *config;
         let (query_width, key_width) = (config.query_width(), config.key_width());
-        let x = front(parts.x, rows, width);
-        let h = front(parts.h, rows, width);
-        let queries_len = rows.saturating_mul(query_width);
-        let Some((q, inner)) = parts.inner.split_at_mut_checked(queries_len) else { return };
-        let kv = front(inner, rows, key_width);
+        let columns = config.columns();
+        let x = front(parts.x, count, width);
+        let h = front(parts.h, count, width);
+        let (q, rest) = split(parts.inner, count, query_width);
+        let kv = front(rest, count, key_width);
 
         self.norm_rows(x, layer.attn_norm, h);
-        let columns = config.columns();
-        let (whole, free) = (Inputs::new(h, width), Inputs::new(h, width).skip(columns.width));
+        let whole = Inputs::new(h, width);
+        let free = whole.skip(columns.width);
         layer.wq.apply(free, q);
-        let codes = parts.codes.chunks_exact(columns.digits.max(1));
-        for (q, codes) in q.chunks_exact_mut(query_width.max(1)).zip(codes) {
+        for (q, codes) in rows_mut(q, query_width).zip(rows(parts.codes, columns.digits)) {
             add_weighted_rows::<F32>(codes, layer.query_columns, q);
         }
         layer.wk.apply(free, kv);
@@ -233,18 +232,15 @@ impl<'m, P: PositionEncoding, M: Math> Decoder<'m, P, M> {
         layer.wv.apply(whole, kv);
         cache.store(Half::Values, index, kv);
 
-        let group = config.heads.checked_div(config.kv_heads).unwrap_or(1).max(1);
-        for (row, q) in q.chunks_exact_mut(query_width.max(1)).enumerate() {
-            let more = row.saturating_add(1);
-            let count = cache.len().saturating_add(more);
-            let Some(scores) = parts.scores.get_mut(..count) else { return };
-            let groups = q.chunks_exact_mut(group.saturating_mul(head_width).max(1));
-            for ((kv_head, past), group) in cache.heads(index, more).enumerate().zip(groups) {
-                let heads = group.chunks_exact_mut(head_width);
-                let first = kv_head.saturating_mul(heads.len());
-                for (head, q) in heads.enumerate() {
-                    let slope = self.position.slope(first.saturating_add(head));
-                    let key_columns = layer.key_columns;
+        let group = heads.checked_div(kv_heads).unwrap_or(1);
+        for (q, more) in rows_mut(q, query_width).zip(1usize..) {
+            let seen = cache.len().saturating_add(more);
+            let Some(scores) = parts.scores.get_mut(..seen) else { return };
+            let groups = rows_mut(q, group.saturating_mul(head_width));
+            for (kv_head, (past, group)) in cache.heads(index, more).zip(groups).enumerate() {
+                let first = kv_head.saturating_mul(heads).checked_div(kv_heads).unwrap_or(0);
+                for (head, q) in (first..).zip(rows_mut(group, head_width)) {
+                    let (key_columns, slope) = (layer.key_columns, self.position.slope(head));
                     let position = HeadPosition { key_columns, key_width, kv_head, slope };
                     attend::<M>(q, &past, &position, self.scale, scores);
                 }
@@ -254,31 +250,30 @@ impl<'m, P: PositionEncoding, M: Math> Decoder<'m, P, M> {
     }
 
     /// `x += W_2·activation(W_1·norm(x))`, for every row.
-    fn mlp(&self, layer: &Layer<'m>, rows: usize, parts: &mut Parts<'_>) {
-        let config = self.model.config();
-        let x = front(parts.x, rows, config.width);
-        let h = front(parts.h, rows, config.width);
-        let hidden_len = rows.saturating_mul(config.hidden);
-        let Some((hidden, inner)) = parts.inner.split_at_mut_checked(hidden_len) else { return };
+    fn mlp(&self, layer: &Layer<'m>, count: usize, parts: &mut Parts<'_>) {
+        let Config { width, hidden, activation, .. } = *self.model.config();
+        let x = front(parts.x, count, width);
+        let h = front(parts.h, count, width);
+        let (inner, rest) = split(parts.inner, count, hidden);
 
         self.norm_rows(x, layer.mlp_norm, h);
-        let inputs = Inputs::new(h, config.width);
-        layer.w1.apply(inputs, hidden);
-        match (config.activation, layer.w3) {
+        let inputs = Inputs::new(h, width);
+        layer.w1.apply(inputs, inner);
+        match (activation, layer.w3) {
             (Activation::SwiGlu, Some(w3)) => {
-                let gate = front(inner, rows, config.hidden);
+                let gate = front(rest, count, hidden);
                 w3.apply(inputs, gate);
-                swiglu::<M>(hidden, gate);
+                swiglu::<M>(inner, gate);
             }
-            (Activation::Relu, _) => relu(hidden),
-            (Activation::Gelu | Activation::SwiGlu, _) => gelu::<M>(hidden),
+            (Activation::Relu, _) => relu(inner),
+            (Activation::Gelu | Activation::SwiGlu, _) => gelu::<M>(inner),
         }
-        layer.w2.apply_add(Inputs::new(hidden, config.hidden), x);
+        layer.w2.apply_add(Inputs::new(inner, hidden), x);
     }
 
     fn norm_rows(&self, x: &[f32], gain: &[f32], y: &mut [f32]) {
-        let width = self.model.config().width.max(1);
-        for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+        let width = self.model.config().width;
+        for (x, y) in rows(x, width).zip(rows_mut(y, width)) {
             self.norm(x, gain, y);
         }
     }
@@ -292,18 +287,25 @@ impl<'m, P: PositionEncoding, M: Math> Decoder<'m, P, M> {
     }
 
     /// Rotate every head of every row by the row's table, if there are tables.
-    fn rotate_rows(&self, rows: &mut [f32], row_width: usize, tables: &[f32]) {
-        let head_width = self.model.config().head_width.max(1);
-        let rows = rows.chunks_exact_mut(row_width.max(1));
-        for (row, table) in rows.zip(tables.chunks_exact(head_width)) {
-            for head in row.chunks_exact_mut(head_width) {
+    fn rotate_rows(&self, data: &mut [f32], width: usize, tables: &[f32]) {
+        let head_width = self.model.config().head_width;
+        for (row, table) in rows_mut(data, width).zip(rows(tables, head_width)) {
+            for head in rows_mut(row, head_width) {
                 rotate(table, head);
             }
         }
     }
 }
 
-/// The first `rows` rows of `width` elements.
-fn front(buffer: &mut [f32], rows: usize, width: usize) -> &mut [f32] {
-    buffer.get_mut(..rows.saturating_mul(width)).unwrap_or_default()
+/// Takes a token's index and the logits that follow it.
+type OnLogits<'f> = &'f mut dyn FnMut(usize, &[f32]);
+
+/// The first `count` rows of `width` elements.
+fn front(buffer: &mut [f32], count: usize, width: usize) -> &mut [f32] {
+    split(buffer, count, width).0
+}
+
+/// The first `count` rows of `width` elements, and the rest; a [`Workspace`] has room for them.
+fn split(buffer: &mut [f32], count: usize, width: usize) -> (&mut [f32], &mut [f32]) {
+    buffer.split_at_mut_checked(count.saturating_mul(width)).unwrap_or_default()
 }

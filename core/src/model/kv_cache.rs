@@ -1,4 +1,5 @@
 use super::{Config, MemoryError};
+use crate::kernels::{rows, rows_mut};
 use crate::position::PositionEncoding;
 use crate::position::PositionError;
 
@@ -144,35 +145,35 @@ impl<'a> KvCache<'a> {
 
     /// Elements of one kv head of one layer.
     fn plane(&self) -> usize {
-        self.capacity.saturating_mul(self.shape.head_width).max(1)
+        self.capacity.saturating_mul(self.shape.head_width)
     }
 
-    /// Compute what the next `rows` positions put into the keys' columns.
+    /// Compute what the next `count` positions put into the keys' columns.
     pub(super) fn store_codes(
         &mut self,
-        rows: usize,
+        count: usize,
         position: &impl PositionEncoding,
     ) -> Result<(), PositionError> {
-        let codes = self.codes.chunks_exact_mut(self.shape.digits.max(1));
-        for (n, codes) in (0u32..).zip(codes).skip(self.len).take(rows) {
+        let codes = rows_mut(self.codes, self.shape.digits);
+        for (n, codes) in (0u32..).zip(codes).skip(self.len).take(count) {
             position.key_values(n, codes)?;
         }
         Ok(())
     }
 
     /// Store rows of keys or values of all kv heads at the next positions.
-    pub(super) fn store(&mut self, half: Half, layer: usize, rows: &[f32]) {
+    pub(super) fn store(&mut self, half: Half, layer: usize, new: &[f32]) {
         let CacheShape { kv_heads, head_width, .. } = self.shape;
-        let (plane, width) = (self.plane(), head_width.max(1));
+        let plane = self.plane();
         let first = layer.saturating_mul(kv_heads);
         let to = match half {
             Half::Keys => &mut *self.keys,
             Half::Values => &mut *self.values,
         };
-        let planes = to.chunks_exact_mut(plane).skip(first).take(kv_heads);
+        let planes = rows_mut(to, plane).skip(first).take(kv_heads);
         for (head, plane) in planes.enumerate() {
-            let places = plane.chunks_exact_mut(width).skip(self.len);
-            let heads = rows.chunks_exact(width).skip(head).step_by(kv_heads.max(1));
+            let places = rows_mut(plane, head_width).skip(self.len);
+            let heads = rows(new, head_width).skip(head).step_by(kv_heads.max(1));
             for (place, head) in places.zip(heads) {
                 for (to, from) in place.iter_mut().zip(head) {
                     *to = *from;
@@ -188,8 +189,8 @@ impl<'a> KvCache<'a> {
         let held = count.saturating_mul(head_width);
         let codes = self.codes.get(..count.saturating_mul(digits)).unwrap_or(&[]);
         let plane = self.plane();
-        let keys = self.keys.chunks_exact(plane).skip(layer.saturating_mul(kv_heads));
-        let values = self.values.chunks_exact(plane).skip(layer.saturating_mul(kv_heads));
+        let keys = rows(self.keys, plane).skip(layer.saturating_mul(kv_heads));
+        let values = rows(self.values, plane).skip(layer.saturating_mul(kv_heads));
         keys.zip(values).take(kv_heads).map(move |(keys, values)| Past {
             keys: keys.get(..held).unwrap_or(&[]),
             values: values.get(..held).unwrap_or(&[]),

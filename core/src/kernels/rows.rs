@@ -1,0 +1,100 @@
+/// The rows of a matrix: `data` cut into slices of `width` elements; what is left over at the end
+/// belongs to none, and width 0 makes no rows.
+///
+/// Unlike `chunks_exact` it divides by nothing, so no width can make it panic.
+///
+/// ```
+/// use expe_core::kernels::rows;
+/// assert!(rows(&[1, 2, 3, 4, 5], 2).eq([[1, 2], [3, 4]]));
+/// assert!(rows(&[1, 2, 3, 4, 5], 0).next().is_none());
+/// ```
+#[inline(always)]
+pub const fn rows<T>(data: &[T], width: usize) -> Rows<'_, T> {
+    Rows { data, width }
+}
+
+/// As [`rows`], to be written to.
+///
+/// ```
+/// use expe_core::kernels::rows_mut;
+/// let mut data = [1, 2, 3, 4];
+/// rows_mut(&mut data, 2).nth(1).unwrap().fill(9);
+/// assert_eq!(data, [1, 2, 9, 9]);
+/// ```
+#[inline(always)]
+pub const fn rows_mut<T>(data: &mut [T], width: usize) -> RowsMut<'_, T> {
+    RowsMut { data, width }
+}
+
+/// See [`rows`].
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a, T> {
+    data: &'a [T],
+    width: usize,
+}
+
+impl<'a, T> Iterator for Rows<'a, T> {
+    type Item = &'a [T];
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<&'a [T]> {
+        let (row, rest) = self.data.split_at_checked(self.width)?;
+        self.data = rest;
+        if row.is_empty() { None } else { Some(row) }
+    }
+
+    fn nth(&mut self, index: usize) -> Option<&'a [T]> {
+        let data = index.checked_mul(self.width).and_then(|start| self.data.get(start..));
+        self.data = data.unwrap_or(&[]);
+        self.next()
+    }
+}
+
+/// See [`rows_mut`].
+#[derive(Debug)]
+pub struct RowsMut<'a, T> {
+    data: &'a mut [T],
+    width: usize,
+}
+
+impl<'a, T> Iterator for RowsMut<'a, T> {
+    type Item = &'a mut [T];
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<&'a mut [T]> {
+        let (row, rest) = core::mem::take(&mut self.data).split_at_mut_checked(self.width)?;
+        self.data = rest;
+        if row.is_empty() { None } else { Some(row) }
+    }
+
+    fn nth(&mut self, index: usize) -> Option<&'a mut [T]> {
+        let data = core::mem::take(&mut self.data);
+        let data = index.checked_mul(self.width).and_then(|start| data.get_mut(start..));
+        self.data = data.unwrap_or_default();
+        self.next()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn rows_are_those_of_chunks_exact() {
+        for len in 0..20usize {
+            let mut data: Vec<usize> = (0..len).collect();
+            for width in 1..8 {
+                let mut copy = data.clone();
+                for skip in 0..6 {
+                    let expected = || data.chunks_exact(width).skip(skip);
+                    assert!(rows(&data, width).skip(skip).eq(expected()));
+                    assert!(rows_mut(&mut copy, width).skip(skip).eq(expected()));
+                }
+            }
+            assert!(rows_mut(&mut data, 0).nth(3).is_none());
+            assert!(rows(&data, usize::MAX).nth(usize::MAX).is_none());
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! The model file: what is written is what the specification says, and reads back.
+
+mod support;
+
+use std::convert::Infallible;
+
+use expe_core::format::{
+    FormatError, Model, Numbers, TensorId, TensorKind, WeightSource, WriteError, Writer, config,
+    layout,
+};
+use expe_core::include_model;
+use expe_core::kernels::{F16, Stored, Weights};
+use expe_core::model::{Activation, Config, ConfigError, Norm};
+use expe_core::position::{Beyond, Growth, PositionConfig, Scaling};
+use expe_core::token::{Bpe, Tokenizer};
+use support::TestModel;
+use support::model::{expe, positions, small};
+
+/// A file of version 1 that stays: whatever the code becomes, it must read and write this.
+const FIXTURE: &[u8] = include_model!("data/version1.expe");
+
+const FIXTURE_CONFIG: Config = Config {
+    vocab: 256,
+    width: 4,
+    layers: 1,
+    heads: 2,
+    kv_heads: 1,
+    head_width: 2,
+    hidden: 4,
+    context: 8,
+    norm: Norm::LayerNorm,
+    epsilon: 0.0009765625,
+    activation: Activation::SwiGlu,
+    tied_head: true,
+    position: PositionConfig::Exqpe {
+        start: 4.0,
+        step: 0.5,
+        width: 2,
+        base: 16,
+        digits: 2,
+        growth: Growth::Weighted,
+        query_cap: Some(9),
+        beyond: Beyond::Saturate,
+    },
+};
+
+/// The configuration is known to the compiler.
+const READ: Config = match config(FIXTURE) {
+    Ok(config) => config,
+    Err(_) => panic!("the fixture is a model"),
+};
+
+#[test]
+fn version_1_stays_readable_and_is_written_alike() {
+    static CACHE: [f32; READ.cache_len(3)] = [0.0; READ.cache_len(3)];
+    assert_eq!(CACHE.len(), 3 * (2 * 2 + 2));
+    assert_eq!(READ, FIXTURE_CONFIG);
+    let model = Model::new(FIXTURE).unwrap();
+    assert_eq!(*model.config(), FIXTURE_CONFIG);
+    let written = TestModel::random(FIXTURE_CONFIG, 1).file(Numbers::F16);
+    assert!(written.bytes() == FIXTURE);
+}
+
+#[test]
+fn the_header_is_the_specified_one() {
+    let mut expected = Vec::new();
+    let put = |bytes: &mut Vec<u8>, field: &[u8]| bytes.extend_from_slice(field);
+    put(&mut expected, &[0x89, b'E', b'X', b'P', b'E', 0x0d, 0x0a, 0x1a]);
+    put(&mut expected, &1u32.to_le_bytes());
+    let tensors = 1 + 11 + 1u32;
+    put(&mut expected, &(128 + 32 * tensors).to_le_bytes());
+    put(&mut expected, &(FIXTURE.len() as u64).to_le_bytes());
+    put(&mut expected, &crc32(&FIXTURE[32..]).to_le_bytes());
+    put(&mut expected, &[0; 4]);
+    for dimension in [256u32, 4, 1, 2, 1, 2, 4, 8] {
+        put(&mut expected, &dimension.to_le_bytes());
+    }
+    put(&mut expected, &0.0009765625f32.to_le_bytes());
+    put(&mut expected, &[1, 1, 1, 0]);
+    put(&mut expected, &0u32.to_le_bytes());
+    put(&mut expected, &tensors.to_le_bytes());
+    put(&mut expected, &[6, 1, 1, 0]);
+    put(&mut expected, &4.0f32.to_le_bytes());
+    put(&mut expected, &0.5f32.to_le_bytes());
+    for field in [2u32, 16, 2, 1, 9, 0, 0, 0, 0] {
+        put(&mut expected, &field.to_le_bytes());
+    }
+    assert_eq!(expected.len(), 128);
+    assert_eq!(FIXTURE[..128], expected);
+    // The second entry: a gain of four f32 after 2 KiB of embeddings.
+    let mut entry = Vec::new();
+    put(&mut entry, &[2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0]);
+    put(&mut entry, &(128 + 32 * u64::from(tensors) + 256 * 4 * 2).to_le_bytes());
+    put(&mut entry, &16u64.to_le_bytes());
+    assert_eq!(FIXTURE[128 + 32..][..32], entry);
+}
+
+/// CRC-32 bit by bit, after ISO 3309.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0u32, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
+        })
+    })
+}
+
+fn floats(weights: Weights<'_>) -> Vec<f32> {
+    match weights {
+        Weights::F32(weights) => weights.to_vec(),
+        Weights::F16(weights) => weights.iter().map(|bits| F16::widen(*bits)).collect(),
+    }
+}
+
+#[test]
+fn every_model_reads_back() {
+    let mut all = positions();
+    for scaling in [Scaling::Ntk { factor: 2.0 }, Scaling::Yarn { factor: 4.0, original: 16 }] {
+        all.push(PositionConfig::Rope { base: 10_000.0, scaling });
+    }
+    for position in all {
+        for (norm, activation, tied_head) in [
+            (Norm::RmsNorm, Activation::Gelu, true),
+            (Norm::LayerNorm, Activation::SwiGlu, false),
+            (Norm::RmsNorm, Activation::Relu, true),
+        ] {
+            let config = Config { norm, activation, tied_head, ..small(position) };
+            let source = TestModel::random(config, 2);
+            for numbers in [Numbers::F32, Numbers::F16] {
+                let file = source.file(numbers);
+                let model = Model::new(file.bytes()).unwrap();
+                assert_eq!(*model.config(), config);
+                assert_eq!(expe_core::format::config(file.bytes()), Ok(config));
+                check_weights(&source, &model, numbers);
+            }
+        }
+    }
+}
+
+fn check_weights(source: &TestModel, model: &Model<'_>, numbers: Numbers) {
+    let config = model.config();
+    let stored = |w: f32| match numbers {
+        Numbers::F32 => w,
+        _ => F16::widen(F16::narrow(w).unwrap()),
+    };
+    let matrix = |kind, layer| -> Vec<f32> {
+        source.tensor(kind, layer).iter().map(|w| stored(*w)).collect()
+    };
+    let skip = config.columns().width;
+    let free = |kind, layer| -> Vec<f32> {
+        matrix(kind, layer).chunks(config.width).flat_map(|row| row[skip..].to_vec()).collect()
+    };
+    let folded = |kind, layer| -> Vec<f32> {
+        let rows: Vec<_> = source.tensor(kind, layer).chunks(config.width).collect();
+        let run = config.columns().run();
+        let sum = |row: &[f32], digit: usize| -> f32 {
+            row[digit * run..][..run].iter().map(|w| f64::from(*w)).sum::<f64>() as f32
+        };
+        let digits = 0..config.columns().digits;
+        digits.flat_map(|digit| rows.iter().map(move |row| sum(row, digit))).collect()
+    };
+    assert_eq!(floats(model.embed().weights()), matrix(TensorKind::Embed, 0));
+    assert_eq!(model.final_norm(), source.tensor(TensorKind::FinalNorm, 0));
+    let head = if config.tied_head { TensorKind::Embed } else { TensorKind::Head };
+    assert_eq!(floats(model.head().weights()), matrix(head, 0));
+    if config.position == PositionConfig::Learned {
+        assert_eq!(model.position_table(), source.tensor(TensorKind::Position, 0));
+    } else {
+        assert!(model.position_table().is_empty());
+    }
+    assert_eq!(model.layers().count(), config.layers);
+    for (layer, weights) in (0u32..).zip(model.layers()) {
+        assert_eq!(weights.attn_norm, source.tensor(TensorKind::AttnNorm, layer));
+        assert_eq!(weights.mlp_norm, source.tensor(TensorKind::MlpNorm, layer));
+        assert_eq!(floats(weights.wq.weights()), free(TensorKind::Wq, layer));
+        assert_eq!(floats(weights.wk.weights()), free(TensorKind::Wk, layer));
+        assert_eq!(weights.query_columns, folded(TensorKind::Wq, layer));
+        assert_eq!(weights.key_columns, folded(TensorKind::Wk, layer));
+        assert_eq!(floats(weights.wv.weights()), matrix(TensorKind::Wv, layer));
+        assert_eq!(floats(weights.wo.weights()), matrix(TensorKind::Wo, layer));
+        assert_eq!(floats(weights.w1.weights()), matrix(TensorKind::W1, layer));
+        assert_eq!(floats(weights.w2.weights()), matrix(TensorKind::W2, layer));
+        match weights.w3 {
+            Some(w3) => assert_eq!(floats(w3.weights()), matrix(TensorKind::W3, layer)),
+            None => assert_ne!(config.activation, Activation::SwiGlu),
+        }
+    }
+    let tensors: Vec<_> = model.tensors().collect();
+    assert!(tensors.iter().map(|tensor| tensor.shape).eq(layout(config)));
+    for tensor in tensors {
+        let is_matrix = tensor.shape.id.kind.is_matrix();
+        assert_eq!(tensor.numbers, if is_matrix { numbers } else { Numbers::F32 });
+        assert_eq!(tensor.bytes.len() as u64, tensor.shape.size(tensor.numbers).unwrap());
+        assert_eq!(tensor.bytes.as_ptr().addr() % 16, 0);
+    }
+}
+
+#[test]
+fn the_tokenizer_is_in_the_file() {
+    let config = Config { vocab: 259, ..small(expe()) };
+    let mut records = [[0; 3]; 3];
+    let bpe = Bpe::build([(104, 105), (32, 256), (257, 257)], &mut records).unwrap();
+    let file = TestModel::random(config, 3).file_with(Tokenizer::Bpe(bpe), Numbers::F32);
+    let model = Model::new(file.bytes()).unwrap();
+    assert_eq!(model.tokenizer(), Tokenizer::Bpe(bpe));
+    let mut tokens = [0; 16];
+    assert_eq!(
+        model.tokenizer().encode(b"hi hi you", &mut tokens).unwrap(),
+        [256, 257, 32, 121, 111, 117]
+    );
+    let vocabulary = FormatError::Vocabulary { model: 259, tokenizer: 256 };
+    let refused = Writer::new(&config, Tokenizer::Bytes, Numbers::F32).unwrap_err();
+    assert_eq!(refused, vocabulary);
+}
+
+#[test]
+fn names_are_those_of_the_checkpoint() {
+    let names: Vec<String> = layout(&Config { tied_head: false, ..small(expe()) })
+        .map(|shape| shape.id.to_string())
+        .collect();
+    assert_eq!(
+        names[..4],
+        [
+            "embed.weight",
+            "layers.0.attn_norm.weight",
+            "layers.0.attn.wq.weight",
+            "layers.0.attn.wq.columns"
+        ]
+    );
+    assert_eq!(
+        names[names.len() - 3..],
+        ["layers.1.mlp.w2.weight", "final_norm.weight", "head.weight"]
+    );
+}
+
+/// A source with one fault.
+struct Faulty {
+    model: TestModel,
+    tensor: TensorId,
+    fault: Fault,
+    row: Vec<f32>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Fault {
+    Missing,
+    Narrow,
+    Value(f32),
+}
+
+impl WeightSource for Faulty {
+    type Error = String;
+
+    fn row(&mut self, tensor: TensorId, row: usize) -> Result<&[f32], String> {
+        self.row = self.model.row(tensor, row)?.to_vec();
+        if tensor == self.tensor && row == 3 {
+            match self.fault {
+                Fault::Missing => return Err("gone".into()),
+                Fault::Narrow => drop(self.row.pop()),
+                Fault::Value(value) => self.row[1] = value,
+            }
+        }
+        Ok(&self.row)
+    }
+}
+
+#[test]
+fn a_source_or_sink_that_fails_is_an_error() {
+    let model = TestModel::random(small(expe()), 4);
+    let write = |kind, fault, numbers| {
+        let tensor = TensorId { kind, layer: 1 };
+        let mut source = Faulty { model: model.clone(), tensor, fault, row: Vec::new() };
+        let mut written = 0;
+        let result = Writer::new(&model.config, Tokenizer::Bytes, numbers).unwrap().write(
+            &mut source,
+            |piece| {
+                written += piece.len();
+                Ok::<(), Infallible>(())
+            },
+        );
+        (result.unwrap_err(), written)
+    };
+    let tensor = TensorId { kind: TensorKind::Wv, layer: 1 };
+    let row = 3;
+    // Nothing is written before the whole source was read once.
+    let gone = WriteError::Source("gone".to_string());
+    assert_eq!(write(TensorKind::Wv, Fault::Missing, Numbers::F32), (gone, 0));
+    let narrow = WriteError::Width { tensor, row, expected: 24, found: 23 };
+    assert_eq!(write(TensorKind::Wv, Fault::Narrow, Numbers::F32), (narrow, 0));
+    let range = |value, numbers| WriteError::OutOfRange { tensor, row, value, numbers };
+    for (value, numbers) in [(f32::INFINITY, Numbers::F32), (65_520.0, Numbers::F16)] {
+        let found = write(TensorKind::Wv, Fault::Value(value), numbers);
+        assert_eq!(found, (range(value, numbers), 0));
+    }
+    // Overridden weights are not written, but their sum is.
+    let (error, written) = write(TensorKind::Wq, Fault::Value(f32::NAN), Numbers::F32);
+    assert!(matches!(error, WriteError::OutOfRange { .. }) && written == 0);
+
+    let mut room = 1_000usize;
+    let full = Writer::new(&model.config, Tokenizer::Bytes, Numbers::F32).unwrap().write(
+        &mut model.clone(),
+        |piece| match room.checked_sub(piece.len()) {
+            Some(rest) => {
+                room = rest;
+                Ok(())
+            }
+            None => Err("full"),
+        },
+    );
+    assert_eq!(full, Err(WriteError::Sink("full")));
+}
+
+#[test]
+fn what_could_not_be_read_is_not_written() {
+    let refused =
+        |config| Writer::new(&config, Tokenizer::Bytes, Numbers::F32).map(|_| ()).unwrap_err();
+    let zero = ConfigError::Dimension { name: "layers", value: 0 };
+    assert_eq!(refused(Config { layers: 0, ..small(expe()) }), FormatError::Config(zero));
+    let PositionConfig::Exqpe { start, step, width, base, growth, query_cap, beyond, .. } =
+        FIXTURE_CONFIG.position
+    else {
+        unreachable!()
+    };
+    for digits in [0, 3, 9] {
+        let position =
+            PositionConfig::Exqpe { start, step, width, base, digits, growth, query_cap, beyond };
+        let found = refused(small(position));
+        assert_eq!(found, FormatError::Unknown { field: "digits", value: digits });
+    }
+    let huge = Config {
+        vocab: 256,
+        width: 1 << 24,
+        heads: 1 << 24,
+        kv_heads: 1 << 24,
+        head_width: 1 << 24,
+        ..small(PositionConfig::None)
+    };
+    assert_eq!(refused(huge), FormatError::TooLarge);
+}

@@ -1,0 +1,206 @@
+//! Damaged and malicious model files: always a typed error, or a model that runs.
+
+mod support;
+
+use expe_core::format::{FormatError, Model, Numbers};
+use expe_core::model::{Config, Decoder, KvCache, Sampler, Workspace};
+use expe_core::num::Random;
+use expe_core::position::PositionConfig;
+use expe_core::token::{Bpe, Tokenizer};
+use support::model::{expe, positions};
+use support::{AlignedBytes, TestModel};
+
+/// Files of every encoding and tokenizer, as small as they can be.
+fn files() -> Vec<AlignedBytes> {
+    let tiny = |position: PositionConfig| {
+        let position = match position {
+            PositionConfig::Expe { start, step, query_cap, beyond, .. } => {
+                PositionConfig::Expe { start, step, width: 2, query_cap, beyond }
+            }
+            other => other,
+        };
+        Config {
+            width: 6,
+            layers: 1,
+            heads: 2,
+            kv_heads: 1,
+            head_width: 2,
+            hidden: 3,
+            ..support::model::small(position)
+        }
+    };
+    let mut files: Vec<_> = positions()
+        .into_iter()
+        .map(|position| TestModel::random(tiny(position), 1).file(Numbers::F16))
+        .collect();
+    let mut records = [[0; 3]; 4];
+    let pairs = [(104, 105), (32, 256), (257, 257), (258, 10)];
+    let bpe = Tokenizer::Bpe(Bpe::build(pairs, &mut records).unwrap());
+    let config = Config { vocab: 260, tied_head: false, ..tiny(expe()) };
+    files.push(TestModel::random(config, 2).file_with(bpe, Numbers::F32));
+    files
+}
+
+/// CRC-32 as the `crc` crate has it; that it is the specified one is another test's business.
+fn checksum(bytes: &[u8]) -> u32 {
+    crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(bytes)
+}
+
+/// Make the first 32 bytes fit the rest again, so that deeper checks are reached.
+fn mend(file: &mut AlignedBytes) {
+    let bytes = file.bytes_mut();
+    let len = bytes.len() as u64;
+    if len >= 32 {
+        bytes[16..24].copy_from_slice(&len.to_le_bytes());
+        let sum = checksum(&bytes[32..]);
+        bytes[24..28].copy_from_slice(&sum.to_le_bytes());
+    }
+}
+
+/// Whether the file is a model; if so it must run, whatever its numbers are.
+fn survives(file: &AlignedBytes) -> bool {
+    let Ok(model) = Model::new(file.bytes()) else { return false };
+    let config = model.config();
+    assert_eq!(model.layers().count(), config.layers);
+    let Ok(position) = model.position() else { return true };
+    let decoder = Decoder::new(&model, position).unwrap();
+    let mut cache = vec![0.0; config.cache_len(8)];
+    let mut cache = KvCache::new(config, 8, &mut cache).unwrap();
+    let mut workspace = vec![0.0; config.workspace_len(3, 8)];
+    let mut workspace = Workspace::new(config, 3, 8, &mut workspace).unwrap();
+    let mut tokens = [0; 8];
+    let tokens = model.tokenizer().encode(b"hi hi\xff\n", &mut tokens).unwrap();
+    if let Ok(logits) = decoder.forward(tokens, &mut cache, &mut workspace) {
+        assert_eq!(logits.len(), config.vocab);
+        if let Ok(token) = Sampler::new(1.0, 3, 1).unwrap().sample(logits) {
+            assert!(model.tokenizer().decode(token).unwrap().count() > 0);
+        }
+    }
+    true
+}
+
+#[test]
+fn every_truncation_is_an_error() {
+    for file in files() {
+        assert!(survives(&file));
+        for len in 0..file.bytes().len() {
+            let mut cut = AlignedBytes::new(&file.bytes()[..len]);
+            let error = Model::new(cut.bytes()).unwrap_err();
+            assert!(matches!(error, FormatError::TooShort { .. }), "{len}: {error}");
+            mend(&mut cut);
+            assert!(Model::new(cut.bytes()).is_err(), "{len} mended");
+        }
+    }
+}
+
+#[test]
+fn bytes_after_the_end_are_an_error() {
+    for file in files() {
+        for extra in [1, 15, 16, 1000] {
+            let mut long = file.bytes().to_vec();
+            long.resize(long.len() + extra, 0);
+            let mut long = AlignedBytes::new(&long);
+            assert!(matches!(Model::new(long.bytes()), Err(FormatError::Length { .. })));
+            mend(&mut long);
+            assert!(matches!(Model::new(long.bytes()), Err(FormatError::Length { .. })));
+        }
+    }
+}
+
+#[test]
+fn random_changes_are_found() {
+    let files = files();
+    let mut random = Random::new(3);
+    for round in 0..10_000usize {
+        let original = &files[round % files.len()];
+        let mut changed = AlignedBytes::new(original.bytes());
+        let len = changed.bytes().len() as u32;
+        for _ in 0..1 + random.below(4) {
+            let at = random.below(len) as usize;
+            changed.bytes_mut()[at] ^= 1 + random.below(255) as u8;
+        }
+        if changed.bytes() == original.bytes() {
+            continue;
+        }
+        assert!(Model::new(changed.bytes()).is_err(), "round {round}");
+    }
+}
+
+#[test]
+fn random_changes_behind_a_right_checksum_are_an_error_or_run() {
+    let files = files();
+    let mut random = Random::new(4);
+    let (mut refused, mut ran) = (0, 0);
+    for round in 0..10_000usize {
+        let mut changed = AlignedBytes::new(files[round % files.len()].bytes());
+        // Half of the changes where the structure is: header, merges and directory.
+        let len = changed.bytes().len() as u32;
+        let front = u32::from_le_bytes(changed.bytes()[12..16].try_into().unwrap());
+        let range = if round % 2 == 0 { front } else { len };
+        for _ in 0..1 + random.below(4) {
+            let at = random.below(range) as usize;
+            changed.bytes_mut()[at] = match random.below(4) {
+                0 => 0,
+                1 => 0xff,
+                2 => changed.bytes()[at] ^ 1 << random.below(8),
+                _ => random.next_u32() as u8,
+            };
+        }
+        mend(&mut changed);
+        match survives(&changed) {
+            true => ran += 1,
+            false => refused += 1,
+        }
+    }
+    // Both must happen, or the test would not reach what it is for.
+    assert!(refused > 1_000 && ran > 1_000, "{refused} refused, {ran} ran");
+}
+
+#[test]
+fn absurd_numbers_are_an_error_or_run() {
+    let absurd =
+        [0, 1, 2, 3, 255, 256, 1 << 16, 1 << 24, (1 << 24) + 1, 1 << 31, u32::MAX - 1, u32::MAX];
+    for file in files() {
+        let front = u32::from_le_bytes(file.bytes()[12..16].try_into().unwrap()) as usize;
+        for at in (0..front).step_by(4) {
+            for value in absurd {
+                let mut changed = AlignedBytes::new(file.bytes());
+                changed.bytes_mut()[at..at + 4].copy_from_slice(&u32::to_le_bytes(value));
+                mend(&mut changed);
+                survives(&changed);
+                // Two at a time: dimensions whose product overflows 32 and 64 bits.
+                let other = 32 + (at * 7 + value as usize % 64) / 4 * 4 % (front - 36);
+                changed.bytes_mut()[other..other + 4].copy_from_slice(&u32::to_le_bytes(value));
+                mend(&mut changed);
+                survives(&changed);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_address_that_is_not_aligned_is_an_error() {
+    let file = &files()[0];
+    for shift in 1..16 {
+        let bytes = AlignedBytes::new(&[&vec![0; shift][..], file.bytes()].concat());
+        let found = Model::new(&bytes.bytes()[shift..]).unwrap_err();
+        assert_eq!(found, FormatError::Misaligned { remainder: shift });
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let message = |change: &dyn Fn(&mut [u8])| {
+        let mut file = AlignedBytes::new(files()[6].bytes());
+        change(file.bytes_mut());
+        Model::new(file.bytes()).unwrap_err().to_string()
+    };
+    let says = |message: String, words: &str| assert!(message.contains(words), "{message}");
+    says(message(&|bytes| bytes[0] = 0), "not an .expe model file");
+    says(message(&|bytes| bytes[8] = 2), "version 2 of the model file is not known");
+    says(message(&|bytes| bytes[28] = 1), "byte 28 must be zero");
+    says(message(&|bytes| bytes[40] ^= 4), "checksum");
+    says(message(&|bytes| bytes[80] = 7), "`position encoding` is 7");
+    says(message(&|bytes| bytes[48..52].fill(0)), "`kv_heads` is 0");
+    says(message(&|bytes| bytes[126] = 1), "byte 126 must be zero");
+}
