@@ -47,6 +47,7 @@ use crate::num::Element;
 /// The columns of the query and key inputs that an encoding overrides: `digits` equal runs that
 /// begin at column 0 and are `width / digits` wide; run `j` holds value `j` throughout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Columns {
     /// Overridden columns in all (`l` in the paper); 0 when the encoding does not act here.
     pub width: usize,
