@@ -3,6 +3,8 @@
 pub mod atomic;
 pub mod data;
 pub mod device;
+pub mod engine;
+pub mod export;
 pub mod model;
 pub mod ops;
 pub mod report;

@@ -1,0 +1,37 @@
+use std::io;
+use std::path::PathBuf;
+
+use expe_core::format::FormatError;
+use expe_core::model::{DecodeError, SampleError};
+use expe_core::position::PositionError;
+
+/// Why a model file cannot be used or run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The file cannot be read.
+    #[error("{}: cannot be read: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The file is not a model.
+    #[error("{}: not a usable .expe file: {source}", .path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: FormatError,
+    },
+    /// The position encoding cannot be built or does not reach so far.
+    #[error("the position encoding: {0}")]
+    Position(#[from] PositionError),
+    /// The decoder refuses.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The logits cannot be sampled from.
+    #[error(transparent)]
+    Sample(#[from] SampleError),
+}
