@@ -1,6 +1,7 @@
 //! Train, compare, export and run transformers with exact positional encodings.
 
 pub mod atomic;
+pub mod config;
 pub mod data;
 pub mod device;
 pub mod engine;

@@ -47,7 +47,7 @@ impl<E: Dtype, D: Backend<E>> Transformer<D, E> {
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub(super) fn from_weights(
+    pub(crate) fn from_weights(
         config: &Config,
         device: &D,
         weights: Weights<E, D>,

@@ -1,1 +1,37 @@
-//! Training: optimiser, schedule, checkpoints.
+//! Training: optimiser, schedule, validation, and checkpoints that survive `kill -9`.
+//!
+//! [`run`] owns a *run folder*:
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `config.toml` | the [`RunConfig`](crate::config::RunConfig), written before the first step |
+//! | `model.safetensors` | the parameters with the lowest validation loss so far |
+//! | `trainer.safetensors` | everything needed to go on: latest and best parameters, moments, step |
+//! | `metrics.csv` | one line per step |
+//!
+//! `trainer.safetensors` is complete in itself and is replaced in one rename; `model.safetensors`
+//! follows from it. Training that is killed between the two is put right on resuming. The windows
+//! and the dropout of a step are pure functions of seed and step, so there is no generator state,
+//! and what is resumed ends with the same bytes as what was never stopped.
+
+mod error;
+mod folder;
+mod lock;
+mod metrics;
+mod optimizer;
+mod progress;
+mod schedule;
+mod state;
+mod trainer;
+mod validation;
+
+pub use error::TrainError;
+pub use folder::{CONFIG_FILE, METRICS_FILE, MODEL_FILE, TRAINER_FILE, load_model};
+pub use lock::RunLock;
+pub use metrics::Metrics;
+pub use optimizer::AdamW;
+pub use progress::{Best, Ending, Outcome, Progress};
+pub use schedule::learning_rate;
+pub use state::State;
+pub use trainer::run;
+pub use validation::validation_loss;

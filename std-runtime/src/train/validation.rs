@@ -1,0 +1,41 @@
+use dfdx::tensor::NoneTape;
+
+use super::TrainError;
+use crate::data::consecutive_windows;
+use crate::device::Backend;
+use crate::model::{Sites, Transformer};
+use crate::ops;
+
+/// The mean loss over the first `limit` tokens of `tokens`, in nats per token: consecutive windows
+/// of the sites' length, at least one, `batch` at a time.
+///
+/// # Errors
+/// [`TrainError::Data`] for a text shorter than one window, [`TrainError::Model`].
+pub fn validation_loss<D: Backend>(
+    model: &Transformer<D>,
+    sites: &Sites<f32, D>,
+    tokens: &[u32],
+    limit: usize,
+    batch: usize,
+) -> Result<f64, TrainError> {
+    let length = sites.length;
+    let windows: Vec<&[u32]> =
+        consecutive_windows(tokens, length)?.take((limit / length.max(1)).max(1)).collect();
+    let (mut sum, mut count) = (0.0, 0_usize);
+    for windows in windows.chunks(batch.max(1)) {
+        let (inputs, targets) = split(windows);
+        let logits = model.forward(&inputs, sites, None, NoneTape)?;
+        let scores = ops::log_probabilities(logits, model.indices(&targets)?)
+            .map_err(crate::model::ModelError::device)?;
+        sum -= scores.as_vec().into_iter().map(f64::from).sum::<f64>();
+        count += targets.len();
+    }
+    Ok(sum / count.max(1) as f64)
+}
+
+/// The inputs and the targets of windows of `length + 1` tokens, end to end.
+pub fn split(windows: &[&[u32]]) -> (Vec<u32>, Vec<u32>) {
+    let inputs = windows.iter().filter_map(|window| window.split_last()).flat_map(|(_, w)| w);
+    let targets = windows.iter().filter_map(|window| window.split_first()).flat_map(|(_, w)| w);
+    (inputs.copied().collect(), targets.copied().collect())
+}
