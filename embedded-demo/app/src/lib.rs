@@ -1,9 +1,48 @@
-//! The board-independent part of the firmware. A board brings an entry point, a log transport and a
-//! way to exit, and calls [`run`].
+//! The board-independent part of the firmware: reads the model in flash and tells a story with it.
+//!
+//! A platform brings the entry point, the log transport and the way out, and calls [`run`]. There
+//! is no heap: the model is read where the linker put it, and the buffers are statics whose sizes
+//! the compiler works out from the model file's header.
 #![no_std]
 #![forbid(unsafe_code)]
 
-/// Runs the demo to its end.
-pub fn run() {
-    defmt::info!("hello: 1/3 = {=f32}", 1.0 / 3.0);
+mod error;
+mod memory;
+mod story;
+mod text;
+
+pub use error::Error;
+
+use expe_core::format::Model;
+use expe_core::model::Decoder;
+
+/// The story's first words.
+const PROMPT: &str = include_str!("../../model/prompt.txt");
+
+/// Tokens that the story goes on for.
+const STORY_TOKENS: usize = 64;
+
+/// Tells the story and logs what it took. `stack_used` gives the bytes of stack used so far.
+///
+/// # Errors
+/// The model file is damaged or does not fit the memory, or `run` was called before.
+pub fn run(stack_used: fn() -> usize) -> Result<(), Error> {
+    let model = Model::new(memory::MODEL)?;
+    let (mut cache, mut workspace) = memory::take(model.config())?;
+    let decoder = Decoder::new(&model, model.position()?)?;
+
+    let story = story::tell(&decoder, &mut cache, &mut workspace)?;
+
+    defmt::println!("tokens {=[?]}", *story.tokens);
+    defmt::println!("digest of the tokens {=u32:#010x}", story.token_digest);
+    defmt::println!("digest of all logits {=u32:#010x}", story.logit_digest);
+    defmt::info!("flash: model {=usize} bytes", memory::MODEL.len());
+    defmt::info!(
+        "RAM: cache {=usize} bytes for {=usize} positions, workspace {=usize} bytes, stack {=usize} bytes",
+        memory::CACHE_BYTES,
+        cache.capacity(),
+        memory::WORKSPACE_BYTES,
+        stack_used(),
+    );
+    Ok(())
 }

@@ -1,0 +1,51 @@
+//! Text in the log as it is made: a log transports lines, a model makes characters.
+
+use expe_core::token::TextStream;
+use heapless::String;
+
+/// Columns after which a line ends at the next space.
+const COLUMNS: usize = 64;
+
+/// Collects a story's bytes and logs them line by line.
+#[derive(Default)]
+pub struct TextPrinter {
+    stream: TextStream,
+    // Twice as long, so that words are whole but for absurd ones; a character has up to 4 bytes.
+    line: String<{ 2 * COLUMNS }>,
+}
+
+impl TextPrinter {
+    /// Takes the bytes of one token.
+    pub fn print(&mut self, bytes: impl Iterator<Item = u8>) {
+        let line = &mut self.line;
+        for byte in bytes {
+            self.stream.push(byte, |character| push(line, character));
+        }
+    }
+
+    /// Logs what is left.
+    pub fn finish(mut self) {
+        let line = &mut self.line;
+        self.stream.finish(|character| push(line, character));
+        log(line);
+    }
+}
+
+/// Adds a character, and logs the line where one ends.
+fn push(line: &mut String<{ 2 * COLUMNS }>, character: char) {
+    let full = line.len() >= COLUMNS && character == ' ';
+    if character == '\n' || full {
+        log(line);
+    } else if line.push(character).is_err() {
+        log(line);
+        // An empty line has room for one character.
+        let _ = line.push(character);
+    }
+}
+
+fn log(line: &mut String<{ 2 * COLUMNS }>) {
+    if !line.is_empty() {
+        defmt::println!("{=str}", line.as_str());
+        line.clear();
+    }
+}
