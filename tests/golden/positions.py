@@ -190,49 +190,64 @@ def waves(n, frequency):
     return float(np.cos(angle)), float(np.sin(angle))
 
 
-def digits(value):
+def digits(row):
     """Kept to 11 decimals, far below what an f32 holds."""
-    return round(value, 11) + 0.0
+    return [round(float(value), 11) + 0.0 for value in row]
+
+
+def sinusoidal_rows(base, width, at):
+    """Sines in the even columns and cosines in the odd ones, for every position in `at`."""
+    turns = frequencies(decimal(base), width)
+    pairs = [[waves(n, frequency) for frequency in turns] for n in at]
+    return np.array([[wave for cos, sin in row for wave in (sin, cos)] for row in pairs])
 
 
 def sinusoidal(base, width):
-    turns = frequencies(decimal(base), width)
-    rows = []
-    for n in POSITIONS:
-        row = []
-        for frequency in turns:
-            cos, sin = waves(n, frequency)
-            row += [digits(sin), digits(cos)]
-        rows.append([n, row])
-    config = {"name": "sinusoidal", "base": float(decimal(base))}
-    return {"config": config, "width": width, "frequencies": [float(f) for f in turns], "rows": rows}
+    rows = sinusoidal_rows(base, width, POSITIONS)
+    return {
+        "config": {"name": "sinusoidal", "base": float(decimal(base))},
+        "width": width,
+        "frequencies": [float(frequency) for frequency in frequencies(decimal(base), width)],
+        "rows": [[n, digits(row)] for n, row in zip(POSITIONS, rows)],
+    }
 
 
-def rope(base, width, scaling):
-    """Rotary angles; scalings as in their papers (arXiv 2306.15595, NTK-aware, 2309.00071)."""
-    kind = scaling["kind"]
-    wide, magnitude = decimal(base), Decimal(1)
-    factor = decimal(scaling.get("factor", 1))
-    if kind == "ntk":
-        wide = wide * (factor.ln() * width / (width - 2)).exp()
-    turns = frequencies(wide, width)
-    if kind == "linear":
-        turns = [frequency / factor for frequency in turns]
-    if kind == "yarn":
-        magnitude = factor.ln() / 10 + 1
+def rope_frequencies(base, width, scaling):
+    """Radians per position; scalings as in their papers (arXiv 2306.15595, NTK-aware, 2309.00071)."""
+    base, factor = decimal(base), decimal(scaling.get("factor", 1))
+    if scaling["kind"] == "ntk":
+        base *= (factor.ln() * width / (width - 2)).exp()
+    turns = frequencies(base, width)
+    if scaling["kind"] == "linear":
+        return [frequency / factor for frequency in turns]
+    if scaling["kind"] == "yarn":
         blended = []
         for frequency in turns:
             rotations = scaling["original"] * frequency / TURN
             keep = min(max((rotations - 1) / (32 - 1), Decimal(0)), Decimal(1))
             blended.append(frequency * keep + frequency / factor * (1 - keep))
-        turns = blended
-    rows = []
-    for n in POSITIONS:
-        pairs = [waves(n, frequency) for frequency in turns]
-        table = [cos for cos, _ in pairs] + [sin for _, sin in pairs]
-        rows.append([n, [digits(value * float(magnitude)) for value in table]])
-    config = {"name": "rope", "base": float(decimal(base)), "scaling": scaling}
-    return {"config": config, "width": width, "frequencies": [float(f) for f in turns], "rows": rows}
+        return blended
+    return turns
+
+
+def rope_table(base, width, scaling, at):
+    """Cosines in the first half and sines in the second, for every position in `at`."""
+    turns = rope_frequencies(base, width, scaling)
+    pairs = [[waves(n, frequency) for frequency in turns] for n in at]
+    table = np.array([[cos for cos, _ in row] + [sin for _, sin in row] for row in pairs])
+    if scaling["kind"] == "yarn":
+        table *= float(decimal(scaling["factor"]).ln() / 10 + 1)
+    return table
+
+
+def rope(base, width, scaling):
+    rows = rope_table(base, width, scaling, POSITIONS)
+    return {
+        "config": {"name": "rope", "base": float(decimal(base)), "scaling": scaling},
+        "width": width,
+        "frequencies": [float(f) for f in rope_frequencies(base, width, scaling)],
+        "rows": [[n, digits(row)] for n, row in zip(POSITIONS, rows)],
+    }
 
 
 # ---------------------------------------------------------------- ALiBi

@@ -1,0 +1,289 @@
+#!/usr/bin/env python3
+"""Golden logits of the decoder, computed slowly in f64 from the documented model alone.
+
+    python decoder.py            writes decoder.json and decoder.safetensors beside this script
+    python decoder.py --check    fails where they are not what the script computes
+
+The model is taken literally: the whole sequence at once, the full matrix of scores, no cache, no
+folding. ExPE and ExQPE override the leading columns of the inputs of the query and key projections
+by concatenation. RoPE rotates the halves of a head; ALiBi subtracts slope times distance.
+
+The weights of all cases are parts of one file: a case takes the first heads of the projections and
+leaves out the tensors that it has no place for. They come from an integer hash, so that no version
+of NumPy changes them.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import positions
+from golden import main
+
+FOLDER = Path(__file__).parent
+
+VOCAB, WIDTH, LAYERS, HEAD_WIDTH, HIDDEN, CONTEXT = 256, 16, 2, 6, 20, 8
+LENGTH = 16 * CONTEXT
+EPSILON = 1e-5
+KEPT_POSITIONS = [0, 1, 7, 8, 63, 127]
+KEPT_TOKENS = [0, 10, 65, 97, 128, 255]
+
+# ---------------------------------------------------------------- weights
+
+
+def uniform(name, count):
+    """`count` numbers in [-1, 1), of the tensor called `name`: splitmix64, f32-exact."""
+    seed = sum(byte * 257**i for i, byte in enumerate(name.encode())) % 2**64
+    with np.errstate(over="ignore"):
+        z = np.uint64(seed) + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z = z ^ (z >> np.uint64(31))
+    return (z >> np.uint64(41)).astype(np.float64) / 2**22 - 1
+
+
+def all_weights():
+    """The largest model: 4 heads, all of them with keys, three MLP matrices, a free head, a table."""
+    heads = 4 * HEAD_WIDTH
+
+    def matrix(name, rows, columns, gain=1.0):
+        scale = gain * np.sqrt(3 / columns)  # keeps the variance
+        return (uniform(name, rows * columns) * scale).astype(np.float32).reshape(rows, columns)
+
+    def norm(name):
+        return (1 + uniform(name, WIDTH) / 4).astype(np.float32)
+
+    tensors = {
+        "embed.weight": matrix("embed", VOCAB, WIDTH, 2),
+        "position.weight": matrix("position", CONTEXT, WIDTH, 2),
+    }
+    for n in range(LAYERS):
+        layer = f"layers.{n}"
+        tensors[f"{layer}.attn_norm.weight"] = norm(f"{layer}.attn_norm")
+        for name in ("wq", "wk"):
+            weight = matrix(f"{layer}.{name}", heads, WIDTH, 1.2)
+            weight[:, :4] /= 4  # positions are larger than activations; training shrinks them too
+            tensors[f"{layer}.attn.{name}.weight"] = weight
+        tensors[f"{layer}.attn.wv.weight"] = matrix(f"{layer}.wv", heads, WIDTH)
+        tensors[f"{layer}.attn.wo.weight"] = matrix(f"{layer}.wo", WIDTH, heads)
+        tensors[f"{layer}.mlp_norm.weight"] = norm(f"{layer}.mlp_norm")
+        tensors[f"{layer}.mlp.w1.weight"] = matrix(f"{layer}.w1", HIDDEN, WIDTH)
+        tensors[f"{layer}.mlp.w2.weight"] = matrix(f"{layer}.w2", WIDTH, HIDDEN)
+        tensors[f"{layer}.mlp.w3.weight"] = matrix(f"{layer}.w3", HIDDEN, WIDTH)
+    tensors["final_norm.weight"] = norm("final_norm")
+    tensors["head.weight"] = matrix("head", VOCAB, WIDTH)
+    return tensors
+
+
+def part(tensors, config):
+    """The weights of one case."""
+    queries, keys = config["heads"] * HEAD_WIDTH, config["kv_heads"] * HEAD_WIDTH
+    weights = {}
+    for name, tensor in tensors.items():
+        if name == "head.weight" and config["tied_head"]:
+            continue
+        if name == "position.weight" and config["position"]["name"] != "learned":
+            continue
+        if ".w3." in name and config["activation"] != "swiglu":
+            continue
+        if ".wq." in name:
+            tensor = tensor[:queries]
+        if ".wk." in name or ".wv." in name:
+            tensor = tensor[:keys]
+        if ".wo." in name:
+            tensor = tensor[:, :queries]
+        weights[name] = tensor
+    return weights
+
+
+def safetensors(tensors):
+    """The bytes of a safetensors file: length of the header, header in JSON, data."""
+    header, data = {}, b""
+    for name in sorted(tensors):
+        tensor = np.ascontiguousarray(tensors[name]).astype("<f4")
+        offsets = [len(data), len(data) + tensor.nbytes]
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": offsets}
+        data += tensor.tobytes()
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data
+
+
+# ---------------------------------------------------------------- the model
+
+
+def normalise(config, x, gain):
+    if config["norm"] == "layernorm":
+        x = x - x.mean(-1, keepdims=True)
+    return gain * x / np.sqrt((x * x).mean(-1, keepdims=True) + float(positions.f32(EPSILON)))
+
+
+def activate(config, weights, layer, h):
+    inner = h @ weights[f"{layer}.mlp.w1.weight"].T
+    if config["activation"] == "relu":
+        inner = np.maximum(inner, 0)
+    elif config["activation"] == "swiglu":
+        inner = inner / (1 + np.exp(-inner)) * (h @ weights[f"{layer}.mlp.w3.weight"].T)
+    else:
+        inner = inner / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (inner + 0.044715 * inner**3)))
+    return inner @ weights[f"{layer}.mlp.w2.weight"].T
+
+
+def override(position, h, query):
+    """ExPE and ExQPE: the rows of `h` with their leading columns replaced."""
+    start, step = float(position["start"]), float(position["step"])
+    cap = position.get("query_cap") if query else None
+    base, digits = position.get("base", 2), position.get("digits", 1)
+    growth = base if position.get("growth") == "weighted" else 1
+    run = position["width"] // digits
+    columns = []
+    for n in range(len(h)):
+        n = n if cap is None else min(n, cap)
+        row = []
+        for j in range(digits):
+            digit = n // base**j if j == digits - 1 else n // base**j % base
+            row += [start + step * growth**j * digit] * run
+        columns.append(row)
+    return np.concatenate([np.array(columns), h[:, position["width"] :]], axis=1)
+
+
+def rotate(table, heads):
+    """Column i of a head turns with column i + half."""
+    half = HEAD_WIDTH // 2
+    cos, sin = table[:, None, :half], table[:, None, half:]
+    low, high = heads[..., :half], heads[..., half:]
+    return np.concatenate([low * cos - high * sin, high * cos + low * sin], axis=-1)
+
+
+def attend(config, weights, layer, h):
+    position, length = config["position"], len(h)
+    overrides = position["name"] in ("expe", "exqpe")
+    query_input = override(position, h, True) if overrides else h
+    key_input = override(position, h, False) if overrides else h
+    q = (query_input @ weights[f"{layer}.attn.wq.weight"].T).reshape(length, config["heads"], -1)
+    k = (key_input @ weights[f"{layer}.attn.wk.weight"].T).reshape(length, config["kv_heads"], -1)
+    v = (h @ weights[f"{layer}.attn.wv.weight"].T).reshape(length, config["kv_heads"], -1)
+    if position["name"] == "rope":
+        table = positions.rope_table(position["base"], HEAD_WIDTH, position["scaling"], range(length))
+        q, k = rotate(table, q), rotate(table, k)
+    n, m = np.arange(length)[:, None], np.arange(length)[None, :]
+    outputs = []
+    for head in range(config["heads"]):
+        kv = head // (config["heads"] // config["kv_heads"])
+        scores = q[:, head] @ k[:, kv].T / np.sqrt(HEAD_WIDTH)
+        if position["name"] == "alibi":
+            scores = scores - positions.alibi(config["heads"])["slopes"][head] * (n - m)
+        scores = np.where(m <= n, scores, -np.inf)
+        scores = np.exp(scores - scores.max(-1, keepdims=True))
+        outputs.append(scores / scores.sum(-1, keepdims=True) @ v[:, kv])
+    return np.concatenate(outputs, axis=1) @ weights[f"{layer}.attn.wo.weight"].T
+
+
+def logits(config, weights, tokens):
+    """The logits of every position, in f64."""
+    weights = {name: tensor.astype(np.float64) for name, tensor in weights.items()}
+    position = config["position"]
+    x = weights["embed.weight"][tokens]
+    if position["name"] == "sinusoidal":
+        x = x + positions.sinusoidal_rows(position["base"], WIDTH, range(len(tokens)))
+    if position["name"] == "learned":
+        x = x + weights["position.weight"][: len(tokens)]
+    for n in range(LAYERS):
+        layer = f"layers.{n}"
+        x = x + attend(config, weights, layer, normalise(config, x, weights[f"{layer}.attn_norm.weight"]))
+        h = normalise(config, x, weights[f"{layer}.mlp_norm.weight"])
+        x = x + activate(config, weights, layer, h)
+    x = normalise(config, x, weights["final_norm.weight"])
+    return x @ weights.get("head.weight", weights["embed.weight"]).T
+
+
+# ---------------------------------------------------------------- cases
+
+ENCODINGS = [
+    {"name": "none"},
+    {"name": "learned"},
+    {"name": "sinusoidal", "base": 10000.0},
+    {"name": "rope", "base": 10000.0, "scaling": {"kind": "none"}},
+    {"name": "rope", "base": 10000.0, "scaling": {"kind": "linear", "factor": 4.0}},
+    {"name": "rope", "base": 100.0, "scaling": {"kind": "ntk", "factor": 4.0}},
+    {"name": "rope", "base": 100.0, "scaling": {"kind": "yarn", "factor": 4.0, "original": 32}},
+    {"name": "alibi"},
+    {"name": "expe", "start": 0.0, "step": 0.125, "width": 4},
+    {"name": "expe", "start": 16.0, "step": 0.0625, "width": 4, "query_cap": 9},
+    {"name": "exqpe", "start": 4.0, "step": 0.0625, "width": 4, "base": 16, "digits": 2, "growth": "weighted"},
+    {"name": "exqpe", "start": 1.0, "step": 0.5, "width": 3, "base": 4, "digits": 3, "growth": "equal", "query_cap": 9},
+]
+
+
+def configs():
+    """Every encoding with every norm, activation and kind of heads; half of them with a tied head."""
+    for position in ENCODINGS:
+        for norm in ("rmsnorm", "layernorm"):
+            for index, activation in enumerate(("gelu", "swiglu", "relu")):
+                for heads, kv_heads in ((4, 2), (3, 3)):
+                    yield {
+                        "vocab": VOCAB,
+                        "width": WIDTH,
+                        "layers": LAYERS,
+                        "heads": heads,
+                        "kv_heads": kv_heads,
+                        "head_width": HEAD_WIDTH,
+                        "hidden": HIDDEN,
+                        "context": CONTEXT,
+                        "norm": norm,
+                        "epsilon": EPSILON,
+                        "activation": activation,
+                        "tied_head": (index + (norm == "rmsnorm") + (heads == 3)) % 2 == 0,
+                        "position": position,
+                    }
+
+
+def tokens():
+    """Text has repetitions: attention should find something."""
+    return [int(token) for token in np.abs(uniform("tokens", LENGTH) * 128).astype(np.int64) % 40 + 65]
+
+
+def sensitivity(config, weights, text, exact):
+    """How much the logits of a position change, relative to the largest, when every weight moves by
+    half an ulp of an f32, up or down: what rounding once in f32 must cost."""
+    moved = {}
+    for name, tensor in weights.items():
+        sign = np.sign(uniform(f"sign of {name}", tensor.size)).reshape(tensor.shape)
+        moved[name] = tensor.astype(np.float64) * (1 + sign * 2.0**-24)
+    change = np.abs(logits(config, moved, text) - exact).max(-1) / np.abs(exact).max(-1)
+    return float(change.max())
+
+
+def cases():
+    everything, text = all_weights(), tokens()
+    result = []
+    for config in configs():
+        weights = part(everything, config)
+        read = text[:CONTEXT] if config["position"]["name"] == "learned" else text
+        exact = logits(config, weights, read)
+        rows = []
+        for n in KEPT_POSITIONS:
+            if n < len(read):
+                kept = [round(float(x), 7) for x in exact[n, KEPT_TOKENS]]
+                rows.append([n, round(float(np.abs(exact[n]).max()), 7), kept])
+        result.append(
+            {
+                "config": config,
+                "sensitivity": round(sensitivity(config, weights, read, exact), 11),
+                "rows": rows,
+            }
+        )
+    return {"text": text, "kept": KEPT_TOKENS, "cases": result}
+
+
+if __name__ == "__main__":
+    sys.exit(
+        main(
+            {
+                FOLDER / "decoder.json": cases,
+                FOLDER / "decoder.safetensors": lambda: safetensors(all_weights()),
+            }
+        )
+    )
