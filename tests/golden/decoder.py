@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Golden logits of the decoder, computed slowly in f64 from the documented model alone.
 
-    python decoder.py            writes decoder.json and decoder.safetensors beside this script
+    python decoder.py            writes decoder.json, decoder.safetensors and runs/ beside this script
     python decoder.py --check    fails where they are not what the script computes
 
 The model is taken literally: the whole sequence at once, the full matrix of scores, no cache, no
@@ -278,12 +278,50 @@ def cases():
     return {"text": text, "kept": KEPT_TOKENS, "cases": result}
 
 
+# ---------------------------------------------------------------- run folders
+
+# Two of the cases as whole run folders: index into ENCODINGS, norm, activation, heads.
+RUNS = {
+    "expe": (8, "rmsnorm", "gelu", 4),
+    "rope": (6, "layernorm", "swiglu", 3),
+}
+
+
+def chosen(run):
+    """The configuration of a run folder."""
+    encoding, *rest = RUNS[run]
+    wanted = [ENCODINGS[encoding], *rest]
+    return next(c for c in configs() if [c["position"], c["norm"], c["activation"], c["heads"]] == wanted)
+
+
+def toml(run):
+    """`config.toml`, with no more than the required keys of the training."""
+
+    def lines(table):
+        plain = {key: value for key, value in table.items() if not isinstance(value, dict)}
+        return [f"{key} = {json.dumps(value)}" for key, value in plain.items()]
+
+    config = chosen(run)
+    text = ["[data]", 'tokenizer = "byte"', "", "[train]"]
+    text += lines({"seed": 0, "steps": 1, "batch": 1, "learning_rate": 0.001, "validate_every": 1})
+    text += ["", "[model]", *lines(config), "", "[model.position]", *lines(config["position"])]
+    if "scaling" in config["position"]:
+        text += ["", "[model.position.scaling]", *lines(config["position"]["scaling"])]
+    return "\n".join(text) + "\n"
+
+
+def runs():
+    files = {}
+    for run in RUNS:
+        folder = FOLDER / "runs" / run
+        files[folder / "config.toml"] = lambda run=run: toml(run)
+        files[folder / "model.safetensors"] = lambda run=run: safetensors(part(all_weights(), chosen(run)))
+    return files
+
+
 if __name__ == "__main__":
-    sys.exit(
-        main(
-            {
-                FOLDER / "decoder.json": cases,
-                FOLDER / "decoder.safetensors": lambda: safetensors(all_weights()),
-            }
-        )
-    )
+    vectors = {
+        FOLDER / "decoder.json": cases,
+        FOLDER / "decoder.safetensors": lambda: safetensors(all_weights()),
+    }
+    sys.exit(main(vectors | runs()))

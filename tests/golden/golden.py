@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 
 def text(value, depth=0):
@@ -60,5 +61,5 @@ def main(files):
         else:
             found = difference(json.loads(path.read_text()), json.loads(json.dumps(fresh)), 1e-10)
         failures += found is not None
-        print(f"{path.name}: {found or 'as computed'}")
+        print(f"{path.relative_to(Path(__file__).parent)}: {found or 'as computed'}")
     return 1 if failures else 0

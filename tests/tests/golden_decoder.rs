@@ -1,11 +1,17 @@
 //! The model on dfdx and the engine of core against `golden/decoder.py`: the documented model in
 //! f64, taken literally.
 
-use expe_core::format::Numbers;
+use std::path::Path;
+
+use expe_core::format::{Numbers, layout};
 use expe_core::model::Config;
+use expe_core::position::PositionConfig;
+use expe_runtime::data::Tokenizer;
 use expe_runtime::device::Cpu;
-use expe_runtime::model::from_safetensors;
-use expe_tests::{Aligned, Weights, golden, logits};
+use expe_runtime::engine::{self, ModelFile};
+use expe_runtime::model::{Stored, Tensors, from_safetensors, read_tensors, write_tensors};
+use expe_runtime::{export, train};
+use expe_tests::golden;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -64,21 +70,48 @@ impl Case {
     }
 }
 
-fn kept() -> (Golden, Vec<u8>) {
+/// The tensors of a model of this configuration: the first rows and columns of the kept ones.
+fn part(kept: &Tensors, config: &Config) -> Tensors {
+    // The layout of a model file is that of the checkpoint where no columns are folded.
+    let position = match config.position {
+        PositionConfig::Learned => PositionConfig::Learned,
+        _ => PositionConfig::None,
+    };
+    let tensors = layout(&Config { position, ..*config }).map(|wanted| {
+        let name = wanted.id.to_string();
+        let Stored { shape, values } = &kept[&name];
+        let width = *shape.last().unwrap();
+        let rows = values.chunks_exact(width).take(wanted.rows);
+        let values = rows.flat_map(|row| row[..wanted.columns].to_vec()).collect();
+        let vector = shape.len() == 1;
+        let shape = if vector { vec![wanted.columns] } else { vec![wanted.rows, wanted.columns] };
+        (name, Stored { shape, values })
+    });
+    tensors.collect()
+}
+
+fn kept() -> (Golden, Tensors) {
     let golden: Golden = golden::read("decoder.json");
     let weights = std::fs::read(golden::folder().join("decoder.safetensors")).unwrap();
     assert_eq!(golden.cases.len(), 144);
-    // Sixteen times the context of 8, and beyond it in every case but the learned table.
+    // Sixteen times the context of 8.
     assert_eq!(golden.text.len(), 128);
-    (golden, weights)
+    (golden, read_tensors(&weights).unwrap())
+}
+
+fn engine_logits(config: &Config, tensors: &Tensors, text: &[u32]) -> Vec<Vec<f32>> {
+    let mut bytes = Vec::new();
+    export::write(config, tensors, &Tokenizer::Byte, Numbers::F32, &mut bytes).unwrap();
+    let file = ModelFile::from_bytes(Path::new("golden.expe"), &bytes).unwrap();
+    engine::logits(&file.model().unwrap(), text).unwrap()
 }
 
 #[test]
-fn the_engine_computes_the_golden_logits() {
+fn the_engine_computes_the_golden_logits_from_the_exported_file() {
     let (golden, weights) = kept();
     let errors = golden.cases.iter().map(|case| {
-        let file = Aligned::new(&Weights::part_of(&weights, case.config).to_expe(Numbers::F32));
-        let found = logits(&file, case.text(&golden), 16);
+        let tensors = part(&weights, &case.config);
+        let found = engine_logits(&case.config, &tensors, case.text(&golden));
         case.check(&golden.kept, case.tolerance(), &found)
     });
     println!("largest relative error: {:e}", errors.fold(0.0, f64::max));
@@ -88,11 +121,25 @@ fn the_engine_computes_the_golden_logits() {
 fn the_model_on_dfdx_computes_the_golden_logits() {
     let (golden, weights) = kept();
     let errors = golden.cases.iter().map(|case| {
-        let file = Weights::part_of(&weights, case.config).to_safetensors();
+        let file = write_tensors(&part(&weights, &case.config), None).unwrap();
         let model = from_safetensors(&case.config, &Cpu::default(), &file).unwrap();
         let found = model.logits(case.text(&golden), 1).unwrap();
         let found: Vec<_> = found.chunks(case.config.vocab).map(<[f32]>::to_vec).collect();
         case.check(&golden.kept, case.tolerance(), &found)
     });
     println!("largest relative error: {:e}", errors.fold(0.0, f64::max));
+}
+
+/// Run folders as another program would write them, from the documentation alone.
+#[test]
+fn run_folders_written_by_numpy_are_read() {
+    let (golden, _) = kept();
+    for name in ["expe", "rope"] {
+        let folder = golden::folder().join("runs").join(name);
+        let (config, model) = train::load_model(&folder, &Cpu::default()).unwrap();
+        let case = golden.cases.iter().find(|case| case.config == config.model).unwrap();
+        let found = model.logits(case.text(&golden), 1).unwrap();
+        let found: Vec<_> = found.chunks(config.model.vocab).map(<[f32]>::to_vec).collect();
+        case.check(&golden.kept, case.tolerance(), &found);
+    }
 }
