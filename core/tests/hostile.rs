@@ -2,7 +2,7 @@
 
 mod support;
 
-use expe_core::format::{FormatError, Model, Numbers};
+use expe_core::format::{FormatError, Model, Numbers, TensorId, TensorKind};
 use expe_core::model::{Config, Decoder, KvCache, Sampler, Workspace};
 use expe_core::num::Random;
 use expe_core::position::PositionConfig;
@@ -33,10 +33,11 @@ fn files() -> Vec<AlignedBytes> {
         .into_iter()
         .map(|position| TestModel::random(tiny(position), 1).file(Numbers::F16))
         .collect();
-    let mut records = [[0; 3]; 4];
-    let pairs = [(104, 105), (32, 256), (257, 257), (258, 10)];
+    // Three merges, so that padding follows the directory.
+    let mut records = [[0; 3]; 3];
+    let pairs = [(104, 105), (32, 256), (257, 257)];
     let bpe = Tokenizer::Bpe(Bpe::build(pairs, &mut records).unwrap());
-    let config = Config { vocab: 260, tied_head: false, ..tiny(expe()) };
+    let config = Config { vocab: 259, tied_head: false, ..tiny(expe()) };
     files.push(TestModel::random(config, 2).file_with(bpe, Numbers::F32));
     files
 }
@@ -203,4 +204,102 @@ fn what_is_wrong_is_said() {
     says(message(&|bytes| bytes[80] = 7), "`position encoding` is 7");
     says(message(&|bytes| bytes[48..52].fill(0)), "`kv_heads` is 0");
     says(message(&|bytes| bytes[126] = 1), "byte 126 must be zero");
+}
+
+#[test]
+fn padding_must_be_zero() {
+    for file in files() {
+        let model = Model::new(file.bytes()).unwrap();
+        let start = file.bytes().as_ptr().addr();
+        let ends: Vec<_> =
+            model.tensors().map(|t| t.bytes.as_ptr().addr() - start + t.bytes.len()).collect();
+        let front = u32::from_le_bytes(file.bytes()[12..16].try_into().unwrap()) as usize;
+        let merges = u32::from_le_bytes(file.bytes()[72..76].try_into().unwrap()) as usize;
+        let directory_end = 128 + 12 * merges + 32 * ends.len();
+        let after = ends.into_iter().map(|end| end..end.next_multiple_of(16));
+        let paddings: Vec<_> = std::iter::once(directory_end..front).chain(after).collect();
+        assert!(paddings.iter().filter(|padding| !padding.is_empty()).count() > 3);
+        for at in paddings.into_iter().flatten() {
+            let mut changed = AlignedBytes::new(file.bytes());
+            changed.bytes_mut()[at] = 1;
+            mend(&mut changed);
+            let expected = FormatError::Reserved { offset: at as u64 };
+            assert_eq!(Model::new(changed.bytes()).unwrap_err(), expected);
+        }
+    }
+}
+
+#[test]
+fn weights_must_be_finite() {
+    for file in files() {
+        let model = Model::new(file.bytes()).unwrap();
+        let start = file.bytes().as_ptr().addr();
+        for tensor in model.tensors().filter(|tensor| !tensor.bytes.is_empty()) {
+            let size = tensor.numbers.size();
+            let last = tensor.bytes.as_ptr().addr() - start + tensor.bytes.len() - size;
+            let (infinite, nan): (&[u8], &[u8]) = match tensor.numbers {
+                Numbers::F16 => (&[0x00, 0xfc], &[0x01, 0x7c]),
+                _ => (&[0x00, 0x00, 0x80, 0xff], &[0x01, 0x00, 0x80, 0x7f]),
+            };
+            for bits in [infinite, nan] {
+                let mut changed = AlignedBytes::new(file.bytes());
+                changed.bytes_mut()[last..last + size].copy_from_slice(bits);
+                mend(&mut changed);
+                let expected = FormatError::NotFinite { tensor: tensor.shape.id };
+                assert_eq!(Model::new(changed.bytes()).unwrap_err(), expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn more_tensors_than_the_model_has_are_an_error() {
+    let file = &files()[0];
+    let model = Model::new(file.bytes()).unwrap();
+    let count = model.tensors().count();
+    let front = 128 + 32 * count;
+    // One more entry, with everything behind it moved accordingly.
+    let mut bytes = file.bytes().to_vec();
+    bytes.splice(front..front, [0; 32]);
+    let mut shift = |at: usize, by: u32| {
+        let field = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+        bytes[at..at + 4].copy_from_slice(&(field + by).to_le_bytes());
+    };
+    shift(12, 32);
+    shift(76, 1);
+    for entry in 0..count {
+        shift(128 + 32 * entry + 16, 32);
+    }
+    let mut longer = AlignedBytes::new(&bytes);
+    mend(&mut longer);
+    let expected = FormatError::Unknown { field: "tensors", value: count as u32 + 1 };
+    assert_eq!(Model::new(longer.bytes()).unwrap_err(), expected);
+}
+
+#[test]
+fn every_field_of_an_entry_has_one_value() {
+    let file = &files()[6];
+    // The entry of `layers.0.attn.wq.weight`, the third; its numbers are the one field with a choice.
+    let tensor = TensorId { kind: TensorKind::Wq, layer: 0 };
+    let fields =
+        [(0, "kind"), (4, "layer"), (8, "rows"), (12, "columns"), (16, "offset"), (24, "length")];
+    for (at, name) in fields {
+        let mut changed = AlignedBytes::new(file.bytes());
+        changed.bytes_mut()[128 + 2 * 32 + at] ^= 0x10;
+        mend(&mut changed);
+        match Model::new(changed.bytes()).unwrap_err() {
+            FormatError::Entry { tensor: found, field, .. } => {
+                assert_eq!((found, field), (tensor, name))
+            }
+            other => panic!("{name}: {other}"),
+        }
+    }
+    // A norm in half precision, and numbers that do not exist.
+    for (entry, value, expected) in [(1, 1, "must be 0, found 1"), (0, 2, "`numbers` is 2")] {
+        let mut changed = AlignedBytes::new(file.bytes());
+        changed.bytes_mut()[128 + entry * 32 + 2] = value;
+        mend(&mut changed);
+        let message = Model::new(changed.bytes()).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
 }

@@ -84,4 +84,24 @@ mod tests {
         silu::<Exact>(&mut x);
         assert_eq!(x, [f32::MAX, 0.0]);
     }
+
+    #[cfg(feature = "micromath")]
+    #[test]
+    fn approximate_activations_keep_one_percent() {
+        for step in -3_000..=3_000 {
+            let x = step as f32 / 100.0;
+            let mut y = [[x], [x], [x], [x]];
+            let [a, b, c, d] = &mut y;
+            gelu::<Exact>(a);
+            gelu::<crate::num::Approximate>(b);
+            silu::<Exact>(c);
+            silu::<crate::num::Approximate>(d);
+            for [[exact], [found]] in [[*a, *b], [*c, *d]] {
+                // e is within 1 %, so 1 + e is too, and the quotient within 1/0.99; beyond -80 the
+                // exponential saturates, where the result is below |x|·e^-80.
+                let bound = exact.abs() * (1.0 / 0.99 - 1.0 + 1e-5) + x.abs() * 2e-35;
+                assert!((found - exact).abs() <= bound, "{x}: {found} {exact}");
+            }
+        }
+    }
 }

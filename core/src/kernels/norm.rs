@@ -86,4 +86,21 @@ mod tests {
             }
         }
     }
+
+    #[cfg(feature = "micromath")]
+    #[test]
+    fn the_approximate_root_keeps_its_seven_percent() {
+        let x = [0.5f32, -3.0, 2.0, 0.25];
+        let gain = [1.0f32, 2.0, -1.0, 0.5];
+        for scale in [1e-3f32, 1.0, 37.0, 1e4] {
+            let x = x.map(|x| x * scale);
+            let (mut exact, mut found) = ([0.0; 4], [0.0; 4]);
+            rms_norm::<Exact>(&x, &gain, 1e-5, &mut exact);
+            rms_norm::<crate::num::Approximate>(&x, &gain, 1e-5, &mut found);
+            for (found, exact) in found.iter().zip(exact) {
+                // A root within 7 % is a quotient within 1/0.93.
+                assert!((found / exact - 1.0).abs() < 1.0 / 0.93 - 1.0 + 1e-6);
+            }
+        }
+    }
 }

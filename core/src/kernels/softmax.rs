@@ -59,4 +59,18 @@ mod tests {
     fn an_empty_row_stays_empty() {
         softmax::<Exact>(&mut []);
     }
+
+    #[cfg(feature = "micromath")]
+    #[test]
+    fn the_approximate_exponential_keeps_its_one_percent() {
+        let x: Vec<f32> = (0..40).map(|i| i as f32 * 0.37 - 5.0).collect();
+        let (mut exact, mut found) = (x.clone(), x);
+        softmax::<Exact>(&mut exact);
+        softmax::<crate::num::Approximate>(&mut found);
+        for (found, exact) in found.iter().zip(exact) {
+            // Each term and the sum are within 1 %.
+            assert!((found / exact - 1.0).abs() < 1.01 / 0.99 - 1.0 + 1e-5);
+        }
+        assert!((found.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+    }
 }
