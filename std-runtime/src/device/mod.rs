@@ -4,14 +4,16 @@ mod cpu;
 
 use dfdx::dtypes::Dtype;
 use dfdx::shapes::Shape;
-use dfdx::tensor::{CopySlice, Storage, Tensor, ZerosTensor};
+use dfdx::tensor::{Cache, CopySlice, Storage, Tensor, ZerosTensor};
 use dfdx::tensor_ops::Device;
 
 pub use dfdx::tensor::Cpu;
 
 /// A dfdx device on which models are trained: all of dfdx's operations on elements `E`, index
 /// tensors, and host access to the raw buffers that hold gradients and moments.
-pub trait Backend<E: Dtype = f32>: Device<E> + ZerosTensor<usize> + CopySlice<usize> {
+pub trait Backend<E: Dtype = f32>:
+    Device<E> + ZerosTensor<usize> + CopySlice<usize> + Cache
+{
     /// Copy `values` into `buffer`, which has their length.
     fn overwrite(&self, buffer: &mut <Self as Storage<E>>::Vec, values: &[E]);
 

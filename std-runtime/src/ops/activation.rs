@@ -1,17 +1,25 @@
 use dfdx::dtypes::Dtype;
 use dfdx::tensor::Tape;
-use dfdx::tensor_ops::{Device, TryMul};
+use dfdx::tensor_ops::{Device, TryAdd, TryMul};
 
 use super::Matrix;
+use crate::device::scalar;
 
 /// `gelu(x) = x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))`, the tanh form, element by element.
+///
+/// Computed as `x·σ(2·√(2/π)·(x + 0.044715·x³))`, which is the same since `1 + tanh(z) = 2·σ(2z)`:
+/// the gradient of `σ` needs no second exponential, that of dfdx's `fast_gelu` needs a second
+/// `tanh`, and the two took a quarter of a training step.
 ///
 /// # Errors
 /// The device's.
 pub fn gelu<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     x: Matrix<E, D, T>,
 ) -> Result<Matrix<E, D, T>, D::Err> {
-    x.try_fast_gelu()
+    let factor = 2.0 * (2.0 / std::f64::consts::PI).sqrt();
+    let cubic = x.retaped::<T>().try_square()?.try_mul(scalar::<E>(factor * 0.044715))?;
+    let z = cubic.try_add(scalar::<E>(factor))?.try_mul(x.retaped::<T>())?;
+    z.try_sigmoid()?.try_mul(x)
 }
 
 /// `silu(x) = x·σ(x)`, element by element.

@@ -34,4 +34,4 @@ pub use progress::{Best, Ending, Outcome, Progress};
 pub use schedule::learning_rate;
 pub use state::State;
 pub use trainer::run;
-pub use validation::validation_loss;
+pub use validation::{split_windows, validation_loss};

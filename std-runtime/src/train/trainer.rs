@@ -8,7 +8,7 @@ use expe_core::num::Random;
 
 use super::folder::{CONFIG_FILE, METRICS_FILE, TRAINER_FILE, read, same_config, write};
 use super::optimizer::{norm, only_parameters};
-use super::validation::split;
+use super::validation::split_windows;
 use super::{
     Best, Ending, Metrics, Outcome, Progress, RunLock, State, TrainError, learning_rate,
     validation_loss,
@@ -72,7 +72,10 @@ pub fn run<D: Backend>(
     if !has_checkpoint {
         write(folder, CONFIG_FILE, config.to_toml()?.as_bytes())?;
     }
+    // Every step needs the same buffers: keep them, and give them back at the end.
+    device.try_enable_cache().map_err(ModelError::device)?;
     let outcome = trainer.train(stop, progress);
+    device.try_disable_cache().map_err(ModelError::device)?;
     drop(lock);
     outcome
 }
@@ -188,7 +191,7 @@ impl<D: Backend> Trainer<'_, D> {
         let batch = train.batch as u64;
         let windows: Vec<&[u32]> =
             (0..batch).map(|index| self.windows.window(step, pass * batch + index)).collect();
-        let (inputs, targets) = split(&windows);
+        let (inputs, targets) = split_windows(&windows);
         let dropout = Dropout {
             rate: train.dropout,
             // Its own family of generators, apart from fresh parameters and windows.
