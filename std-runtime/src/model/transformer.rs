@@ -80,7 +80,11 @@ impl<E: Dtype, D: Backend<E>> Transformer<D, E> {
     /// # Errors
     /// As [`forward`](Self::forward) and [`sites`](Self::sites).
     pub fn logits(&self, tokens: &[u32], batch: usize) -> Result<Vec<E>, ModelError> {
-        let sites = self.sites(tokens.len() / batch.max(1))?;
+        let length = tokens.len().checked_div(batch).unwrap_or(0);
+        if length * batch != tokens.len() {
+            return Err(ModelError::Batch { tokens: tokens.len(), batch, length });
+        }
+        let sites = self.sites(length)?;
         Ok(self.forward(tokens, &sites, None, NoneTape)?.as_vec())
     }
 

@@ -41,3 +41,23 @@ pub fn relu<E: Dtype, D: Device<E>, T: Tape<E, D>>(
 ) -> Result<Matrix<E, D, T>, D::Err> {
     x.try_relu()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_close, matrix};
+    use super::*;
+
+    #[test]
+    fn activations_follow_their_formulas() {
+        // Up to about ±8 · 3: both tails of each function are there.
+        let x = matrix(20, 30, 3).try_mul(8.0).unwrap();
+        let apply = |f: fn(f64) -> f64| -> Vec<f64> { x.as_vec().into_iter().map(f).collect() };
+        let tanh_form = |x: f64| {
+            let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3));
+            0.5 * x * (1.0 + inner.tanh())
+        };
+        assert_close(&gelu(x.clone()).unwrap().as_vec(), &apply(tanh_form));
+        assert_close(&silu(x.clone()).unwrap().as_vec(), &apply(|x| x / (1.0 + (-x).exp())));
+        assert_close(&relu(x.clone()).unwrap().as_vec(), &apply(|x| x.max(0.0)));
+    }
+}

@@ -140,3 +140,74 @@ fn masked<E: Dtype, D: Device<E>, T: Tape<E, D>>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_close, matrix};
+    use super::*;
+
+    /// Attention as its definition says, one query at a time.
+    fn reference(q: &[f64], k: &[f64], v: &[f64], bias: &[f64], heads: &Heads) -> Vec<f64> {
+        let Heads { batch, length, kv_heads, groups, head_width: width } = *heads;
+        let (q_width, k_width) = (heads.heads() * width, kv_heads * width);
+        let mut out = vec![0.0; batch * length * q_width];
+        for b in 0..batch {
+            for head in 0..heads.heads() {
+                let kv = head / groups;
+                for n in 0..length {
+                    let query = (b * length + n) * q_width + head * width;
+                    let key = |m: usize| (b * length + m) * k_width + kv * width;
+                    let score = |m: usize| {
+                        let dot: f64 = (0..width).map(|i| q[query + i] * k[key(m) + i]).sum();
+                        dot / (width as f64).sqrt() + bias[(head * length + n) * length + m]
+                    };
+                    let weights: Vec<f64> = (0..=n).map(|m| score(m).exp()).collect();
+                    let sum: f64 = weights.iter().sum();
+                    for (m, weight) in weights.iter().enumerate() {
+                        for i in 0..width {
+                            out[query + i] += weight / sum * v[key(m) + i];
+                        }
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    fn check(groups: usize, per_head: bool) {
+        let heads = Heads { batch: 2, length: 5, kv_heads: 2, groups, head_width: 3 };
+        let rows = heads.batch * heads.length;
+        let q = matrix(rows, heads.heads() * 3, 1);
+        let (k, v) = (matrix(rows, 6, 2), matrix(rows, 6, 3));
+        let mut bias = matrix(heads.heads() * 5, 5, 4).as_vec();
+        if !per_head {
+            bias.fill(0.0);
+        }
+        let mut masked = bias.clone();
+        for (i, bias) in masked.iter_mut().enumerate() {
+            if i % 5 > i / 5 % 5 {
+                *bias = -1e30;
+            }
+        }
+        let mask = if per_head {
+            let mut mask = matrix(heads.heads() * 5, 5, 0);
+            mask.copy_from(&masked);
+            Mask::PerHead(mask.try_reshape_like(&(heads.heads(), 5, 5)).unwrap())
+        } else {
+            let mut mask = matrix(5, 5, 0);
+            mask.copy_from(&masked[..25]);
+            Mask::Shared(mask)
+        };
+        let expected = reference(&q.as_vec(), &k.as_vec(), &v.as_vec(), &bias, &heads);
+        let found = attention(q, k, v, None, &mask, &heads).unwrap();
+        assert_close(&found.as_vec(), &expected);
+    }
+
+    #[test]
+    fn follows_its_definition() {
+        for groups in [1, 3] {
+            check(groups, false);
+            check(groups, true);
+        }
+    }
+}

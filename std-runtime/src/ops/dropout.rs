@@ -47,3 +47,44 @@ pub fn dropout<E: Dtype, D: Device<E> + ZerosTensor<E>, T: Tape<E, D>>(
     let mask = tensor(x.device(), shape, &mask)?;
     x.try_mul(mask)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::matrix;
+    use super::*;
+
+    fn ones() -> Matrix<f64, dfdx::tensor::Cpu> {
+        let mut x = matrix(100, 100, 0);
+        x.copy_from(&[1.0; 10_000]);
+        x
+    }
+
+    #[test]
+    fn drops_its_share_and_scales_the_rest() {
+        let config = Dropout { rate: 0.25, seed: 1, pass: 2 };
+        let found = dropout(ones(), Some(&config), 3).unwrap().as_vec();
+        let dropped = found.iter().filter(|x| **x == 0.0).count();
+        assert!(found.iter().all(|x| *x == 0.0 || *x == 4.0 / 3.0));
+        // Binomial: mean 2 500, deviation 43; six deviations.
+        assert!(dropped.abs_diff(2_500) < 260, "{dropped}");
+    }
+
+    #[test]
+    fn depends_on_seed_pass_and_site_alone() {
+        let config = Dropout { rate: 0.5, seed: 1, pass: 2 };
+        let at = |config: Dropout, site| dropout(ones(), Some(&config), site).unwrap().as_vec();
+        let base = at(config, 3);
+        assert_eq!(base, at(config, 3));
+        assert_ne!(base, at(config, 4));
+        assert_ne!(base, at(Dropout { seed: 9, ..config }, 3));
+        assert_ne!(base, at(Dropout { pass: 9, ..config }, 3));
+    }
+
+    #[test]
+    fn none_changes_nothing() {
+        let x = matrix(3, 3, 1);
+        assert_eq!(dropout(x.clone(), None, 0).unwrap().as_vec(), x.as_vec());
+        let zero = Dropout { rate: 0.0, seed: 1, pass: 2 };
+        assert_eq!(dropout(x.clone(), Some(&zero), 0).unwrap().as_vec(), x.as_vec());
+    }
+}

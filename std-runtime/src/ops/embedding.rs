@@ -31,3 +31,26 @@ pub fn add_rows<E: Dtype, D: Device<E>, T: Tape<E, D> + Merge<R>, R: Tape<E, D>>
     let x: Cube<E, D, T> = x.try_reshape_like(&batched)?;
     x.try_add(rows.try_broadcast_like::<_, Axis<0>>(&batched)?)?.try_reshape_like(&shape)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::matrix;
+    use super::*;
+    use crate::device::{Cpu, tensor};
+
+    #[test]
+    fn rows_are_looked_up_and_added() {
+        let (table, rows) = (matrix(6, 3, 1), matrix(2, 3, 2));
+        let tokens = [5_usize, 0, 0, 3];
+        let indices = tensor(&Cpu::default(), (4,), &tokens).unwrap();
+        let found = add_rows(embed(table.clone(), indices).unwrap(), rows.clone()).unwrap();
+        let (table, rows) = (table.as_vec(), rows.as_vec());
+        let expected: Vec<f64> = tokens
+            .iter()
+            .enumerate()
+            .flat_map(|(n, token)| (0..3).map(move |i| (token * 3 + i, n % 2 * 3 + i)))
+            .map(|(embedding, position)| table[embedding] + rows[position])
+            .collect();
+        assert_eq!(found.as_vec(), expected);
+    }
+}

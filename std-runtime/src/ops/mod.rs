@@ -21,6 +21,8 @@ mod norm;
 mod projection;
 mod relative;
 mod rotary;
+#[cfg(test)]
+mod testing;
 
 pub use activation::{gelu, relu, silu};
 pub use attention::{Heads, Mask, attention};

@@ -36,3 +36,34 @@ pub fn layer_norm<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     let mean: Vector<E, D, T> = x.retaped::<T>().try_mean::<_, Axis<1>>()?;
     rms_norm(x.try_sub(mean.try_broadcast_like::<_, Axis<1>>(&shape)?)?, weight, epsilon)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_close, matrix, vector};
+    use super::*;
+
+    fn reference(x: &[f64], gain: &[f64], epsilon: f64, centre: bool) -> Vec<f64> {
+        let width = gain.len();
+        x.chunks(width)
+            .flat_map(|row| {
+                let mean = if centre { row.iter().sum::<f64>() / width as f64 } else { 0.0 };
+                let square: f64 = row.iter().map(|x| (x - mean) * (x - mean)).sum();
+                let root = (square / width as f64 + epsilon).sqrt();
+                row.iter().zip(gain).map(move |(x, g)| g * (x - mean) / root)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn both_norms_follow_their_formulas() {
+        let (x, gain) = (matrix(5, 7, 1), vector(7, 2));
+        for epsilon in [1e-5, 0.3] {
+            let found = rms_norm(x.clone(), &gain, epsilon).unwrap();
+            let expected = reference(&x.as_vec(), &gain.as_vec(), epsilon, false);
+            assert_close(&found.as_vec(), &expected);
+            let found = layer_norm(x.clone(), &gain, epsilon).unwrap();
+            let expected = reference(&x.as_vec(), &gain.as_vec(), epsilon, true);
+            assert_close(&found.as_vec(), &expected);
+        }
+    }
+}

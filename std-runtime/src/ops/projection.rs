@@ -32,3 +32,29 @@ pub fn masked_projection<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     let weight = weight.retaped::<T>().try_mul(used)?;
     x.try_matmul(weight.try_permute::<(usize, usize), Axes2<1, 0>>()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_close, matrix, product, transposed, vector};
+    use super::*;
+
+    #[test]
+    fn projects_with_the_transposed_matrix() {
+        let (x, w) = (matrix(3, 5, 1), matrix(4, 5, 2));
+        let expected = product(&x.as_vec(), &transposed(&w.as_vec(), 5), 5);
+        assert_close(&projection(x, &w).unwrap().as_vec(), &expected);
+    }
+
+    #[test]
+    fn masked_columns_take_no_part() {
+        let (x, w) = (matrix(3, 5, 1), matrix(4, 5, 2));
+        let mut used = vector(5, 0);
+        used.copy_from(&[0.0, 0.0, 1.0, 1.0, 1.0]);
+        let mut masked = w.as_vec();
+        for row in masked.chunks_mut(5) {
+            row[..2].fill(0.0);
+        }
+        let expected = product(&x.as_vec(), &transposed(&masked, 5), 5);
+        assert_close(&masked_projection(x, &w, &used).unwrap().as_vec(), &expected);
+    }
+}

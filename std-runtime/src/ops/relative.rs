@@ -70,3 +70,60 @@ pub fn relative_scores<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     let scores: Cube<E, D, T> = scores.try_reshape_like(&(sequences, length, length))?;
     scores.try_add(terms.try_permute::<_, Axes3<1, 0, 2>>()?)?.try_reshape_like(&shape)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{assert_close, matrix, product, transposed};
+    use super::*;
+
+    const HEADS: Heads = Heads { batch: 2, length: 3, kv_heads: 2, groups: 2, head_width: 4 };
+
+    #[test]
+    fn columns_are_summed_by_digit() {
+        let weight = matrix(5, 6, 1);
+        let mut runs = matrix(2, 6, 0);
+        runs.copy_from(&[1., 1., 0., 0., 0., 0., 0., 0., 1., 1., 0., 0.]);
+        let expected: Vec<f64> =
+            weight.as_vec().chunks(6).flat_map(|row| [row[0] + row[1], row[2] + row[3]]).collect();
+        let columns: Matrix<f64, _> = digit_columns(&weight, &runs).unwrap();
+        assert_close(&columns.as_vec(), &expected);
+        let values = matrix(3, 2, 2);
+        let expected = product(&values.as_vec(), &transposed(&expected, 2), 2);
+        assert_close(&digit_terms(&values, columns).unwrap().as_vec(), &expected);
+    }
+
+    #[test]
+    fn scores_get_the_sum_over_digits() {
+        let Heads { batch, length, kv_heads, groups, head_width } = HEADS;
+        let digits = 2;
+        let rows = batch * kv_heads * groups * length;
+        let queries = matrix(rows, head_width, 1);
+        let scores = matrix(rows, length, 2);
+        let columns = matrix(kv_heads * head_width, digits, 3);
+        let differences = matrix(length * digits, length, 4);
+        let mut expected = scores.as_vec();
+        let (q, w, r) = (queries.as_vec(), columns.as_vec(), differences.as_vec());
+        for row in 0..rows {
+            let (kv, n) = (row / (groups * length) % kv_heads, row % length);
+            for m in 0..length {
+                for j in 0..digits {
+                    let projected: f64 = (0..head_width)
+                        .map(|i| q[row * head_width + i] * w[(kv * head_width + i) * digits + j])
+                        .sum();
+                    expected[row * length + m] += projected * r[(n * digits + j) * length + m];
+                }
+            }
+        }
+        let shape = |width| (batch, kv_heads, groups * length, width);
+        let found = relative_scores(
+            scores.try_reshape_like(&shape(length)).unwrap(),
+            queries.try_reshape_like(&shape(head_width)).unwrap(),
+            Relative {
+                columns,
+                differences: &differences.try_reshape_like(&(length, digits, length)).unwrap(),
+            },
+            &HEADS,
+        );
+        assert_close(&found.unwrap().as_vec(), &expected);
+    }
+}
