@@ -1,0 +1,16 @@
+//! Why a report could not be made.
+
+/// A failure while a report was drawn or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// There is no finite perplexity to draw.
+    #[error("no finite perplexity was measured, so there is nothing to plot")]
+    NothingToPlot,
+    /// The drawing library failed.
+    #[error("cannot draw the plot: {0}")]
+    Drawing(String),
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(#[from] std::io::Error),
+}
