@@ -5,7 +5,6 @@ pub mod config;
 pub mod data;
 pub mod device;
 pub mod engine;
-pub mod eval;
 pub mod export;
 pub mod model;
 pub mod ops;

@@ -14,6 +14,8 @@ pub const CONFIG_FILE: &str = "config.toml";
 pub const MODEL_FILE: &str = "model.safetensors";
 /// Name of the trainer's state in a run folder.
 pub const TRAINER_FILE: &str = "trainer.safetensors";
+/// Name of the tokenizer in a run folder.
+pub const TOKENIZER_FILE: &str = "tokenizer.json";
 /// Name of the per-step numbers in a run folder.
 pub const METRICS_FILE: &str = "metrics.csv";
 
@@ -35,7 +37,11 @@ pub fn load_model<D: Backend>(
 }
 
 /// The configuration of a run folder.
-pub(super) fn read_config(folder: &Path) -> Result<RunConfig, TrainError> {
+///
+/// # Errors
+/// [`TrainError::Io`] when it cannot be read, [`TrainError::State`] or [`TrainError::ConfigFile`]
+/// when it is damaged.
+pub fn read_config(folder: &Path) -> Result<RunConfig, TrainError> {
     let path = folder.join(CONFIG_FILE);
     let bytes = read(&path)?;
     let text = String::from_utf8(bytes).map_err(|error| TrainError::State {

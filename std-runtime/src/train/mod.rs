@@ -8,6 +8,7 @@
 //! | `model.safetensors` | the parameters with the lowest validation loss so far |
 //! | `trainer.safetensors` | everything needed to go on: latest and best parameters, moments, step |
 //! | `metrics.csv` | one line per step |
+//! | `tokenizer.json` | the tokenizer, put there by whoever made the tokens |
 //!
 //! `trainer.safetensors` is complete in itself and is replaced in one rename; `model.safetensors`
 //! follows from it. Training that is killed between the two is put right on resuming. The windows
@@ -26,7 +27,9 @@ mod trainer;
 mod validation;
 
 pub use error::TrainError;
-pub use folder::{CONFIG_FILE, METRICS_FILE, MODEL_FILE, TRAINER_FILE, load_model};
+pub use folder::{
+    CONFIG_FILE, METRICS_FILE, MODEL_FILE, TOKENIZER_FILE, TRAINER_FILE, load_model, read_config,
+};
 pub use lock::RunLock;
 pub use metrics::Metrics;
 pub use optimizer::AdamW;
@@ -34,4 +37,4 @@ pub use progress::{Best, Ending, Outcome, Progress};
 pub use schedule::learning_rate;
 pub use state::State;
 pub use trainer::run;
-pub use validation::{split_windows, validation_loss};
+pub use validation::{split, validation_loss};

@@ -8,7 +8,7 @@ use expe_core::num::Random;
 
 use super::folder::{CONFIG_FILE, METRICS_FILE, TRAINER_FILE, read, same_config, write};
 use super::optimizer::{norm, only_parameters};
-use super::validation::split_windows;
+use super::validation::split;
 use super::{
     Best, Ending, Metrics, Outcome, Progress, RunLock, State, TrainError, learning_rate,
     validation_loss,
@@ -191,7 +191,7 @@ impl<D: Backend> Trainer<'_, D> {
         let batch = train.batch as u64;
         let windows: Vec<&[u32]> =
             (0..batch).map(|index| self.windows.window(step, pass * batch + index)).collect();
-        let (inputs, targets) = split_windows(&windows);
+        let (inputs, targets) = split(&windows);
         let dropout = Dropout {
             rate: train.dropout,
             // Its own family of generators, apart from fresh parameters and windows.

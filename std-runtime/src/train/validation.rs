@@ -23,7 +23,7 @@ pub fn validation_loss<D: Backend>(
         consecutive_windows(tokens, length)?.take((limit / length.max(1)).max(1)).collect();
     let (mut sum, mut count) = (0.0, 0_usize);
     for windows in windows.chunks(batch.max(1)) {
-        let (inputs, targets) = split_windows(windows);
+        let (inputs, targets) = split(windows);
         let logits = model.forward(&inputs, sites, None, NoneTape)?;
         let scores = ops::log_probabilities(logits, model.indices(&targets)?)
             .map_err(crate::model::ModelError::device)?;
@@ -34,7 +34,7 @@ pub fn validation_loss<D: Backend>(
 }
 
 /// The inputs and the targets of windows of `length + 1` tokens, end to end.
-pub fn split_windows(windows: &[&[u32]]) -> (Vec<u32>, Vec<u32>) {
+pub fn split(windows: &[&[u32]]) -> (Vec<u32>, Vec<u32>) {
     let inputs = windows.iter().filter_map(|window| window.split_last()).flat_map(|(_, w)| w);
     let targets = windows.iter().filter_map(|window| window.split_first()).flat_map(|(_, w)| w);
     (inputs.copied().collect(), targets.copied().collect())
