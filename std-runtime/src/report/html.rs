@@ -38,6 +38,7 @@ h1 { font-size: 1.6rem; line-height: 1.2; }
 h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 figure { margin: 1rem 0; }
 figure svg { display: block; width: 100%; height: auto; background: #fff; border-radius: .4rem; }
+figcaption { margin-top: .6rem; }
 figcaption, .note { opacity: .75; font-size: .9rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }

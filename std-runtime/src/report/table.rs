@@ -15,9 +15,9 @@ use super::summary::{Summary, times};
 /// let rows = [row("expe", 1, 15.5), row("expe", 2, 15.2), row("rope", 1, 15.8), row("rope", 2, 16.7)];
 /// assert_eq!(text_table(&rows, Figure::All), "\
 /// perplexity, all positions
-///         64 (1×)  128 (2×)
-/// expe     15.50*    15.20*
-/// rope     15.80     16.70
+///       64 (1×)  128 (2×)
+/// expe   15.50*    15.20*
+/// rope   15.80     16.70
 /// ");
 /// ```
 pub fn text_table(rows: &[Row], figure: Figure) -> String {
