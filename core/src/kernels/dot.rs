@@ -5,8 +5,8 @@ const LANES: usize = 8;
 
 /// `Σ w_i·x_i` over the shorter of the two.
 ///
-/// Eight partial sums over `i mod 8`, folded pairwise, then the rest in order. With `n` products
-/// and unit roundoff `u = 2^-24` the error is at most `(n/8 + 11)·u·Σ|w_i·x_i|`, to first order.
+/// Eight partial sums over `i mod 8`, added up in order, then the rest in order. With `n` products
+/// and unit roundoff `u = 2^-24` the error is at most `(n/8 + 16)·u·Σ|w_i·x_i|`, to first order.
 ///
 /// ```
 /// use expe_core::kernels::{F32, dot};
@@ -14,19 +14,23 @@ const LANES: usize = 8;
 /// ```
 #[inline]
 pub fn dot<S: Stored>(weights: &[S::Bits], x: &[f32]) -> f32 {
-    let (mut w_rest, mut x_rest) = (weights, x);
+    let blocks = weights.len().min(x.len()) / LANES;
     let mut sums = [0.0f32; LANES];
-    while let (Some((w, w_tail)), Some((x, x_tail))) =
-        (w_rest.split_first_chunk::<LANES>(), x_rest.split_first_chunk::<LANES>())
-    {
+    // One index for both slices: two iterators side by side cost a third of the speed.
+    for start in (0..blocks).map(|block| block * LANES) {
+        let (Some(w), Some(x)) = (weights.get(start..start + LANES), x.get(start..start + LANES))
+        else {
+            break;
+        };
         for ((sum, w), x) in sums.iter_mut().zip(w).zip(x) {
             *sum += S::widen(*w) * x;
         }
-        (w_rest, x_rest) = (w_tail, x_tail);
     }
-    let [a, b, c, d, e, f, g, h] = sums;
-    let whole = ((a + e) + (c + g)) + ((b + f) + (d + h));
-    w_rest.iter().zip(x_rest).fold(whole, |sum, (w, x)| sum + S::widen(*w) * x)
+    let whole = blocks * LANES;
+    // In order, not as a tree: a tree's shape leads LLVM to narrower vectors in the loop above.
+    let sum: f32 = sums.iter().sum();
+    let rest = weights.get(whole..).unwrap_or(&[]).iter().zip(x.get(whole..).unwrap_or(&[]));
+    rest.fold(sum, |sum, (w, x)| sum + S::widen(*w) * x)
 }
 
 #[cfg(test)]
@@ -48,7 +52,7 @@ mod tests {
             for (found, w) in [(dot::<F32>(&w, &x), &w), (dot::<F16>(&halves, &x), &widened)] {
                 let products = || w.iter().zip(&x).map(|(w, x)| f64::from(*w) * f64::from(*x));
                 let size: f64 = products().map(f64::abs).sum();
-                let bound = (n as f64 / 8.0 + 12.0) * f64::from(f32::EPSILON) / 2.0 * size;
+                let bound = (n as f64 / 8.0 + 16.0) * f64::from(f32::EPSILON) / 2.0 * size;
                 let error = (f64::from(found) - products().sum::<f64>()).abs();
                 assert!(error <= bound, "n {n}: {error} > {bound}");
             }

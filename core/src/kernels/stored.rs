@@ -25,24 +25,24 @@ impl Stored for F32 {
 #[derive(Debug, Clone, Copy)]
 pub struct F16;
 
-/// Moves the exponent from half precision's bias, 15, to single precision's, 127.
-const REBIAS: u32 = (127 - 15) << 23;
+/// 2^112: from half precision's exponent bias, 15, to single precision's, 127.
+const REBIAS: f32 = f32::from_bits((127 + 112) << 23);
+/// The same in the bits of a single-precision number.
+const REBIAS_BITS: u32 = 112 << 23;
 /// Single precision's 2^-14, the smallest normal half.
 const SMALLEST_NORMAL: u32 = (127 - 14) << 23;
 
 impl Stored for F16 {
     type Bits = u16;
 
+    /// Exact in the processor's default mode; one that flushes subnormal numbers to zero does so with
+    /// halves below 2^-14.
     #[inline(always)]
     fn widen(bits: u16) -> f32 {
-        let sign = u32::from(bits & 0x8000) << 16;
-        let magnitude = u32::from(bits & 0x7fff) << 13;
-        let normal = magnitude.wrapping_add(REBIAS);
-        // A subnormal half is m·2^-24: put m under the implicit one of 2^-14 and take that off again.
-        let subnormal = f32::from_bits(magnitude.wrapping_add(SMALLEST_NORMAL))
-            - f32::from_bits(SMALLEST_NORMAL);
-        let is_subnormal = magnitude < 1 << 23;
-        f32::from_bits(sign | if is_subnormal { subnormal.to_bits() } else { normal })
+        // Sign, exponent and fraction in their single-precision places: the sign is spread over the
+        // three new exponent bits on the way, which the mask clears. The value is 2^-112 too small.
+        let moved = ((u32::from(bits) << 16) as i32 >> 3) as u32 & 0x8fff_e000;
+        f32::from_bits(moved) * REBIAS
     }
 }
 
@@ -64,7 +64,7 @@ impl F16 {
         }
         let rounded = if magnitude >= SMALLEST_NORMAL {
             let even = (magnitude >> 13) & 1;
-            (magnitude.wrapping_sub(REBIAS) + 0xfff + even) >> 13
+            (magnitude.wrapping_sub(REBIAS_BITS) + 0xfff + even) >> 13
         } else {
             // In 0.5..0.5 + 2^-14 the spacing of f32 is 2^-24, that of subnormal halves: the
             // addition rounds, to even, and leaves the half's bits at the bottom.
