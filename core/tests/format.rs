@@ -326,13 +326,7 @@ fn what_could_not_be_read_is_not_written() {
         let found = refused(small(position));
         assert_eq!(found, FormatError::Unknown { field: "digits", value: digits });
     }
-    let huge = Config {
-        vocab: 256,
-        width: 1 << 24,
-        heads: 1 << 24,
-        kv_heads: 1 << 24,
-        head_width: 1 << 24,
-        ..small(PositionConfig::None)
-    };
+    let huge =
+        Config { vocab: 256, width: 1 << 24, layers: 1 << 24, ..small(PositionConfig::None) };
     assert_eq!(refused(huge), FormatError::TooLarge);
 }

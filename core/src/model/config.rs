@@ -112,6 +112,7 @@ impl Config {
             ("head_width", self.head_width),
             ("hidden", self.hidden),
             ("context", self.context),
+            ("heads * head_width", self.query_width()),
         ];
         let mut rest: &[(&'static str, usize)] = &named;
         while let [(name, value), tail @ ..] = rest {

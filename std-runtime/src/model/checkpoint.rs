@@ -3,7 +3,9 @@ use std::convert::Infallible;
 
 use dfdx::shapes::{HasShape, Shape};
 use dfdx::tensor::Tensor;
+use expe_core::format::{TensorKind, layout};
 use expe_core::model::Config;
+use expe_core::position::PositionConfig;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
@@ -112,6 +114,32 @@ impl<D: Backend> VisitMut<f32, D> for Load {
     }
 }
 
+/// Check that every tensor that `config` asks for is there, in its shape.
+fn fit(config: &Config, tensors: &Tensors) -> Result<(), ModelError> {
+    // A model file has the tensors of a checkpoint if it folds no columns.
+    let position = match config.position {
+        PositionConfig::Learned => PositionConfig::Learned,
+        _ => PositionConfig::None,
+    };
+    for wanted in layout(&Config { position, ..*config }) {
+        let name = wanted.id.to_string();
+        let vector = matches!(
+            wanted.id.kind,
+            TensorKind::AttnNorm | TensorKind::MlpNorm | TensorKind::FinalNorm
+        );
+        let expected =
+            if vector { vec![wanted.columns] } else { vec![wanted.rows, wanted.columns] };
+        match tensors.get(&name) {
+            None => return Err(ModelError::Missing { name, expected }),
+            Some(Stored { shape, .. }) if *shape != expected => {
+                return Err(ModelError::Shape { name, expected, found: shape.clone() });
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
 impl<D: Backend> Weights<f32, D> {
     /// All parameters by name.
     pub fn to_tensors(&self) -> Tensors {
@@ -126,6 +154,8 @@ impl<D: Backend> Weights<f32, D> {
     /// # Errors
     /// [`ModelError::Missing`], [`ModelError::Shape`] or [`ModelError::Unexpected`].
     pub fn from_tensors(config: &Config, device: &D, tensors: Tensors) -> Result<Self, ModelError> {
+        // Before memory is taken: a configuration can ask for any amount.
+        fit(config, &tensors)?;
         let mut weights = Self::zeros(config, device)?;
         let mut load = Load(tensors);
         weights.visit_mut(&mut load)?;
