@@ -4,9 +4,10 @@
 //! order, for the characters from U+0100 on.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// The character of every byte.
-fn characters() -> [char; 256] {
+static CHARACTERS: LazyLock<[char; 256]> = LazyLock::new(|| {
     let mut next = 0x100_u32;
     std::array::from_fn(|byte| {
         let byte = byte as u8;
@@ -17,17 +18,16 @@ fn characters() -> [char; 256] {
         next += 1;
         character
     })
-}
+});
 
 /// Name a token.
 pub(super) fn name(bytes: &[u8]) -> String {
-    let characters = characters();
-    bytes.iter().map(|&byte| characters[usize::from(byte)]).collect()
+    bytes.iter().map(|&byte| CHARACTERS[usize::from(byte)]).collect()
 }
 
 /// The byte of every character.
 pub(super) fn bytes() -> HashMap<char, u8> {
-    characters().into_iter().zip(0..=u8::MAX).collect()
+    CHARACTERS.iter().copied().zip(0..=u8::MAX).collect()
 }
 
 #[cfg(all(test, feature = "bpe"))]
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn is_the_alphabet_of_the_format() {
-        let ours: HashSet<char> = super::characters().into_iter().collect();
+        let ours: HashSet<char> = super::CHARACTERS.iter().copied().collect();
         let theirs: HashSet<char> = ByteLevel::alphabet().into_iter().collect();
         assert_eq!(ours, theirs);
     }

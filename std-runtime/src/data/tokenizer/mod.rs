@@ -2,8 +2,6 @@
 
 mod alphabet;
 mod bpe;
-#[cfg(feature = "bpe")]
-mod chunk;
 mod file;
 #[cfg(feature = "bpe")]
 mod train;

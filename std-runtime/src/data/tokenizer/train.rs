@@ -2,27 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use expe_core::token::pieces;
+use tokenizers::Trainer;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::pre_tokenizers::sequence::Sequence;
-use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
-use tokenizers::{SplitDelimiterBehavior, TokenizerImpl};
 
 use super::alphabet;
 use super::bpe::BytePairs;
-use super::chunk::chunks;
-use super::file::PIECE;
-
-type Plain = TokenizerImpl<
-    BPE,
-    tokenizers::NormalizerWrapper,
-    Sequence,
-    tokenizers::PostProcessorWrapper,
-    tokenizers::DecoderWrapper,
->;
-
-/// Bytes that are prepared at a time; preparing takes some fifty times their memory.
-const CHUNK: usize = 1 << 16;
 
 /// A pair that occurs once is no pattern.
 const MIN_FREQUENCY: u64 = 2;
@@ -30,22 +16,17 @@ const MIN_FREQUENCY: u64 = 2;
 /// Learn merges until there are `vocab_size` tokens or no pair occurs twice.
 pub(super) fn learn(texts: &[&str], vocab_size: usize) -> Result<BytePairs, String> {
     let in_words = |error: tokenizers::Error| error.to_string();
-    let pattern = SplitPattern::Regex(PIECE.to_owned());
-    let split = Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map_err(in_words)?;
-    let mut tokenizer = Plain::new(BPE::default());
-    tokenizer.with_pre_tokenizer(Some(Sequence::new(vec![
-        split.into(),
-        ByteLevel::new(false, true, false).into(),
-    ])));
     let mut trainer = BpeTrainer::builder()
         .vocab_size(vocab_size)
         .min_frequency(MIN_FREQUENCY)
         .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
         .show_progress(false)
         .build();
-    let chunks = texts.iter().flat_map(|text| chunks(text, CHUNK));
-    tokenizer.train(&mut trainer, chunks).map_err(in_words)?;
-    renumbered(tokenizer.get_model(), vocab_size)
+    let named = |text: &str| Ok(pieces(text.as_bytes()).map(alphabet::name).collect());
+    trainer.feed(texts.iter(), named).map_err(in_words)?;
+    let mut model = BPE::default();
+    trainer.train(&mut model).map_err(in_words)?;
+    renumbered(&model, vocab_size)
 }
 
 /// Give bytes and merges the ids of our format. The library lets two merges make the same token;
