@@ -106,7 +106,10 @@ impl<'m, P: PositionEncoding, M: Math> Decoder<'m, P, M> {
         let Config { width, .. } = *self.model.config();
         let chunk = workspace.chunk().max(1);
         let mut parts = workspace.split(self.model.config(), cache.capacity())?;
-        self.check(tokens, cache, &mut parts)?;
+        self.check(tokens, cache)?;
+        if tokens.len() > chunk {
+            self.reach(cache.len().saturating_add(tokens.len()), &mut parts)?;
+        }
         let before = cache.len();
         let mut seen = 0usize;
         for tokens_of_chunk in tokens.chunks(chunk) {
@@ -130,13 +133,8 @@ impl<'m, P: PositionEncoding, M: Math> Decoder<'m, P, M> {
         Ok(())
     }
 
-    /// Find everything that could fail, before anything changes.
-    fn check(
-        &self,
-        tokens: &[u32],
-        cache: &mut KvCache<'_>,
-        parts: &mut Parts<'_>,
-    ) -> Result<(), DecodeError> {
+    /// Check tokens and cache, before anything changes.
+    fn check(&self, tokens: &[u32], cache: &KvCache<'_>) -> Result<(), DecodeError> {
         let config = self.model.config();
         let vocab = config.vocab;
         if !cache.is_for(config) {
@@ -154,10 +152,16 @@ impl<'m, P: PositionEncoding, M: Math> Decoder<'m, P, M> {
         if needed > capacity {
             return Err(DecodeError::CacheFull { needed, capacity });
         }
-        // An encoding that reaches the last position reaches all before it.
-        let last = needed.saturating_sub(1);
+        Ok(())
+    }
+
+    /// Check that the encoding reaches the last of `count` positions, and so all before it, before the
+    /// first of several chunks is read; a single one finds out for itself.
+    fn reach(&self, count: usize, parts: &mut Parts<'_>) -> Result<(), DecodeError> {
+        let last = count.saturating_sub(1);
         self.place(last, 1, parts)?;
-        let codes = parts.codes.get_mut(..config.columns().digits).unwrap_or_default();
+        let digits = self.model.config().columns().digits;
+        let codes = parts.codes.get_mut(..digits).unwrap_or_default();
         Ok(self.position.key_values(last as u32, codes)?)
     }
 
