@@ -9,7 +9,7 @@ use expe_runtime::config::{DataConfig, RunConfig, TokenizerKind, TrainConfig, po
 use expe_runtime::data::{Corpus, Dataset, Source, Tokenizer};
 use expe_runtime::train::{
     CONFIG_FILE, Ending, METRICS_FILE, MODEL_FILE, Outcome, RunLock, TRAINER_FILE, TrainError,
-    load_model, run,
+    Workers, load_model, run, validation_loss,
 };
 
 fn config(name: &str) -> RunConfig {
@@ -135,8 +135,8 @@ fn the_best_model_is_the_one_that_is_kept() {
     assert_eq!(stored, config);
     let sites = model.sites(config.model.context).unwrap();
     let data = dataset(1);
-    let loss =
-        expe_runtime::train::validation_loss(&model, &sites, data.validation(), 64, 2).unwrap();
+    let workers = Workers::new(1).unwrap();
+    let loss = validation_loss(&model, &sites, data.validation(), 64, 1, &workers).unwrap();
     assert_eq!(loss, best.loss);
 }
 

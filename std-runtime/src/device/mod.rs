@@ -4,16 +4,24 @@ mod cpu;
 
 use dfdx::dtypes::Dtype;
 use dfdx::shapes::Shape;
-use dfdx::tensor::{Cache, CopySlice, Storage, Tensor, ZerosTensor};
+use dfdx::tensor::{CopySlice, Storage, Tensor, ZerosTensor};
 use dfdx::tensor_ops::Device;
 
 pub use dfdx::tensor::Cpu;
 
 /// A dfdx device on which models are trained: all of dfdx's operations on elements `E`, index
 /// tensors, and host access to the raw buffers that hold gradients and moments.
+///
+/// Several threads use it at once, so the device's allocation cache must stay disabled: that of
+/// dfdx 0.13 looks for a buffer and takes it under two separate locks, and panics when another
+/// thread was faster.
 pub trait Backend<E: Dtype = f32>:
-    Device<E> + ZerosTensor<usize> + CopySlice<usize> + Cache
+    Device<E> + ZerosTensor<usize> + CopySlice<usize> + Send + Sync
 {
+    /// Parts that a batch is always cut into, so that several threads can share the work; the
+    /// result depends on this number and not on the threads.
+    const PARTS: usize;
+
     /// Copy `values` into `buffer`, which has their length.
     fn overwrite(&self, buffer: &mut <Self as Storage<E>>::Vec, values: &[E]);
 
@@ -23,14 +31,14 @@ pub trait Backend<E: Dtype = f32>:
     /// `Σ x²` over `buffer`, summed in `f64` in the buffer's order.
     fn sum_of_squares(&self, buffer: &<Self as Storage<E>>::Vec) -> f64;
 
+    /// `x ← x + y` over `buffer`, with `y` from `other` of the same length.
+    fn add(&self, buffer: &mut <Self as Storage<E>>::Vec, other: &<Self as Storage<E>>::Vec);
+
     /// `x ← factor · x` over `buffer`.
     fn scale(&self, buffer: &mut <Self as Storage<E>>::Vec, factor: E);
 }
 
 /// A tensor of `shape` with `values` in row-major order.
-///
-/// It is filled in place: dfdx's allocation cache never gives back a buffer that was adopted from
-/// a `Vec`, so that `tensor_from_vec` would leak one buffer per call.
 ///
 /// # Errors
 /// The device's, when memory runs out.

@@ -57,4 +57,15 @@ mod tests {
         let expected = product(&x.as_vec(), &transposed(&masked, 5), 5);
         assert_close(&masked_projection(x, &w, &used).unwrap().as_vec(), &expected);
     }
+    /// gemm divides rows and columns between threads and never a sum.
+    #[test]
+    fn the_number_of_threads_changes_no_bit() {
+        let (x, w) = (matrix(300, 500, 1), matrix(400, 500, 2));
+        let results = [1, 2, 3].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| projection(x.clone(), &w).unwrap().as_vec())
+        });
+        assert_eq!(results[0], results[1]);
+        assert_eq!(results[0], results[2]);
+    }
 }

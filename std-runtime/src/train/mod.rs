@@ -25,6 +25,7 @@ mod schedule;
 mod state;
 mod trainer;
 mod validation;
+mod workers;
 
 pub use error::TrainError;
 pub use folder::{
@@ -38,3 +39,4 @@ pub use schedule::learning_rate;
 pub use state::State;
 pub use trainer::run;
 pub use validation::{split, validation_loss};
+pub use workers::Workers;

@@ -121,26 +121,29 @@ impl<D: Backend> Visit<f32, D> for SumOfSquares<'_, D> {
     }
 }
 
-/// Only the gradients of parameters, moved into a container of their own: what else a backward
-/// pass leaves behind is as large as all activations together.
+/// The gradients of the parameters, `Σ` over `parts` in their order, in a container of their own:
+/// what else a backward pass leaves behind is as large as all activations together.
 ///
 /// # Errors
 /// [`ModelError::Device`].
-pub fn only_parameters<D: Backend>(
+pub fn sum<D: Backend>(
     weights: &Weights<f32, D>,
-    mut gradients: Gradients<f32, D>,
+    parts: impl IntoIterator<Item = Gradients<f32, D>>,
 ) -> Result<Gradients<f32, D>, ModelError> {
-    let mut keep = Keep { from: &mut gradients, to: Gradients::leaky() };
-    weights.visit(&mut keep)?;
-    Ok(keep.to)
+    let mut sum = Gradients::leaky();
+    for (index, mut part) in parts.into_iter().enumerate() {
+        weights.visit(&mut Add { part: &mut part, sum: &mut sum, first: index == 0 })?;
+    }
+    Ok(sum)
 }
 
-struct Keep<'a, D: Backend> {
-    from: &'a mut Gradients<f32, D>,
-    to: Gradients<f32, D>,
+struct Add<'a, D: Backend> {
+    part: &'a mut Gradients<f32, D>,
+    sum: &'a mut Gradients<f32, D>,
+    first: bool,
 }
 
-impl<D: Backend> Visit<f32, D> for Keep<'_, D> {
+impl<D: Backend> Visit<f32, D> for Add<'_, D> {
     type Error = ModelError;
 
     fn visit<S: Shape>(
@@ -149,9 +152,13 @@ impl<D: Backend> Visit<f32, D> for Keep<'_, D> {
         _: Kind,
         parameter: &Tensor<S, f32, D>,
     ) -> Result<(), ModelError> {
-        let from = self.from.get_or_alloc_mut(parameter).map_err(ModelError::device)?;
-        let to = self.to.get_or_alloc_mut(parameter).map_err(ModelError::device)?;
-        std::mem::swap(from, to);
+        let part = self.part.get_or_alloc_mut(parameter).map_err(ModelError::device)?;
+        let sum = self.sum.get_or_alloc_mut(parameter).map_err(ModelError::device)?;
+        if self.first {
+            std::mem::swap(part, sum);
+        } else {
+            parameter.device().add(sum, part);
+        }
         Ok(())
     }
 }

@@ -1,16 +1,17 @@
+use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use dfdx::tensor::{Gradients, SplitTape, Trace};
+use dfdx::tensor::{Gradients, OwnedTape};
 use dfdx::tensor_ops::{Backward, TryMul};
 use expe_core::num::Random;
 
 use super::folder::{CONFIG_FILE, METRICS_FILE, TRAINER_FILE, read, same_config, write};
-use super::optimizer::{norm, only_parameters};
+use super::optimizer::{norm, sum};
 use super::validation::split;
 use super::{
-    Best, Ending, Metrics, Outcome, Progress, RunLock, State, TrainError, learning_rate,
+    Best, Ending, Metrics, Outcome, Progress, RunLock, State, TrainError, Workers, learning_rate,
     validation_loss,
 };
 use crate::config::RunConfig;
@@ -62,6 +63,7 @@ pub fn run<D: Backend>(
         windows: TrainWindows::new(data.train(), config.model.context, config.train.seed)?,
         sites: state.model.sites(config.model.context)?,
         metrics: Metrics::up_to(&String::from_utf8_lossy(&metrics), state.step),
+        workers: Workers::new(D::PARTS).map_err(io::Error::other)?,
         state,
         folder,
         fingerprint,
@@ -72,10 +74,7 @@ pub fn run<D: Backend>(
     if !has_checkpoint {
         write(folder, CONFIG_FILE, config.to_toml()?.as_bytes())?;
     }
-    // Every step needs the same buffers: keep them, and give them back at the end.
-    device.try_enable_cache().map_err(ModelError::device)?;
     let outcome = trainer.train(stop, progress);
-    device.try_disable_cache().map_err(ModelError::device)?;
     drop(lock);
     outcome
 }
@@ -86,11 +85,15 @@ struct Trainer<'a, D: Backend> {
     windows: TrainWindows<'a>,
     sites: Sites<f32, D>,
     metrics: Metrics,
+    workers: Workers,
     state: State<D>,
     folder: &'a Path,
     fingerprint: u64,
     clock: Clock,
 }
+
+/// A number of its own in the whole run, and the windows.
+type Part<'a> = (u64, Vec<&'a [u32]>);
 
 /// Time spent on steps.
 #[derive(Default)]
@@ -151,14 +154,20 @@ impl<D: Backend> Trainer<'_, D> {
     fn step(&mut self) -> Result<Progress, TrainError> {
         let train = &self.config.train;
         let step = self.state.step;
-        let share = 1.0 / train.accumulate as f32;
-        let mut gradients = Gradients::leaky();
+        let mut gradients = Vec::new();
         let mut loss = 0.0;
         for pass in 0..train.accumulate as u64 {
-            let (passed, pass_loss) = self.pass(step, pass, share, gradients)?;
-            gradients = only_parameters(&self.state.model.weights, passed)?;
-            loss += pass_loss;
+            let parts = self.parts(step, pass);
+            for part in self.workers.map(&parts, |part| self.part(part)) {
+                let (gradient, part_loss) = part?;
+                gradients.push(gradient);
+                loss += part_loss;
+            }
+            // No more than one pass's gradients at a time.
+            gradients = vec![sum(&self.state.model.weights, gradients)?];
         }
+        self.clock.tokens += (train.accumulate * train.batch * self.config.model.context) as u64;
+        let mut gradients = sum(&self.state.model.weights, gradients)?;
         finite("loss", loss, step)?;
         let gradient_norm = norm(&self.state.model.weights, &mut gradients)?;
         finite("gradient norm", gradient_norm, step)?;
@@ -178,35 +187,37 @@ impl<D: Backend> Trainer<'_, D> {
         })
     }
 
-    /// One forward and backward pass: adds `share` of its gradient to `gradients`, and gives `share`
-    /// of its loss.
-    fn pass(
-        &mut self,
-        step: u64,
-        pass: u64,
-        share: f32,
-        gradients: Gradients<f32, D>,
-    ) -> Result<(Gradients<f32, D>, f64), TrainError> {
+    /// The windows of a pass, cut into the device's number of parts.
+    fn parts(&self, step: u64, pass: u64) -> Vec<Part<'_>> {
         let train = &self.config.train;
-        let batch = train.batch as u64;
-        let windows: Vec<&[u32]> =
-            (0..batch).map(|index| self.windows.window(step, pass * batch + index)).collect();
-        let (inputs, targets) = split(&windows);
+        let passes = train.accumulate as u64;
+        let windows: Vec<&[u32]> = (0..train.batch as u64)
+            .map(|index| self.windows.window(step, pass * train.batch as u64 + index))
+            .collect();
+        let share = train.batch.div_ceil(D::PARTS).max(1);
+        let first = step.wrapping_mul(passes).wrapping_add(pass).wrapping_mul(D::PARTS as u64);
+        (first..).zip(windows.chunks(share)).map(|(pass, w)| (pass, w.to_vec())).collect()
+    }
+
+    /// The gradients of a part's share in the loss of a step, and that share.
+    fn part(&self, (pass, windows): &Part<'_>) -> Result<(Gradients<f32, D>, f64), TrainError> {
+        let train = &self.config.train;
+        let (inputs, targets) = split(windows);
         let dropout = Dropout {
             rate: train.dropout,
             // Its own family of generators, apart from fresh parameters and windows.
             seed: Random::keyed(train.seed, u64::MAX).next_u64(),
-            pass: step.wrapping_mul(train.accumulate as u64).wrapping_add(pass),
+            pass: *pass,
         };
         let model = &self.state.model;
-        let (_, tape) = model.weights.embed.clone().traced(gradients).split_tape();
-        let logits = model.forward(&inputs, &self.sites, Some(&dropout), tape)?;
+        let logits = model.forward(&inputs, &self.sites, Some(&dropout), OwnedTape::default())?;
         let targets = model.indices(&targets)?;
+        let share = windows.len() as f64 / (train.batch * train.accumulate) as f64;
         let loss = ops::cross_entropy(logits, targets).map_err(ModelError::device)?;
-        let loss = loss.try_mul(share).map_err(ModelError::device)?;
+        let loss = loss.try_mul(share as f32).map_err(ModelError::device)?;
         let value = loss.as_vec().first().copied().map_or(f64::NAN, f64::from);
-        self.clock.tokens += inputs.len() as u64;
-        Ok((loss.try_backward().map_err(ModelError::device)?, value))
+        let gradients = loss.try_backward().map_err(ModelError::device)?;
+        Ok((sum(&model.weights, [gradients])?, value))
     }
 
     /// The validation loss; the best parameters are kept.
@@ -218,7 +229,8 @@ impl<D: Backend> Trainer<'_, D> {
             &self.sites,
             self.data.validation(),
             train.validation_tokens,
-            train.batch,
+            train.batch.div_ceil(D::PARTS),
+            &self.workers,
         )?;
         finite("validation loss", loss, *step)?;
         if best.as_ref().is_none_or(|(best, _)| loss < best.loss) {

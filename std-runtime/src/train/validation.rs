@@ -1,9 +1,9 @@
 use dfdx::tensor::NoneTape;
 
-use super::TrainError;
+use super::{TrainError, Workers};
 use crate::data::consecutive_windows;
 use crate::device::Backend;
-use crate::model::{Sites, Transformer};
+use crate::model::{ModelError, Sites, Transformer};
 use crate::ops;
 
 /// The mean loss over the first `limit` tokens of `tokens`, in nats per token: consecutive windows
@@ -17,20 +17,24 @@ pub fn validation_loss<D: Backend>(
     tokens: &[u32],
     limit: usize,
     batch: usize,
+    workers: &Workers,
 ) -> Result<f64, TrainError> {
     let length = sites.length;
     let windows: Vec<&[u32]> =
         consecutive_windows(tokens, length)?.take((limit / length.max(1)).max(1)).collect();
-    let (mut sum, mut count) = (0.0, 0_usize);
-    for windows in windows.chunks(batch.max(1)) {
+    let batches: Vec<&[&[u32]]> = windows.chunks(batch.max(1)).collect();
+    let sums = workers.map(&batches, |windows| -> Result<f64, ModelError> {
         let (inputs, targets) = split(windows);
         let logits = model.forward(&inputs, sites, None, NoneTape)?;
-        let scores = ops::log_probabilities(logits, model.indices(&targets)?)
-            .map_err(crate::model::ModelError::device)?;
-        sum -= scores.as_vec().into_iter().map(f64::from).sum::<f64>();
-        count += targets.len();
+        let scores =
+            ops::log_probabilities(logits, model.indices(&targets)?).map_err(ModelError::device)?;
+        Ok(scores.as_vec().into_iter().map(f64::from).sum())
+    });
+    let mut sum = 0.0;
+    for part in sums {
+        sum -= part?;
     }
-    Ok(sum / count.max(1) as f64)
+    Ok(sum / (windows.len() * length).max(1) as f64)
 }
 
 /// The inputs and the targets of windows of `length + 1` tokens, end to end.

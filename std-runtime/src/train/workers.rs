@@ -1,0 +1,76 @@
+use std::panic;
+use std::thread;
+
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+
+/// Threads that work on the parts of a batch.
+///
+/// Each has a pool of one thread, so that matrix products inside a part are not divided again. What
+/// is computed depends on the parts alone, never on how many threads there are.
+#[derive(Debug)]
+pub struct Workers {
+    pools: Vec<ThreadPool>,
+}
+
+impl Workers {
+    /// As many threads as the current rayon pool has, but at most `parts`; with one, everything
+    /// runs on the calling thread.
+    ///
+    /// # Errors
+    /// rayon's, when no thread can be started.
+    pub fn new(parts: usize) -> Result<Self, ThreadPoolBuildError> {
+        let count = rayon::current_num_threads().min(parts);
+        let pool = |_| ThreadPoolBuilder::new().num_threads(1).build();
+        let count = if count > 1 { count } else { 0 };
+        Ok(Self { pools: (0..count).map(pool).collect::<Result<_, _>>()? })
+    }
+
+    /// `work` applied to every item, in the items' order.
+    ///
+    /// # Panics
+    /// If `work` does.
+    pub fn map<I: Sync, R: Send>(&self, items: &[I], work: impl Fn(&I) -> R + Sync) -> Vec<R> {
+        if self.pools.is_empty() || items.len() < 2 {
+            return items.iter().map(work).collect();
+        }
+        let share = items.len().div_ceil(self.pools.len());
+        let work = &work;
+        thread::scope(|scope| {
+            let running: Vec<_> = self
+                .pools
+                .iter()
+                .zip(items.chunks(share))
+                .map(|(pool, items)| {
+                    scope.spawn(move || pool.install(|| items.iter().map(work).collect::<Vec<R>>()))
+                })
+                .collect();
+            running
+                .into_iter()
+                .flat_map(|thread| {
+                    thread.join().unwrap_or_else(|cause| panic::resume_unwind(cause))
+                })
+                .collect()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_in_order_for_any_number_of_threads() {
+        let items: Vec<u32> = (0..7).collect();
+        for threads in 1..9 {
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let found = pool.install(|| {
+                let workers = Workers::new(4).unwrap();
+                assert!(workers.pools.len() <= threads.min(4));
+                workers.map(&items, |item| (item * 2, rayon::current_num_threads()))
+            });
+            let doubled: Vec<u32> = found.iter().map(|(item, _)| *item).collect();
+            assert_eq!(doubled, [0, 2, 4, 6, 8, 10, 12]);
+            assert!(found.iter().all(|(_, threads)| *threads == 1));
+        }
+    }
+}
