@@ -1,10 +1,13 @@
 //! Train, compare, export and run transformers with exact positional encodings.
 
 pub mod atomic;
+pub mod cli;
+pub mod compare;
 pub mod config;
 pub mod data;
 pub mod device;
 pub mod engine;
+pub mod eval;
 pub mod export;
 pub mod model;
 pub mod ops;

@@ -1,3 +1,7 @@
 //! The `expe` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    expe_runtime::cli::run()
+}

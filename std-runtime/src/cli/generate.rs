@@ -1,0 +1,71 @@
+//! `expe generate`: continue a text.
+
+use std::path::PathBuf;
+
+use super::model_arg::ModelArg;
+use super::output::{print, print_part};
+use super::text::TokenPrinter;
+use super::{CliError, interrupt};
+use crate::engine::{Sampling, generate};
+
+/// Arguments of `expe generate`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A run folder or an `.expe` file; both run on the core engine.
+    #[arg(long, value_name = "DIR|FILE")]
+    model: PathBuf,
+    /// The text to continue.
+    #[arg(long, value_name = "TEXT")]
+    prompt: String,
+    /// Tokens to generate.
+    #[arg(long, default_value_t = 128, value_name = "N")]
+    tokens: usize,
+    /// 0 always takes the most likely token; 1 samples as the model predicts.
+    #[arg(long, default_value_t = 0.8, value_name = "T")]
+    temperature: f32,
+    /// Choose among the K most likely tokens only; 0 for all.
+    #[arg(long, default_value_t = 40, value_name = "K")]
+    top_k: usize,
+    /// Seed of the choices.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    seed: u64,
+    /// Print the ids of the generated tokens in place of the text.
+    #[arg(long)]
+    ids: bool,
+}
+
+/// Run the command.
+///
+/// # Errors
+/// [`CliError`] when the model cannot be read, the prompt is empty, or the positions do not reach.
+pub fn run(args: &Args) -> Result<(), CliError> {
+    let stop = interrupt::catch()?;
+    let model = ModelArg::open(&args.model)?.into_file(&args.model)?;
+    let model = model.model()?;
+    let prompt = super::text::encode(model.tokenizer(), &args.prompt);
+    if prompt.is_empty() {
+        return Err(CliError::EmptyPrompt);
+    }
+    let Args { temperature, top_k, seed, .. } = *args;
+    let sampling = Sampling { temperature, top_k, seed };
+    let mut printer = TokenPrinter::new(model.tokenizer());
+    if !args.ids {
+        print_part(&args.prompt)?;
+    }
+    let mut failed = None;
+    generate(&model, &prompt, args.tokens, sampling, |token| {
+        let text = if args.ids { format!("{token}\n") } else { printer.push(token) };
+        failed = print_part(&text).err();
+        failed.is_none() && !stop.load(std::sync::atomic::Ordering::SeqCst)
+    })?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    if !args.ids {
+        print(&printer.finish())?;
+    }
+    if stop.load(std::sync::atomic::Ordering::SeqCst) {
+        return Err(CliError::Interrupted { resume: None });
+    }
+    Ok(())
+}

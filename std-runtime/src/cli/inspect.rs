@@ -1,0 +1,146 @@
+//! `expe inspect`: what a model file holds and what memory it needs.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use expe_core::format::Model;
+use expe_core::model::Config;
+use expe_core::position::PositionEncoding;
+use serde::Serialize;
+
+use super::CliError;
+use super::output::{print, write_json};
+use super::text::bytes;
+use crate::engine::{EngineError, ModelFile};
+
+/// Arguments of `expe inspect`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The `.expe` file.
+    file: PathBuf,
+    /// Contexts to tell the memory for, in tokens [default: 1, 4 and 16 times the training length].
+    #[arg(long, value_delimiter = ',', value_name = "N,…")]
+    context: Vec<usize>,
+    /// Also write what is found as JSON (`-` for standard output).
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// What is in a model file.
+#[derive(Debug, Serialize)]
+struct Report {
+    file_bytes: usize,
+    parameters: usize,
+    config: Config,
+    /// Positions that the encoding tells apart.
+    positions: u32,
+    tensors: Vec<TensorRow>,
+    memory: Vec<MemoryRow>,
+}
+
+#[derive(Debug, Serialize)]
+struct TensorRow {
+    name: String,
+    rows: usize,
+    columns: usize,
+    numbers: String,
+    bytes: usize,
+}
+
+/// RAM in bytes, token by token, for one sequence.
+#[derive(Debug, Serialize)]
+struct MemoryRow {
+    context: usize,
+    cache: usize,
+    workspace: usize,
+    total: usize,
+}
+
+/// Run the command.
+///
+/// # Errors
+/// [`CliError`] when the file is no model or the output cannot be written.
+pub fn run(args: &Args) -> Result<(), CliError> {
+    let file = ModelFile::open(&args.file)?;
+    let model = file.model()?;
+    let report = describe(&model, file.bytes().len(), &args.context)?;
+    match &args.json {
+        Some(path) => write_json(path, &report),
+        None => print(&render(&report)),
+    }
+}
+
+fn describe(model: &Model<'_>, file_bytes: usize, contexts: &[usize]) -> Result<Report, CliError> {
+    let config = *model.config();
+    let positions = model.position().map_err(EngineError::from)?.length();
+    let tensors: Vec<TensorRow> = model
+        .tensors()
+        .map(|tensor| TensorRow {
+            name: tensor.shape.id.to_string(),
+            rows: tensor.shape.rows,
+            columns: tensor.shape.columns,
+            numbers: tensor.numbers.to_string(),
+            bytes: tensor.bytes.len(),
+        })
+        .collect();
+    let contexts = match contexts {
+        [] => [1, 4, 16]
+            .map(|factor| factor * config.context)
+            .into_iter()
+            .filter(|context| *context as u64 <= u64::from(positions))
+            .collect(),
+        contexts => contexts.to_vec(),
+    };
+    let memory = contexts
+        .into_iter()
+        .map(|context| {
+            let float = size_of::<f32>();
+            let cache = config.cache_len(context).saturating_mul(float);
+            let workspace = config.workspace_len(1, context).saturating_mul(float);
+            MemoryRow { context, cache, workspace, total: cache.saturating_add(workspace) }
+        })
+        .collect();
+    let parameters = tensors.iter().map(|tensor| tensor.rows * tensor.columns).sum();
+    Ok(Report { file_bytes, parameters, config, positions, tensors, memory })
+}
+
+fn render(report: &Report) -> String {
+    let Config { vocab, width, layers, heads, kv_heads, head_width, hidden, context, .. } =
+        report.config;
+    let mut text = format!(
+        "{} numbers in {}\n\
+         {layers} layers, width {width}, {heads} heads of {head_width} ({kv_heads} for keys and values), \
+         hidden {hidden}, vocabulary {vocab}\n\
+         {:?}, {:?}, {} head, trained on {context} tokens\n",
+        report.parameters,
+        bytes(report.file_bytes),
+        report.config.norm,
+        report.config.activation,
+        if report.config.tied_head { "tied" } else { "free" },
+    );
+    let limit = match report.positions {
+        u32::MAX => "no limit of its own".to_owned(),
+        positions => format!("tells {positions} positions apart"),
+    };
+    let _ = writeln!(text, "position: {:?}\n          {limit}", report.config.position);
+    let _ = writeln!(text, "\n{:<32} {:>14} {:>8} {:>12}", "tensor", "shape", "numbers", "bytes");
+    for tensor in &report.tensors {
+        let shape = format!("{} × {}", tensor.rows, tensor.columns);
+        let TensorRow { name, numbers, bytes, .. } = tensor;
+        let _ = writeln!(text, "{name:<32} {shape:>14} {numbers:>8} {bytes:>12}");
+    }
+    let _ =
+        write!(text, "\nRAM, token by token: {:>10} {:>12} {:>12}", "cache", "workspace", "total");
+    for row in &report.memory {
+        let MemoryRow { context, cache, workspace, total } = row;
+        let label = format!("{context} tokens");
+        let _ = write!(
+            text,
+            "\n{label:>19}: {:>10} {:>12} {:>12}",
+            bytes(*cache),
+            bytes(*workspace),
+            bytes(*total)
+        );
+    }
+    text
+}

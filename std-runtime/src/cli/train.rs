@@ -1,0 +1,178 @@
+//! `expe train`: train one model.
+
+use std::path::{Path, PathBuf};
+
+use super::data_arg::{DataArgs, tokenizer, use_vocabulary};
+use super::progress::Progress;
+use super::{CliError, interrupt};
+use crate::compare::PositionSpec;
+use crate::config::{PRESETS, RunConfig, preset};
+use crate::data::{Dataset, Tokenizer};
+use crate::device::Cpu;
+use crate::train::{self, CONFIG_FILE, Ending, TOKENIZER_FILE, TRAINER_FILE, TrainError};
+
+/// Arguments of `expe train`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// What and how to train.
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Where the text comes from.
+    #[command(flatten)]
+    data: DataArgs,
+    /// The run folder.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Position encoding: NAME[:KEY=VALUE]…, such as expe, rope or expe:start=0:step=1/8
+    /// [default: the configuration's].
+    #[arg(long, value_name = "NAME")]
+    position: Option<String>,
+    /// Seed of everything random [default: the configuration's].
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// What to compute on.
+    #[arg(long, value_enum, default_value = "cpu")]
+    device: DeviceArg,
+    /// Go on with the run in the folder, if there is one.
+    #[arg(long)]
+    resume: bool,
+}
+
+/// What to compute on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum DeviceArg {
+    Cpu,
+    Cuda,
+}
+
+/// Where a configuration comes from.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct ConfigArgs {
+    /// A configuration file (a `config.toml` of a run folder is one).
+    #[arg(long, value_name = "FILE", conflicts_with = "preset")]
+    config: Option<PathBuf>,
+    /// A built-in configuration: context-64 (the default), demo, quick, stories.
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+    /// Training steps, in place of the configuration's; warm-up and validations follow.
+    #[arg(long, value_name = "N")]
+    steps: Option<u64>,
+}
+
+impl ConfigArgs {
+    /// The configuration that was asked for; `None` if none was named.
+    ///
+    /// # Errors
+    /// [`CliError`] for an unknown preset and for a file that is none.
+    pub fn named(&self) -> Result<Option<RunConfig>, CliError> {
+        let config = match (&self.config, &self.preset) {
+            (Some(path), _) => read_config(path)?,
+            (None, Some(name)) => preset(name)?,
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(self.shortened(config)))
+    }
+
+    /// The configuration that was asked for, or else the preset `default`.
+    ///
+    /// # Errors
+    /// As [`named`](Self::named).
+    pub fn named_or(&self, default: &str) -> Result<RunConfig, CliError> {
+        match self.named()? {
+            Some(config) => Ok(config),
+            None => Ok(self.shortened(preset(default)?)),
+        }
+    }
+
+    fn shortened(&self, mut config: RunConfig) -> RunConfig {
+        if let Some(steps) = self.steps {
+            let train = &mut config.train;
+            let share = |part: u64| {
+                let part = u128::from(part) * u128::from(steps) / u128::from(train.steps.max(1));
+                u64::try_from(part).unwrap_or(u64::MAX)
+            };
+            (train.warmup, train.validate_every) =
+                (share(train.warmup), share(train.validate_every).max(1));
+            train.steps = steps;
+        }
+        config
+    }
+}
+
+fn read_config(path: &Path) -> Result<RunConfig, CliError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| CliError::Read { path: path.to_owned(), source })?;
+    RunConfig::from_toml(&text)
+        .map_err(|source| CliError::ConfigFile { path: path.to_owned(), source })
+}
+
+/// Run the command.
+///
+/// # Errors
+/// [`CliError`]; what was saved stays, and `--resume` goes on from there.
+pub fn run(args: &Args) -> Result<(), CliError> {
+    if args.device == DeviceArg::Cuda {
+        return Err(CliError::Device { device: "cuda" });
+    }
+    let stop = interrupt::catch()?;
+    let started = args.out.join(TRAINER_FILE).exists();
+    if started && !args.resume {
+        return Err(TrainError::Exists { folder: args.out.clone() }.into());
+    }
+    let mut config = match args.config.named()? {
+        Some(config) => config,
+        None if started => train::read_config(&args.out)?,
+        None => args.config.named_or(PRESETS[0].0)?,
+    };
+    if let Some(spec) = &args.position {
+        if spec.contains('@') {
+            return Err(CliError::EvaluationOnly { spec: spec.clone() });
+        }
+        let model = &mut config.model;
+        model.position = PositionSpec::parse(spec, model.width, model.context)?.evaluated;
+    }
+    if let Some(seed) = args.seed {
+        config.train.seed = seed;
+    }
+    let corpus = args.data.open()?;
+    let tokenizer_path = args.out.join(TOKENIZER_FILE);
+    let tokenizer = if started {
+        let tokenizer = Tokenizer::load(&tokenizer_path)?;
+        use_vocabulary(&mut config, &tokenizer);
+        tokenizer
+    } else {
+        tokenizer(&mut config, &corpus)?
+    };
+    config.check().map_err(TrainError::from)?;
+    let data = Dataset::encode(&corpus, &tokenizer)?;
+    eprintln!("{} tokens to train on, {} held out", data.train().len(), data.validation().len());
+    if !started {
+        tokenizer.save(&tokenizer_path)?;
+    }
+
+    let mut task = Progress::new().task(config.model.position.name(), config.train.steps);
+    let outcome =
+        train::run(&Cpu::default(), &config, &data, &args.out, args.resume, stop, &mut |now| {
+            task.update(now.step, || describe(now));
+        })?;
+    let best = outcome.best.map_or(String::new(), |best| {
+        format!("best validation loss {:.4} nats per token at step {}, ", best.loss, best.step)
+    });
+    task.finish(&format!("{best}{:.0} tokens/s", outcome.tokens_per_second));
+    let folder = args.out.display();
+    if outcome.ending == Ending::Interrupted {
+        let resume = format!("saved at step {}; add --resume to go on", outcome.step);
+        return Err(CliError::Interrupted { resume: Some(resume) });
+    }
+    eprintln!(
+        "the model is in {folder} ({CONFIG_FILE} describes it)\n\
+         next: expe eval --model {folder} --data …   or   expe export --model {folder} --numbers f16 --out model.expe"
+    );
+    Ok(())
+}
+
+/// A step in a few words.
+pub fn describe(now: &train::Progress) -> String {
+    let best = now.best.map_or(String::new(), |best| format!(", best {:.3}", best.loss));
+    format!("loss {:.3}{best}, {:.0} tokens/s", now.loss, now.tokens_per_second)
+}

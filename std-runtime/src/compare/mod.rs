@@ -1,0 +1,21 @@
+//! A grid of models that differ in their position encoding alone, trained and measured against length.
+//!
+//! A comparison owns a folder:
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `tokenizer.json` | the tokenizer that all models share |
+//! | `runs/NAME-seedN/` | the run folder of one model, see [`train`](crate::train) |
+//! | `runs/NAME-seedN/rows-NAME.json` | what was measured of it |
+//! | `comparison.json`, `comparison.csv` | all rows |
+//! | `perplexity.svg`, `index.html` | the plot and the page |
+//!
+//! It is resumable cell by cell: what is trained or measured already is not done again.
+
+mod error;
+mod grid;
+mod spec;
+
+pub use error::CompareError;
+pub use grid::{Event, Plan, run};
+pub use spec::{PositionSpec, SpecError, amend};

@@ -1,0 +1,150 @@
+use std::thread;
+
+use dfdx::tensor::NoneTape;
+use expe_core::format::Model;
+use expe_core::model::Config;
+use expe_core::position::{Position, PositionConfig, PositionEncoding, Shape};
+
+use super::EvalError;
+use crate::device::Backend;
+use crate::engine::{Buffers, EngineError, Session};
+use crate::model::{ModelError, Sites, Transformer};
+use crate::ops;
+use crate::train::split;
+
+/// Scores in attention that a dfdx batch holds at a time, per head.
+const BATCH_SCORES: usize = 1 << 20;
+/// Tokens that a dfdx batch holds at a time.
+const BATCH_TOKENS: usize = 4096;
+
+/// Something that predicts tokens.
+pub trait Scorer {
+    /// Positions that it can tell apart.
+    ///
+    /// # Errors
+    /// [`EvalError`] for an encoding that cannot be built.
+    fn reach(&self) -> Result<u64, EvalError>;
+
+    /// The log-probabilities, in nats, of the tokens that follow each position of `windows`: of a
+    /// window of `length + 1` tokens, its last `length`. All windows are equally long; the result is
+    /// one row of `length` numbers per window.
+    ///
+    /// # Errors
+    /// [`EvalError`] when the model refuses the tokens or the length.
+    fn score(&self, windows: &[&[u32]]) -> Result<Vec<f64>, EvalError>;
+}
+
+fn reach(config: &Config, position: &PositionConfig, table: &[f32]) -> Result<u64, EngineError> {
+    let Config { width, heads, head_width, .. } = *config;
+    let shape = Shape { width, heads, head_width };
+    Ok(Position::new(position, shape, table)?.length().into())
+}
+
+/// The dfdx model, as it was trained or with another position encoding.
+#[derive(Debug)]
+pub struct DfdxScorer<'m, D: Backend> {
+    model: &'m Transformer<D>,
+    config: Config,
+}
+
+impl<'m, D: Backend> DfdxScorer<'m, D> {
+    /// Score with `model`, its position encoding replaced by `position` (another query cap, another
+    /// scaling; the same one for the model as it is).
+    pub fn new(model: &'m Transformer<D>, position: &PositionConfig) -> Self {
+        let config = Config { position: *position, ..*model.config() };
+        Self { model, config }
+    }
+}
+
+impl<D: Backend> Scorer for DfdxScorer<'_, D> {
+    fn reach(&self) -> Result<u64, EvalError> {
+        // Only the size of a learned table matters here.
+        let rows = self.config.context * self.config.width;
+        let table = match self.config.position {
+            PositionConfig::Learned => vec![0.0; rows],
+            _ => Vec::new(),
+        };
+        Ok(reach(&self.config, &self.config.position, &table)?)
+    }
+
+    fn score(&self, windows: &[&[u32]]) -> Result<Vec<f64>, EvalError> {
+        let Some(length) = windows.first().map(|window| window.len().saturating_sub(1)) else {
+            return Ok(Vec::new());
+        };
+        let sites = Sites::new(&self.config, length, self.model.device())?;
+        let tokens = BATCH_TOKENS / length.max(1);
+        let scores = BATCH_SCORES / (length * length).max(1);
+        let mut scored = Vec::new();
+        for windows in windows.chunks(tokens.min(scores).max(1)) {
+            let (inputs, targets) = split(windows);
+            let logits = self.model.forward(&inputs, &sites, None, NoneTape)?;
+            let targets = self.model.indices(&targets)?;
+            let log = ops::log_probabilities(logits, targets).map_err(ModelError::device)?;
+            scored.extend(log.as_vec().into_iter().map(f64::from));
+        }
+        Ok(scored)
+    }
+}
+
+/// The core engine, on as many threads as there are processors.
+#[derive(Debug)]
+pub struct CoreScorer<'m> {
+    model: &'m Model<'m>,
+    position: PositionConfig,
+}
+
+impl<'m> CoreScorer<'m> {
+    /// Score with `model`, its position encoding replaced by `position`.
+    pub fn new(model: &'m Model<'m>, position: &PositionConfig) -> Self {
+        Self { model, position: *position }
+    }
+
+    fn score_part(&self, windows: &[&[u32]]) -> Result<Vec<f64>, EngineError> {
+        let length = windows.first().map_or(0, |window| window.len().saturating_sub(1));
+        let mut buffers = Buffers::new(self.model.config(), length);
+        let mut session = Session::new(self.model, &mut buffers, Some(&self.position))?;
+        let mut scored = Vec::with_capacity(windows.len() * length);
+        for window in windows {
+            let (Some((_, inputs)), Some((_, targets))) =
+                (window.split_last(), window.split_first())
+            else {
+                continue;
+            };
+            session.clear();
+            session.read_each(inputs, |index, logits| {
+                scored.push(log_probability(logits, targets[index] as usize));
+            })?;
+        }
+        Ok(scored)
+    }
+}
+
+impl Scorer for CoreScorer<'_> {
+    fn reach(&self) -> Result<u64, EvalError> {
+        Ok(reach(self.model.config(), &self.position, self.model.position_table())?)
+    }
+
+    fn score(&self, windows: &[&[u32]]) -> Result<Vec<f64>, EvalError> {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let share = windows.len().div_ceil(threads).max(1);
+        thread::scope(|scope| {
+            let parts: Vec<_> = windows
+                .chunks(share)
+                .map(|part| scope.spawn(move || self.score_part(part)))
+                .collect();
+            let mut scored = Vec::new();
+            for part in parts {
+                scored.extend(part.join().map_err(|_| EvalError::Worker)??);
+            }
+            Ok(scored)
+        })
+    }
+}
+
+/// `log softmax(logits)[target]`; −∞ for a target outside the vocabulary.
+fn log_probability(logits: &[f32], target: usize) -> f64 {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|logit| f64::from(logit - largest).exp()).sum();
+    let logit = logits.get(target).copied().unwrap_or(f32::NEG_INFINITY);
+    f64::from(logit - largest) - sum.ln()
+}
