@@ -1,23 +1,25 @@
 //! `expe compare`: train and evaluate a grid of position encodings and seeds.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::thread;
+use std::time::{Duration, Instant};
+
+use expe_core::format::layout;
 
 use super::data_arg::{DataArgs, tokenizer};
-use super::eval::{LengthArgs, Rows};
-use super::output::{print, write_json};
+use super::eval::{LengthArgs, tables};
+use super::output::{is_stdout, print, write_rows};
 use super::progress::{Progress, Task};
+use super::text::bytes;
 use super::train::{ConfigArgs, describe};
 use super::{CliError, interrupt};
-use crate::atomic::write_atomically;
-use crate::compare::{CompareError, Event, Plan, PositionSpec, run as run_plan};
+use crate::compare::{Event, Plan, PositionSpec, run as run_plan};
 use crate::config::RunConfig;
-use crate::data::{Corpus, Dataset};
-use crate::report::{Figure, Row, plot_svg, text_table, write_csv};
+use crate::data::{Corpus, Dataset, consecutive_windows};
+use crate::report::{Page, ReportFiles, Row, Sample, write_report};
 use crate::train::{TOKENIZER_FILE, TrainError};
 
 /// Arguments of `expe compare`.
@@ -72,26 +74,23 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         lengths: &args.lengths,
         jobs: args.jobs,
     };
-    let Compared { rows, .. } = comparison.run(config, &corpus, stop)?;
+    let compared = comparison.run(config, &corpus, stop)?;
+    let files = compared.report(&[])?;
     if let Some(path) = &args.json {
-        write_json(path, &Rows { rows: &rows })?;
-        if path.as_os_str() == "-" {
+        write_rows(path, &compared.rows)?;
+        if is_stdout(path) {
             return Ok(());
         }
     }
-    print(&tables(&rows))?;
-    print(&format!(
-        "\nplot: {}\npage: {}",
-        args.out.join(PLOT_FILE).display(),
-        args.out.join(PAGE_FILE).display()
-    ))
+    print(&tables(&compared.rows))?;
+    print(&places(&files))
 }
 
-/// Name of the plot in a comparison's folder.
-pub const PLOT_FILE: &str = "perplexity.svg";
-/// Name of the page in a comparison's folder.
-pub const PAGE_FILE: &str = "index.html";
-const CSV_FILE: &str = "comparison.csv";
+/// Where the files of a report are.
+pub fn places(files: &ReportFiles) -> String {
+    let plot = files.svg.as_ref().map(|svg| format!("plot:  {}\n", svg.display()));
+    format!("{}page:  {}", plot.unwrap_or_default(), files.html.display())
+}
 
 /// A comparison to make.
 #[derive(Debug)]
@@ -113,6 +112,8 @@ pub struct Comparison<'a> {
 /// A comparison that was made.
 #[derive(Debug)]
 pub struct Compared {
+    title: String,
+    run: Vec<(String, String)>,
     /// What was trained, with the vocabulary of the tokenizer.
     pub plan: Plan,
     /// What was measured.
@@ -120,7 +121,7 @@ pub struct Compared {
 }
 
 impl Comparison<'_> {
-    /// Train and measure everything, and write rows, table, plot and page.
+    /// Train and measure everything.
     ///
     /// # Errors
     /// [`CliError`].
@@ -130,6 +131,7 @@ impl Comparison<'_> {
         corpus: &Corpus,
         stop: &AtomicBool,
     ) -> Result<Compared, CliError> {
+        let started = Instant::now();
         let model = &base.model;
         let specs = self
             .specs
@@ -140,6 +142,8 @@ impl Comparison<'_> {
         let tokenizer = tokenizer(&mut base, corpus)?;
         base.check().map_err(TrainError::from)?;
         let data = Dataset::encode(corpus, &tokenizer)?;
+        // A text that is too short for the longest length is found out before anything is trained.
+        consecutive_windows(data.validation(), lengths.longest()).map(drop)?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let plan = Plan {
             base,
@@ -152,24 +156,53 @@ impl Comparison<'_> {
         tokenizer.save(&self.folder.join(TOKENIZER_FILE))?;
         let watch = Watch::new(plan.base.train.steps);
         let rows = run_plan(&plan, &data, &tokenizer, stop, &|event| watch.see(&event))?;
-        self.report(&rows)?;
-        Ok(Compared { plan, rows })
-    }
-
-    fn report(&self, rows: &[Row]) -> Result<(), CliError> {
-        let failed = |source| CliError::Compare(CompareError::Io(source));
-        let svg = plot_svg(&self.title, rows)?;
-        let file = |name| self.folder.join(name);
-        write_atomically(&file(PLOT_FILE), |to| to.write_all(svg.as_bytes())).map_err(failed)?;
-        write_atomically(&file(CSV_FILE), |to| write_csv(rows, to)).map_err(failed)
+        let run = description(&plan, corpus, started.elapsed());
+        Ok(Compared { title: self.title.clone(), run, plan, rows })
     }
 }
 
-/// Both figures as tables.
-pub fn tables(rows: &[Row]) -> String {
-    let table =
-        |figure: Figure| format!("perplexity, {}\n{}", figure.title(), text_table(rows, figure));
-    format!("{}\n{}", table(Figure::All), table(Figure::Last))
+impl Compared {
+    /// Write rows, plot and page into the comparison's folder.
+    ///
+    /// # Errors
+    /// [`CliError::Report`].
+    pub fn report(&self, samples: &[Sample]) -> Result<ReportFiles, CliError> {
+        let Self { title, run, plan, rows } = self;
+        Ok(write_report(&plan.folder, &Page { title, rows, run, samples })?)
+    }
+}
+
+/// What was run, for the page.
+fn description(plan: &Plan, corpus: &Corpus, time: Duration) -> Vec<(String, String)> {
+    let (model, train) = (&plan.base.model, &plan.base.train);
+    let command: Vec<String> = std::env::args().skip(1).collect();
+    let parameters: usize = layout(model).map(|tensor| tensor.rows * tensor.columns).sum();
+    let seen = train.steps as usize * train.batch * train.accumulate * model.context;
+    let facts = [
+        ("command", format!("expe {}", command.join(" "))),
+        ("version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("text", format!("{} in {} files", bytes(corpus.bytes()), corpus.documents().len())),
+        (
+            "model",
+            format!(
+                "{} layers, width {}, {} heads, vocabulary {}, about {parameters} parameters",
+                model.layers, model.width, model.heads, model.vocab
+            ),
+        ),
+        (
+            "training",
+            format!(
+                "{} steps of {} windows of {} tokens ({seen} tokens) per model, {} seed(s)",
+                train.steps,
+                train.batch * train.accumulate,
+                model.context,
+                plan.seeds
+            ),
+        ),
+        ("measured on", format!("at most {} held-out tokens per length", plan.lengths.tokens())),
+        ("time", format!("{:.0} s, less what was there already", time.as_secs_f64())),
+    ];
+    facts.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 /// Shows the progress of all models at once.

@@ -4,16 +4,17 @@ use std::path::PathBuf;
 
 use expe_core::format::Numbers;
 
-use super::compare::{Compared, Comparison, PAGE_FILE, PLOT_FILE, tables};
+use super::compare::{Comparison, places};
 use super::data_arg::DataArgs;
-use super::eval::LengthArgs;
+use super::eval::{LengthArgs, tables};
 use super::model_arg::RunFolder;
 use super::output::print;
-use super::text::{TokenPrinter, bytes};
+use super::text::{TokenPrinter, bytes, encode};
 use super::{CliError, interrupt};
 use crate::config::preset;
 use crate::engine::{ModelFile, Sampling, generate};
 use crate::export::write_file;
+use crate::report::Sample;
 
 /// Arguments of `expe demo`.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -55,48 +56,46 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         lengths: &lengths,
         jobs: None,
     };
-    let Compared { plan, rows } = comparison.run(preset(name)?, &corpus, stop)?;
-    print(&tables(&rows))?;
+    let compared = comparison.run(preset(name)?, &corpus, stop)?;
+    print(&tables(&compared.rows))?;
 
-    let [spec, ..] = plan.specs.as_slice() else { return Ok(()) };
-    let mut run = RunFolder::open(&plan.run_folder(spec, 0))?;
+    let [spec, ..] = compared.plan.specs.as_slice() else { return Ok(()) };
+    let mut run = RunFolder::open(&compared.plan.run_folder(spec, 0))?;
     run.config.model.position = spec.evaluated;
     let path = folder.join("model.expe");
     let tensors = run.model.weights.to_tensors();
     let len = write_file(&run.config.model, &tensors, &run.tokenizer, Numbers::F16, &path)?;
-    let folder = folder.display();
+    let sample = write_sample(&ModelFile::open(&path)?, run.config.model.context)?;
+    let files = compared.report(std::slice::from_ref(&sample))?;
+    let path = path.display();
+    print(&format!("{}\nmodel: {path} ({}, f16 weights)", places(&files), bytes(len as usize)))?;
+    print("\nThe core engine goes on from the exported file, past the training length:\n")?;
+    for line in format!("{}{}", sample.prompt, sample.text).lines() {
+        print(&format!("  | {line}"))?;
+    }
     print(&format!(
-        "\nplot:  {folder}/{PLOT_FILE}\npage:  {folder}/{PAGE_FILE}\nmodel: {} ({}, f16 weights)",
-        path.display(),
-        bytes(len as usize),
-    ))?;
-    let story = tell(&ModelFile::open(&path)?, run.config.model.context)?;
-    print(&format!(
-        "\nThe core engine goes on from the exported file, past the training length:\n\n{story}\n"
-    ))?;
-    print(&format!(
-        "Next:\n  \
+        "\nNext:\n  \
          expe generate --model {path} --prompt \"fn main() {{\" --tokens 200\n  \
          expe inspect {path}\n  \
          expe compare --positions expe-cap,expe:start=0:step=1/8,rope@scaling=yarn:factor=16 --seeds 3\n  \
          expe train --data YOUR_TEXT --out runs/mine\n\
-         (`expe` is target/release/expe, or `cargo run --release --`)",
-        path = path.display(),
+         (`expe` is target/release/expe, or `cargo run --release --`)"
     ))
 }
 
 /// A few lines from the model: three times its training length.
-fn tell(file: &ModelFile, context: usize) -> Result<String, CliError> {
+fn write_sample(file: &ModelFile, context: usize) -> Result<Sample, CliError> {
     const PROMPT: &str = "/// Returns the ";
     let model = file.model()?;
-    let prompt = super::text::encode(model.tokenizer(), PROMPT);
+    let prompt = encode(model.tokenizer(), PROMPT);
     let mut printer = TokenPrinter::new(model.tokenizer());
-    let mut story = PROMPT.to_owned();
+    let mut text = String::new();
     let sampling = Sampling { temperature: 0.6, top_k: 20, seed: 1 };
     generate(&model, &prompt, 3 * context, sampling, |token| {
-        story.push_str(&printer.push(token));
+        text.push_str(&printer.push(token));
         true
     })?;
-    story.push_str(&printer.finish());
-    Ok(story.lines().map(|line| format!("  | {line}\n")).collect())
+    text.push_str(&printer.finish());
+    let source = format!("{EXPORTED}, exported with f16 weights, run by the core engine");
+    Ok(Sample { source, prompt: PROMPT.to_owned(), text })
 }

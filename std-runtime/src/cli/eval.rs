@@ -4,11 +4,10 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use expe_core::format::Model;
-use serde::Serialize;
 
 use super::data_arg::DataArgs;
 use super::model_arg::ModelArg;
-use super::output::{print, write_json};
+use super::output::{is_stdout, print, write_rows};
 use super::progress::Progress;
 use super::{CliError, interrupt};
 use crate::compare::amend;
@@ -69,11 +68,9 @@ impl LengthArgs {
     }
 }
 
-/// `{"rows":[…]}`
-#[derive(Debug, Serialize)]
-pub struct Rows<'r> {
-    /// The rows.
-    pub rows: &'r [Row],
+/// Both figures as tables.
+pub fn tables(rows: &[Row]) -> String {
+    format!("{}\n{}", text_table(rows, Figure::All), text_table(rows, Figure::Last))
 }
 
 /// Run the command.
@@ -108,13 +105,12 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         }
     };
     if let Some(path) = &args.json {
-        write_json(path, &Rows { rows: &rows })?;
-        if path.as_os_str() == "-" {
+        write_rows(path, &rows)?;
+        if is_stdout(path) {
             return Ok(());
         }
     }
-    print(&format!("perplexity, {}\n{}", Figure::All.title(), text_table(&rows, Figure::All)))?;
-    print(&format!("perplexity, {}\n{}", Figure::Last.title(), text_table(&rows, Figure::Last)))
+    print(&tables(&rows))
 }
 
 /// The tokenizer inside a model file.

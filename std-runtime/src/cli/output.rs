@@ -7,19 +7,43 @@ use serde::Serialize;
 
 use super::CliError;
 use crate::atomic::write_atomically;
+use crate::report::{self, Row};
 
 /// Write `value` as JSON to `path`, whole or not at all; `-` is standard output.
 ///
 /// # Errors
 /// [`CliError::Write`] when it cannot be written.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), CliError> {
-    let failed = |source: io::Error| CliError::Write { path: path.to_owned(), source };
-    let mut text = serde_json::to_string_pretty(value).map_err(|error| failed(error.into()))?;
-    text.push('\n');
-    if path == Path::new("-") {
-        return io::stdout().lock().write_all(text.as_bytes()).map_err(failed);
-    }
-    write_atomically(path, |file| file.write_all(text.as_bytes())).map_err(failed)
+    write(path, |to| {
+        serde_json::to_writer_pretty(&mut *to, value)?;
+        writeln!(to)
+    })
+}
+
+/// Write rows as JSON, as [`report::write_json`] does, to `path` or standard output (`-`).
+///
+/// # Errors
+/// As [`write_json`].
+pub fn write_rows(path: &Path, rows: &[Row]) -> Result<(), CliError> {
+    write(path, |mut to| report::write_json(rows, &mut to))
+}
+
+/// Whether results go to standard output, which then holds nothing else.
+pub fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+fn write(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), CliError> {
+    let written = if is_stdout(path) {
+        let mut out = io::stdout().lock();
+        write(&mut out).and_then(|()| out.flush())
+    } else {
+        write_atomically(path, |file| write(file))
+    };
+    written.map_err(|source| CliError::Write { path: path.to_owned(), source })
 }
 
 /// Print `text` and a line end to standard output.

@@ -3,7 +3,6 @@ use std::path::PathBuf;
 
 use crate::data::DataError;
 use crate::eval::EvalError;
-use crate::report::ReportError;
 use crate::train::TrainError;
 
 /// Why a comparison cannot be made.
@@ -19,7 +18,7 @@ pub enum CompareError {
         /// The model.
         cell: String,
         /// Why.
-        source: TrainError,
+        source: Box<TrainError>,
     },
     /// A model cannot be evaluated.
     #[error("{cell}: {source}")]
@@ -27,7 +26,7 @@ pub enum CompareError {
         /// The model.
         cell: String,
         /// Why.
-        source: EvalError,
+        source: Box<EvalError>,
     },
     /// The tokenizer cannot be written.
     #[error(transparent)]
@@ -40,9 +39,6 @@ pub enum CompareError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
-    /// The plot or the page cannot be made.
-    #[error(transparent)]
-    Report(#[from] ReportError),
     /// A file cannot be written; the message names it.
     #[error(transparent)]
     Io(#[from] io::Error),

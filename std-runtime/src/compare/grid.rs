@@ -97,7 +97,7 @@ fn file_name(label: &str) -> String {
 }
 
 /// Train and measure everything in `plan`; the rows come in the order of its specifications, seeds
-/// and lengths, and are also in the folder as `comparison.json`.
+/// and lengths.
 ///
 /// `stop` is looked at all the time; once it is set, everything is saved and the same call goes on.
 ///
@@ -133,7 +133,6 @@ pub fn run(
     let mut rows = results.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
     let place = |row: &Row| plan.specs.iter().position(|spec| spec.label == row.position);
     rows.sort_by_key(|row| (place(row), row.seed, row.length));
-    write_atomically(&plan.folder.join("comparison.json"), |file| write_json(&rows, file))?;
     Ok(rows)
 }
 
@@ -148,8 +147,8 @@ fn run_cell(
     let Cell { name, config, variants } = cell;
     let folder = plan.folder.join("runs").join(name);
     let device = Cpu::default();
-    let train_error = |source| CompareError::Train { cell: name.clone(), source };
-    let eval_error = |source| CompareError::Eval { cell: name.clone(), source };
+    let train_error = |source| CompareError::Train { cell: name.clone(), source: Box::new(source) };
+    let eval_error = |source| CompareError::Eval { cell: name.clone(), source: Box::new(source) };
     fs::create_dir_all(&folder)?;
     tokenizer.save(&folder.join(TOKENIZER_FILE))?;
     let outcome = train::run(&device, config, data, &folder, true, stop, &mut |progress| {

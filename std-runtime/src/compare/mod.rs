@@ -6,9 +6,7 @@
 //! |---|---|
 //! | `tokenizer.json` | the tokenizer that all models share |
 //! | `runs/NAME-seedN/` | the run folder of one model, see [`train`](crate::train) |
-//! | `runs/NAME-seedN/rows-NAME.json` | what was measured of it |
-//! | `comparison.json`, `comparison.csv` | all rows |
-//! | `perplexity.svg`, `index.html` | the plot and the page |
+//! | `runs/NAME-seedN/rows-….json` | what was measured of it |
 //!
 //! It is resumable cell by cell: what is trained or measured already is not done again.
 
