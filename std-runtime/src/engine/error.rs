@@ -28,6 +28,12 @@ pub enum EngineError {
     /// The position encoding cannot be built or does not reach so far.
     #[error("the position encoding: {0}")]
     Position(#[from] PositionError),
+    /// There is too little memory for so many positions.
+    #[error("there is not enough memory for {positions} positions; ask for fewer tokens")]
+    Memory {
+        /// The positions asked for.
+        positions: usize,
+    },
     /// The decoder refuses.
     #[error(transparent)]
     Decode(#[from] DecodeError),

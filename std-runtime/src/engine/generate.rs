@@ -20,7 +20,8 @@ pub struct Sampling {
 ///
 /// # Errors
 /// [`EngineError::Position`] when the position encoding does not reach that far,
-/// [`EngineError::Decode`] for an empty prompt or unknown tokens, [`EngineError::Sample`].
+/// [`EngineError::Memory`] when the memory does not, [`EngineError::Decode`] for an empty prompt or
+/// unknown tokens, [`EngineError::Sample`].
 pub fn generate(
     model: &Model<'_>,
     prompt: &[u32],
@@ -30,8 +31,8 @@ pub fn generate(
 ) -> Result<(), EngineError> {
     let mut sampler = Sampler::new(sampling.temperature, sampling.top_k, sampling.seed)?;
     // The last token that is chosen is not read.
-    let context = prompt.len() + count.saturating_sub(1);
-    let mut buffers = Buffers::new(model.config(), context);
+    let context = prompt.len().saturating_add(count.saturating_sub(1));
+    let mut buffers = Buffers::new(model.config(), context)?;
     let mut session = Session::new(model, &mut buffers, None)?;
     let mut token = sampler.sample(session.read(prompt)?)?;
     for left in (0..count).rev() {

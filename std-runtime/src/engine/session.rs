@@ -17,12 +17,18 @@ pub struct Buffers {
 
 impl Buffers {
     /// Memory for a model of this shape.
-    pub fn new(config: &Config, context: usize) -> Self {
-        Self {
-            cache: vec![0.0; config.cache_len(context)],
-            workspace: vec![0.0; config.workspace_len(CHUNK, context)],
-            context,
-        }
+    ///
+    /// # Errors
+    /// [`EngineError::Memory`] when there is not so much.
+    pub fn new(config: &Config, context: usize) -> Result<Self, EngineError> {
+        let zeros = |len: usize| {
+            // Asked for first, because `vec!` ends the process where there is too little.
+            let probe = Vec::<f32>::new().try_reserve_exact(len);
+            probe.map_err(|_| EngineError::Memory { positions: context })?;
+            Ok::<_, EngineError>(vec![0.0; len])
+        };
+        let cache = zeros(config.cache_len(context))?;
+        Ok(Self { cache, workspace: zeros(config.workspace_len(CHUNK, context))?, context })
     }
 }
 
@@ -101,9 +107,9 @@ impl<'m, 'b> Session<'m, 'b> {
 /// The logits that follow each of `tokens`, read from position 0 on: `[tokens.len()][vocab]`.
 ///
 /// # Errors
-/// As [`Session::new`] and [`Session::read`].
+/// As [`Buffers::new`], [`Session::new`] and [`Session::read`].
 pub fn logits(model: &Model<'_>, tokens: &[u32]) -> Result<Vec<Vec<f32>>, EngineError> {
-    let mut buffers = Buffers::new(model.config(), tokens.len());
+    let mut buffers = Buffers::new(model.config(), tokens.len())?;
     let mut rows = Vec::with_capacity(tokens.len());
     Session::new(model, &mut buffers, None)?
         .read_each(tokens, |_, logits| rows.push(logits.to_vec()))?;
