@@ -1,0 +1,128 @@
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+/// The `expe` program, built once per test binary in the profile and target folder of the tests.
+pub fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| build().unwrap_or_else(|why| panic!("cannot build expe: {why}")))
+}
+
+/// Cargo sets `CARGO_BIN_EXE_expe` only for the tests of expe's own package, so cargo is asked here.
+fn build() -> Result<PathBuf, String> {
+    // <target>/<profile>/deps/<this test>
+    let tests = std::env::current_exe().map_err(|error| error.to_string())?;
+    let profile = tests.ancestors().nth(2).ok_or("the tests have no profile folder")?;
+    let target = profile.parent().ok_or("the tests have no target folder")?;
+    let profile = match profile.file_name().and_then(|name| name.to_str()) {
+        Some("debug") => "dev",
+        Some(name) => name,
+        None => return Err("the profile folder has no name".into()),
+    };
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--package", "expe", "--bin", "expe", "--message-format", "json"])
+        .args(["--profile", profile, "--target-dir"])
+        .arg(target)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(output.status.to_string());
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let messages = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut executables =
+        messages.filter_map(|message| Some(message["executable"].as_str()?.into()));
+    executables.next_back().ok_or("cargo names no executable".into())
+}
+
+/// What the program did.
+#[derive(Debug)]
+pub struct Done {
+    /// Exit code; `None` after a signal.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Done {
+    /// From a finished process.
+    pub fn new(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Self {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+
+    /// The result of a command that must succeed.
+    ///
+    /// # Panics
+    /// When it did not.
+    #[track_caller]
+    pub fn succeeded(self) -> Self {
+        assert_eq!(self.code, Some(0), "{}{}", self.stdout, self.stderr);
+        assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
+        self
+    }
+
+    /// The message of a command that must fail with exit code `code`.
+    ///
+    /// # Panics
+    /// When it did not, or the message lacks one of `words`.
+    #[track_caller]
+    pub fn failed(self, code: i32, words: &[&str]) -> String {
+        if let Some(problem) = self.problem(code, words) {
+            panic!("{problem}");
+        }
+        self.stderr
+    }
+
+    /// What is wrong with a command that must fail with exit code `code` and a message with all of
+    /// `words`; `None` if it did.
+    pub fn problem(&self, code: i32, words: &[&str]) -> Option<String> {
+        let missing = words.iter().find(|word| !self.stderr.contains(**word));
+        let said = self.stderr.contains("error: ") && !self.stderr.contains("panicked");
+        if self.code == Some(code) && said && missing.is_none() {
+            return None;
+        }
+        let Self { code: found, stdout, stderr } = self;
+        let missing = missing.map(|word| format!("`{word}` is not in: ")).unwrap_or_default();
+        Some(format!("exit code {found:?}, expected {code}; {missing}{stdout}{stderr}"))
+    }
+}
+
+/// Run `expe` with these arguments, separated by spaces, in `folder`.
+///
+/// # Panics
+/// When it cannot be started.
+pub fn expe(folder: &Path, arguments: &str) -> Done {
+    expe_with(folder, &arguments.split_whitespace().collect::<Vec<_>>())
+}
+
+/// Run `expe` with these arguments in `folder`.
+///
+/// # Panics
+/// As [`expe`].
+pub fn expe_with(folder: &Path, arguments: &[&str]) -> Done {
+    let output = Command::new(program()).args(arguments).current_dir(folder).output();
+    Done::new(output.expect("expe can be started"))
+}
+
+/// Run `expe` as [`expe`] does, in a shell that has run `limits` first.
+///
+/// # Panics
+/// When there is no shell.
+#[cfg(unix)]
+pub fn limited(folder: &Path, limits: &str, arguments: &str) -> Done {
+    let script = format!("{limits}; exec \"$0\" {arguments}");
+    let mut shell = Command::new("sh");
+    let output = shell.arg("-c").arg(script).arg(program()).current_dir(folder).output();
+    Done::new(output.expect("a shell can be started"))
+}

@@ -1,0 +1,238 @@
+//! Whatever is wrong with arguments, text or files: an exit code, a message that says what, where and
+//! what to do, and nothing half-done. (A panic is never taken for a message.)
+
+use std::fs;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use expe_tests::{expe, expe_with, limited, tiny_config};
+use tempfile::TempDir;
+
+/// A folder with a trained run `run`, its file `model.expe`, and `tiny.toml`.
+fn kept() -> &'static Path {
+    static KEPT: OnceLock<TempDir> = OnceLock::new();
+    let folder = KEPT.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        fs::write(path.join("tiny.toml"), tiny_config(4, 2)).unwrap();
+        expe(path, "train --config tiny.toml --data stories:1:30k --out run").succeeded();
+        expe(path, "export --model run --numbers f32 --out model.expe").succeeded();
+        folder
+    });
+    folder.path()
+}
+
+/// A copy of [`kept`] to damage.
+fn copy() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("run")).unwrap();
+    for name in
+        ["config.toml", "model.safetensors", "tokenizer.json", "trainer.safetensors", "metrics.csv"]
+    {
+        fs::copy(kept().join("run").join(name), folder.path().join("run").join(name)).unwrap();
+    }
+    for name in ["tiny.toml", "model.expe"] {
+        fs::copy(kept().join(name), folder.path().join(name)).unwrap();
+    }
+    folder
+}
+
+/// Note what is wrong with a command that must fail, and go on: all problems in one run.
+fn check(problems: &mut Vec<String>, folder: &Path, command: &str, code: i32, words: &[&str]) {
+    if let Some(problem) = expe(folder, command).problem(code, words) {
+        problems.push(format!("expe {command}\n    {problem}"));
+    }
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    let mut problems = Vec::new();
+    for (arguments, word) in [
+        ("fly", "fly"),
+        ("train", "--out"),
+        ("train --out a --config tiny.toml --preset demo", "--preset"),
+        ("train --out a --steps many", "many"),
+        ("train --out a --seed -1", "-1"),
+        ("train --out a --device gpu", "gpu"),
+        ("train --out a --data stories:1:2X", "stories:1:2X"),
+        ("eval --model run --lengths a", "a"),
+        ("export --model run --numbers int99 --out a.expe", "int99"),
+        ("export --model run", "--out"),
+        ("generate --model run", "--prompt"),
+        ("generate --model run --prompt a --tokens -3", "-3"),
+        ("logits --model run", "--tokens"),
+        ("logits --model run --tokens 1,b", "b"),
+        ("logits --model run --tokens 99999999999", "99999999999"),
+        ("inspect", "FILE"),
+        ("compare --seeds 0", "0"),
+    ] {
+        check(&mut problems, kept(), arguments, 2, &[word]);
+        assert!(!kept().join("a").exists() && !kept().join("a.expe").exists());
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn what_is_asked_for_must_make_sense() {
+    let mut problems = Vec::new();
+    for (arguments, words) in [
+        ("train --out a --preset huge --data stories:1:30k", &["huge", "context-64"][..]),
+        ("train --out a --config no.toml --data stories:1:30k", &["no.toml"]),
+        ("train --out a --config tiny.toml --position up --data stories:1:30k", &["up", "rope"]),
+        ("train --out a --config tiny.toml --position expe:step=0 --data stories:1:30k", &["step"]),
+        (
+            "train --out a --config tiny.toml --position expe:width=99 --data stories:1:30k",
+            &["99", "16"],
+        ),
+        (
+            "train --out a --config tiny.toml --position expe:colour=1 --data stories:1:30k",
+            &["colour"],
+        ),
+        ("train --out a --config tiny.toml --steps 0 --data stories:1:30k", &["steps"]),
+        (
+            "train --out a --config tiny.toml --seed 18446744073709551615 --data stories:1:30k",
+            &["seed"],
+        ),
+        ("train --out a --config tiny.toml", &["--data"]),
+        ("train --out a --config tiny.toml --device cuda --data stories:1:30k", &["cuda", "cpu"]),
+        ("train --out run --config tiny.toml --data stories:1:30k", &["run", "resume"]),
+        ("train --out run --resume --data stories:2:30k", &["run", "--data"]),
+        ("train --out run --resume --seed 9 --data stories:1:30k", &["seed", "9"]),
+        ("train --out tiny.toml/run --config tiny.toml --data stories:1:30k", &["tiny.toml/run"]),
+        ("eval --model run --data stories:1:30k --lengths 0", &["0"]),
+        ("eval --model run --data stories:1:30k --lengths 99999999", &["799999992", "--data"]),
+        ("eval --model run --data stories:1:30k --lengths 18446744073709551615", &["length"]),
+        ("eval --model run", &["--data"]),
+        ("eval --model no-run --data stories:1:30k", &["no-run"]),
+        ("eval --model run --data stories:1:30k --position-set colour=1", &["colour"]),
+        ("generate --model no.expe --prompt a", &["no.expe"]),
+        ("generate --model tiny.toml --prompt a", &["tiny.toml", ".expe"]),
+        ("generate --model run --prompt a --temperature=-1", &["-1"]),
+        ("generate --model run --prompt a --temperature nan", &["NaN"]),
+        ("generate --model run --prompt a --tokens 99999999999999", &["99999999999999"]),
+        ("generate --model model.expe --prompt a --tokens 18446744073709551615", &["memory"]),
+        ("generate --model model.expe --prompt a --tokens 20000000", &["position"]),
+        ("logits --model run --tokens 1,256", &["256"]),
+        ("logits --model model.expe --tokens 4294967295", &["4294967295", "256"]),
+        ("export --model model.expe --out a.expe", &["model.expe"]),
+        ("export --model run --out run", &["run"]),
+        ("inspect run", &["run"]),
+        ("inspect model.expe --context 8 --json tiny.toml/a.json", &["tiny.toml/a.json"]),
+    ] {
+        check(&mut problems, kept(), arguments, 1, words);
+        assert!(!kept().join("a/trainer.safetensors").exists(), "{arguments}");
+        assert!(!kept().join("a.expe").exists(), "{arguments}");
+        let _ = fs::remove_dir_all(kept().join("a"));
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    expe_with(kept(), &["generate", "--model", "run", "--prompt", ""]).failed(1, &["prompt"]);
+}
+
+#[test]
+fn text_must_be_there_and_be_text() {
+    let mut problems = Vec::new();
+    let folder = copy();
+    let path = folder.path();
+    fs::write(path.join("empty.txt"), "").unwrap();
+    fs::write(path.join("short.txt"), "abc").unwrap();
+    fs::write(path.join("binary.bin"), [0u8, 159, 146, 150, 0, 1, 2, 3].repeat(1_000)).unwrap();
+    fs::write(path.join("latin1.txt"), b"caf\xe9 ".repeat(1_000)).unwrap();
+    fs::create_dir(path.join("nothing")).unwrap();
+    for (data, words) in [
+        ("empty.txt", &["empty.txt"][..]),
+        ("short.txt", &["short"]),
+        ("binary.bin", &["binary.bin"]),
+        ("latin1.txt", &["latin1.txt"]),
+        ("nothing", &["nothing"]),
+        ("no-such-folder", &["no-such-folder"]),
+    ] {
+        for command in ["train --config tiny.toml --out a", "eval --model run --lengths 1"] {
+            check(&mut problems, path, &format!("{command} --data {data}"), 1, words);
+            assert!(!path.join("a/config.toml").exists());
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn damaged_run_folders_are_named() {
+    let mut problems = Vec::new();
+    let train = "train --resume --data stories:1:30k --out run";
+    let logits = "logits --model run --tokens 1,2,3";
+    let generate = "generate --model run --prompt a --tokens 3";
+    for (name, commands) in [
+        ("config.toml", &[train, logits, generate][..]),
+        ("model.safetensors", &[logits, generate]),
+        ("trainer.safetensors", &[train]),
+        ("tokenizer.json", &[train, generate]),
+    ] {
+        let folder = copy();
+        let path = folder.path();
+        let file = path.join("run").join(name);
+        let whole = fs::read(&file).unwrap();
+        let mut flipped = whole.clone();
+        flipped[20] ^= 0xff;
+        for bytes in [&whole[..whole.len() / 2], &[], &[0; 4096], &flipped] {
+            fs::write(&file, bytes).unwrap();
+            for command in commands {
+                check(&mut problems, path, command, 1, &[name]);
+            }
+            assert_eq!(fs::read(&file).unwrap(), bytes, "{name} was changed");
+        }
+        if name != "trainer.safetensors" {
+            fs::remove_file(&file).unwrap();
+            for command in commands {
+                check(&mut problems, path, command, 1, &[name]);
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn damaged_model_files_are_named() {
+    let folder = copy();
+    let path = folder.path();
+    let whole = fs::read(path.join("model.expe")).unwrap();
+    let mut flipped = whole.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    let longer = [&whole[..], &[0; 16]].concat();
+    for bytes in [&whole[..whole.len() / 2], &[], &[0; 4096], &flipped, &longer] {
+        fs::write(path.join("model.expe"), bytes).unwrap();
+        for command in [
+            "logits --model model.expe --tokens 1,2,3",
+            "generate --model model.expe --prompt a --tokens 3",
+            "eval --model model.expe --data stories:1:30k --lengths 1",
+            "inspect model.expe",
+        ] {
+            expe(path, command).failed(1, &["model.expe"]);
+        }
+    }
+}
+
+/// A configuration that the memory cannot hold is an error, not the end of the process.
+#[cfg(unix)]
+#[test]
+fn absurd_sizes_are_errors() {
+    let mut problems = Vec::new();
+    let folder = copy();
+    let path = folder.path();
+    let tiny = tiny_config(4, 2);
+    for (old, new) in [
+        ("width = 16", "width = 16777216"),
+        ("vocab = 256", "vocab = 16777217"),
+        ("context = 8", "context = 16777216"),
+        ("kv_heads = 1\nhead_width = 8", "kv_heads = 2\nhead_width = 8388608"),
+    ] {
+        let huge = tiny.replacen(old, new, 1);
+        assert_ne!(huge, tiny);
+        fs::write(path.join("huge.toml"), huge).unwrap();
+        // Four gigabytes, so that a machine with much memory is not filled.
+        let train = "train --config huge.toml --data stories:1:30k --out a";
+        let problem = limited(path, "ulimit -v 4000000", train).problem(1, &[]);
+        problems.extend(problem.map(|problem| format!("{new}: {problem}")));
+        assert!(!path.join("a/model.safetensors").exists());
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
