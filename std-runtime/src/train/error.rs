@@ -85,6 +85,17 @@ pub enum TrainError {
         /// The folder.
         folder: PathBuf,
     },
+    /// The model or the batch is too large for this machine.
+    #[error(
+        "training needs at least {needed} MiB of memory, {available} MiB are free; lower `batch` \
+         (and raise `accumulate`) or make the model smaller"
+    )]
+    Memory {
+        /// Mebibytes needed at least.
+        needed: u128,
+        /// Mebibytes that are free.
+        available: u64,
+    },
     /// The loss or the gradient is not a finite number.
     #[error(
         "the {what} became {value} at step {step}; lower `learning_rate` or `clip`, or lengthen \

@@ -18,6 +18,7 @@
 mod error;
 mod folder;
 mod lock;
+mod memory;
 mod metrics;
 mod optimizer;
 mod progress;

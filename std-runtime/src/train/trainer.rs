@@ -12,7 +12,7 @@ use super::optimizer::{norm, sum};
 use super::validation::split;
 use super::{
     Best, Ending, Metrics, Outcome, Progress, RunLock, State, TrainError, Workers, learning_rate,
-    validation_loss,
+    memory, validation_loss,
 };
 use crate::config::RunConfig;
 use crate::data::{Dataset, TrainWindows, consecutive_windows};
@@ -42,6 +42,10 @@ pub fn run<D: Backend>(
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Outcome, TrainError> {
     config.check()?;
+    let windows = TrainWindows::new(data.train(), config.model.context, config.train.seed)?;
+    // Too short a text must not be found out at the first validation.
+    consecutive_windows(data.validation(), config.model.context).map(drop)?;
+    memory::check(config, D::PARTS, rayon::current_num_threads())?;
     let lock = RunLock::acquire(folder)?;
     let fingerprint = data.fingerprint();
     let has_checkpoint = folder.join(TRAINER_FILE).exists();
@@ -60,7 +64,7 @@ pub fn run<D: Backend>(
     let mut trainer = Trainer {
         config,
         data,
-        windows: TrainWindows::new(data.train(), config.model.context, config.train.seed)?,
+        windows,
         sites: state.model.sites(config.model.context)?,
         metrics: Metrics::up_to(&String::from_utf8_lossy(&metrics), state.step),
         workers: Workers::new(D::PARTS).map_err(io::Error::other)?,
@@ -69,8 +73,6 @@ pub fn run<D: Backend>(
         fingerprint,
         clock: Clock::default(),
     };
-    // Too short a text must not be found out at the first validation.
-    consecutive_windows(data.validation(), config.model.context).map(drop)?;
     if !has_checkpoint {
         write(folder, CONFIG_FILE, config.to_toml()?.as_bytes())?;
     }
