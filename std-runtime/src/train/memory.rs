@@ -60,16 +60,17 @@ fn parameters(model: &Config) -> u128 {
     ])
 }
 
-/// Numbers that a forward and a backward pass keep per token: every intermediate result that a
-/// derivative needs, and the derivative of every intermediate result. The factors count the
-/// operations of one layer and of the head on results of each size, rounded down.
+/// Numbers that a forward and a backward pass keep per token: the intermediate results that
+/// derivatives need. The factors count the operations of one layer and of the head on results of
+/// each size. The derivatives themselves are not counted, so that this is a lower bound: the
+/// preset `context-64` takes 68 MB where [`needed`] says 50.
 fn activations(model: &Config) -> u128 {
     let layer = sum(&[
-        product(&[24, model.width]),
-        product(&[10, model.heads, model.context]),
-        product(&[10, model.hidden]),
+        product(&[12, model.width]),
+        product(&[5, model.heads, model.context]),
+        product(&[5, model.hidden]),
     ]);
-    sum(&[layer.saturating_mul(model.layers as u128), product(&[4, model.vocab])])
+    sum(&[layer.saturating_mul(model.layers as u128), product(&[2, model.vocab])])
 }
 
 /// Free bytes, where the system says so (Linux).
@@ -102,7 +103,7 @@ mod tests {
     #[test]
     fn usual_configurations_fit_and_absurd_ones_do_not() {
         let usual = preset("context-64").unwrap();
-        assert!(needed(&usual, 4, 2) < 1 << 30);
+        assert!(needed(&usual, 4, 1) < 68_000_000);
         for change in [
             |config: &mut RunConfig| config.train.batch = 1_000_000,
             |config: &mut RunConfig| config.model.hidden = 1 << 24,
