@@ -1,8 +1,11 @@
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+
+use rayon::ThreadPoolBuilder;
 
 use super::{CompareError, PositionSpec};
 use crate::atomic::write_atomically;
@@ -124,9 +127,16 @@ pub fn run(
             }
         }
     };
+    let jobs = plan.jobs.clamp(1, cells.len().max(1));
+    // The processors are divided among the jobs; how does not change a bit of the results.
+    let threads = (rayon::current_num_threads() / jobs).max(1);
+    let pools = (0..jobs)
+        .map(|_| ThreadPoolBuilder::new().num_threads(threads).build())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(io::Error::other)?;
     thread::scope(|scope| {
-        for _ in 0..plan.jobs.clamp(1, cells.len().max(1)) {
-            scope.spawn(work);
+        for pool in &pools {
+            scope.spawn(|| pool.install(work));
         }
     });
     let results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -8,7 +8,7 @@ pub const PRESETS: [(&str, &str); 4] = [
     ("context-64", "the default: 0.85 M parameters, context 64, BPE 512, 0.8 M tokens"),
     ("demo", "the demo's models: 0.2 M parameters, context 64, BPE 512"),
     ("quick", "the demo's models with --quick: 58 k parameters, context 32, bytes"),
-    ("stories", "a story teller for a microcontroller: 58 k parameters, context 64, bytes"),
+    ("stories", "a story teller for a microcontroller: 0.2 M parameters, context 128, BPE 512"),
 ];
 
 /// There is no preset of this name.
@@ -31,7 +31,7 @@ pub fn preset(name: &str) -> Result<RunConfig, UnknownPreset> {
         "demo" => (model(512, 64, 3, 4, 64), TokenizerKind::Bpe, TrainConfig::new(800, 16, 4e-3)),
         "quick" => (model(256, 48, 2, 2, 32), TokenizerKind::Byte, TrainConfig::new(300, 16, 6e-3)),
         "stories" => {
-            (model(256, 48, 2, 4, 64), TokenizerKind::Byte, TrainConfig::new(2_000, 16, 5e-3))
+            (model(512, 64, 3, 4, 128), TokenizerKind::Bpe, TrainConfig::new(1_200, 16, 4e-3))
         }
         _ => return Err(UnknownPreset { name: name.to_string() }),
     };
