@@ -33,6 +33,7 @@ compile_error!(
     "expe-core reads little-endian model files in place; big-endian targets are not supported"
 );
 
+mod error;
 pub mod format;
 pub mod kernels;
 pub mod model;
@@ -40,3 +41,9 @@ pub mod num;
 pub mod position;
 pub mod tensor;
 pub mod token;
+
+pub use error::Error;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
