@@ -1,10 +1,10 @@
 //! The model in flash and the buffers in RAM.
 
 use expe_core::format;
-use expe_core::model::{Config, KvCache, Workspace};
+use expe_core::model::Config;
 use static_cell::ConstStaticCell;
 
-use crate::{Error, PROMPT, STORY_TOKENS};
+use crate::{PROMPT, STORY_TOKENS};
 
 /// The model file, linked into flash.
 pub const MODEL: &[u8] = expe_core::include_model!("../../model/stories.expe");
@@ -20,7 +20,7 @@ const CONFIG: Config = match format::config(MODEL) {
 pub const CAPACITY: usize = PROMPT.len() + STORY_TOKENS;
 
 /// Tokens of the prompt that are read together: the weights are then fetched once for all of them.
-const CHUNK: usize = 4;
+pub const CHUNK: usize = 4;
 
 const CACHE_LEN: usize = CONFIG.cache_len(CAPACITY);
 const WORKSPACE_LEN: usize = CONFIG.workspace_len(CHUNK, CAPACITY);
@@ -34,15 +34,7 @@ static CACHE: ConstStaticCell<[f32; CACHE_LEN]> = ConstStaticCell::new([0.0; CAC
 static WORKSPACE: ConstStaticCell<[f32; WORKSPACE_LEN]> =
     ConstStaticCell::new([0.0; WORKSPACE_LEN]);
 
-/// Hands out the buffers, once.
-///
-/// # Errors
-/// [`Error::Running`] the second time; [`Error::Memory`] if `config` is not that of [`MODEL`].
-pub fn take(config: &Config) -> Result<(KvCache<'static>, Workspace<'static>), Error> {
-    let cache = CACHE.try_take().ok_or(Error::Running)?;
-    let workspace = WORKSPACE.try_take().ok_or(Error::Running)?;
-    Ok((
-        KvCache::new(config, CAPACITY, cache)?,
-        Workspace::new(config, CHUNK, CAPACITY, workspace)?,
-    ))
+/// The memory of the key-value cache and of the workspace; `None` the second time.
+pub fn take() -> Option<(&'static mut [f32], &'static mut [f32])> {
+    Some((CACHE.try_take()?, WORKSPACE.try_take()?))
 }

@@ -1,14 +1,20 @@
-//! The story: greedy generation from a fixed prompt, so that every machine tells the same one.
+//! The story: drawn with a fixed seed after a fixed prompt, so that every machine tells the same one.
 
 use crc::{CRC_32_ISO_HDLC, Crc};
+use expe_core::Error;
 use expe_core::model::{Decoder, KvCache, Sampler, Workspace};
 use expe_core::position::PositionEncoding;
 use heapless::Vec;
 
 use crate::text::TextPrinter;
-use crate::{Error, PROMPT, STORY_TOKENS};
+use crate::{PROMPT, STORY_TOKENS};
 
 static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+
+/// How the tokens are drawn; a small model that always takes the likeliest one repeats itself.
+const TEMPERATURE: f32 = 0.7;
+const TOP_K: usize = 20;
+const SEED: u64 = 1;
 
 /// What was generated, to be compared with another machine's.
 pub struct Story {
@@ -30,7 +36,7 @@ pub fn tell<P: PositionEncoding>(
     workspace: &mut Workspace<'_>,
 ) -> Result<Story, Error> {
     let tokenizer = decoder.model().tokenizer();
-    let mut sampler = Sampler::greedy();
+    let mut sampler = Sampler::new(TEMPERATURE, TOP_K, SEED)?;
     let mut text = TextPrinter::default();
     let mut tokens = Vec::new();
     let (mut token_digest, mut logit_digest) = (CRC.digest(), CRC.digest());

@@ -35,7 +35,7 @@ pub struct Args {
     )]
     positions: Vec<String>,
     /// Models to train per encoding, with seeds 0, 1, …
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: u64,
     /// What and how to train.
     #[command(flatten)]
