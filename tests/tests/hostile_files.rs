@@ -205,6 +205,24 @@ fn what_is_wrong_with_a_configuration_is_said() {
         let error = RunConfig::from_toml(&other).unwrap_err().to_string();
         assert!(error.contains(says), "{new}: {error}");
     }
+    // Settings that an encoding does not have.
+    let rest = text.split_once("name = \"expe\"").unwrap().0;
+    for (position, says) in [
+        ("name = \"none\"\ncolour = 1", "colour"),
+        ("name = \"alibi\"\nslope = 1.0", "slope"),
+        ("name = \"learned\"\nstart = 1.0", "start"),
+        ("name = \"sinusoidal\"\nbase = 100.0\nstart = 1.0", "start"),
+        ("name = \"rope\"\nbase = 100.0\nscaling = { kind = \"none\", factor = 2.0 }", "factor"),
+        ("name = \"rope\"\nbase = 100.0\nscaling = { kind = \"ntk\", original = 2 }", "original"),
+        ("name = \"rope\"\nbase = 100.0\nscaling = { kind = \"ntk\", factor = 0.5 }", "at least 1"),
+        ("name = \"rope\"\nbase = 1.0", "above 1"),
+    ] {
+        let error = RunConfig::from_toml(&format!("{rest}{position}\n")).unwrap_err().to_string();
+        assert!(error.contains(says), "{position}: {error}");
+    }
+    for position in ["name = \"none\"", "name = \"alibi\"", "name = \"rope\"\nbase = 100.0"] {
+        RunConfig::from_toml(&format!("{rest}{position}\n")).unwrap();
+    }
 }
 
 fn load_tokenizer(folder: &Path, bytes: &[u8]) -> bool {

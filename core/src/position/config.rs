@@ -8,8 +8,10 @@ use super::{Beyond, Growth, Scaling};
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum PositionConfig {
     /// No position at all.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "super::no_settings"))]
     None,
     /// A learned vector per position, up to the model's context.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "super::no_settings"))]
     Learned,
     /// Sinusoids added to the token embeddings.
     Sinusoidal {
@@ -25,6 +27,7 @@ pub enum PositionConfig {
         scaling: Scaling,
     },
     /// A penalty on the score, linear in the distance.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "super::no_settings"))]
     Alibi,
     /// `p_n = start + step·n` in the first `width` columns of the query and key inputs.
     Expe {

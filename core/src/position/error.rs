@@ -40,8 +40,12 @@ pub enum PositionError {
         /// Overridden columns `l`.
         width: usize,
     },
-    /// A parameter that must be positive and finite is not (a rotary base or a scaling factor).
+    /// A parameter is not finite, or too small (a rotary base, a scaling factor).
     Parameter {
+        /// Its name.
+        name: &'static str,
+        /// Where it must lie.
+        range: &'static str,
         /// Its value.
         value: f32,
     },
@@ -73,7 +77,9 @@ impl fmt::Display for PositionError {
                  and a width that the digits divide",
                 super::MAX_DIGITS
             ),
-            Self::Parameter { value } => write!(f, "{value} must be positive and finite"),
+            Self::Parameter { name, range, value } => {
+                write!(f, "`{name}` is {value}; it must be finite and {range}")
+            }
         }
     }
 }

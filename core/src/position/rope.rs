@@ -33,7 +33,8 @@ impl Rope {
     /// [`PositionError::Width`] for an odd width or none.
     pub fn new(base: f32, head_width: usize, scaling: Scaling) -> Result<Self, PositionError> {
         if !(base.is_finite() && base > 1.0) {
-            return Err(PositionError::Parameter { value: base });
+            let (name, range) = ("base", "above 1");
+            return Err(PositionError::Parameter { name, range, value: base });
         }
         if head_width == 0 || head_width & 1 == 1 {
             let expected = head_width.saturating_add(1);

@@ -10,6 +10,7 @@ use crate::num::{Frequencies, Turn};
 pub enum Scaling {
     /// Not at all.
     #[default]
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "super::no_settings"))]
     None,
     /// Position interpolation (arXiv 2306.15595): every frequency divided by `s`.
     Linear {
@@ -52,12 +53,13 @@ impl Scaling {
     /// # Errors
     /// [`PositionError::Parameter`] for a factor below 1 or not finite, or an original context of 0.
     pub fn check(&self) -> Result<(), PositionError> {
+        let error = |name, value| PositionError::Parameter { name, range: "at least 1", value };
         let factor = self.factor();
         if !(factor.is_finite() && factor >= 1.0) {
-            return Err(PositionError::Parameter { value: factor });
+            return Err(error("factor", factor));
         }
         match self {
-            Self::Yarn { original: 0, .. } => Err(PositionError::Parameter { value: 0.0 }),
+            Self::Yarn { original: 0, .. } => Err(error("original", 0.0)),
             _ => Ok(()),
         }
     }

@@ -28,7 +28,8 @@ impl Sinusoidal {
     /// [`PositionError::Width`] for an odd width or none.
     pub fn new(base: f32, width: usize) -> Result<Self, PositionError> {
         if !(base.is_finite() && base > 1.0) {
-            return Err(PositionError::Parameter { value: base });
+            let (name, range) = ("base", "above 1");
+            return Err(PositionError::Parameter { name, range, value: base });
         }
         if width == 0 || width & 1 == 1 {
             return Err(PositionError::Width { expected: width.saturating_add(1), found: width });

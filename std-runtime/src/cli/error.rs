@@ -50,6 +50,20 @@ pub enum CliError {
     /// There is nothing to continue.
     #[error("the prompt is empty; give --prompt at least one character")]
     EmptyPrompt,
+    /// A run folder has the tokenizer of another model.
+    #[error(
+        "{}: the tokenizer has {tokenizer} tokens, the model {model}; \
+         put the tokenizer back that the model was trained with",
+        .path.display()
+    )]
+    Vocabulary {
+        /// The tokenizer's file.
+        path: PathBuf,
+        /// Tokens of the tokenizer.
+        tokenizer: usize,
+        /// Tokens of the model.
+        model: usize,
+    },
     /// This build cannot use the device.
     #[error("device `{device}` is not part of this build; use --device cpu")]
     Device {

@@ -62,10 +62,16 @@ impl RunFolder {
     /// Open the run folder at `path`.
     ///
     /// # Errors
-    /// [`CliError::Train`] or [`CliError::Data`] for a file that is missing or damaged.
+    /// [`CliError::Train`] or [`CliError::Data`] for a file that is missing or damaged,
+    /// [`CliError::Vocabulary`] for a tokenizer that is not the model's.
     pub fn open(path: &Path) -> Result<Self, CliError> {
         let (config, model) = train::load_model(path, &Cpu::default())?;
-        let tokenizer = Tokenizer::load(&path.join(TOKENIZER_FILE))?;
+        let path = path.join(TOKENIZER_FILE);
+        let tokenizer = Tokenizer::load(&path)?;
+        let (tokens, model_tokens) = (tokenizer.vocab_size(), config.model.vocab);
+        if tokens != model_tokens {
+            return Err(CliError::Vocabulary { path, tokenizer: tokens, model: model_tokens });
+        }
         Ok(Self { config, model, tokenizer })
     }
 

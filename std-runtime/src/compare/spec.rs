@@ -127,7 +127,9 @@ fn change(
                 table.insert(key.to_owned(), Value::Table(scaling));
             }
             "factor" | "original" => match table.get_mut("scaling") {
-                Some(Value::Table(scaling)) => {
+                Some(Value::Table(scaling))
+                    if scaling.get("kind").and_then(Value::as_str) != Some("none") =>
+                {
                     scaling.insert(key.to_owned(), value);
                 }
                 _ => return Err(wrong(format!("`{key}` belongs behind `scaling=…`"))),
