@@ -122,7 +122,7 @@ fn interrupted_training_saves_and_resumes_to_the_same_bytes() {
     let path = folder.path();
     expe(path, &format!("{TRAIN} whole")).succeeded();
     let run = path.join("stopped");
-    for (step, name) in [(1, "-INT"), (120, "-TERM"), (260, "-INT")] {
+    for (step, name) in [(1, "-INT"), (60, "-TERM"), (150, "-INT")] {
         let mut child = command(path, &format!("{TRAIN} stopped --resume")).spawn().unwrap();
         wait_for_step(&mut child, &run, step);
         signal(&child, name);

@@ -1,11 +1,16 @@
 //! Whatever is wrong with arguments, text or files: an exit code, a message that says what, where and
 //! what to do, and nothing half-done. (A panic is never taken for a message.)
 
+#![cfg(unix)]
+
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::process::Command;
 use std::sync::OnceLock;
 
-use expe_tests::{expe, expe_with, limited, tiny_config};
+use expe_tests::{Done, expe, expe_with, limited, program, tiny_config};
 use tempfile::TempDir;
 
 /// A folder with a trained run `run`, its file `model.expe`, and `tiny.toml`.
@@ -88,6 +93,16 @@ fn what_is_asked_for_must_make_sense() {
             "train --out a --config tiny.toml --position expe:colour=1 --data stories:1:30k",
             &["colour"],
         ),
+        ("train --out a --config tiny.toml --position alibi:x=1 --data stories:1:30k", &["x"]),
+        (
+            "train --out a --config tiny.toml --position rope:factor=3 --data stories:1:30k",
+            &["factor", "scaling"],
+        ),
+        (
+            "train --out a --config tiny.toml --position rope:scaling=linear:factor=0.5 \
+             --data stories:1:30k",
+            &["factor", "at least 1"],
+        ),
         ("train --out a --config tiny.toml --steps 0 --data stories:1:30k", &["steps"]),
         (
             "train --out a --config tiny.toml --seed 18446744073709551615 --data stories:1:30k",
@@ -126,6 +141,8 @@ fn what_is_asked_for_must_make_sense() {
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
     expe_with(kept(), &["generate", "--model", "run", "--prompt", ""]).failed(1, &["prompt"]);
+    let not_unicode = Command::new(program()).arg(OsStr::from_bytes(b"tr\xffin")).output();
+    Done::new(not_unicode.unwrap()).failed(2, &["tr"]);
 }
 
 #[test]
@@ -189,6 +206,29 @@ fn damaged_run_folders_are_named() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
+/// A tokenizer of another model: its tokens would be read as others.
+#[test]
+fn the_tokenizer_must_be_the_models() {
+    let mut problems = Vec::new();
+    let folder = copy();
+    let path = folder.path();
+    fs::write(path.join("bpe.toml"), tiny_config(4, 2).replacen("byte", "bpe", 1)).unwrap();
+    let config = fs::read_to_string(path.join("bpe.toml")).unwrap();
+    fs::write(path.join("bpe.toml"), config.replacen("vocab = 256", "vocab = 300", 1)).unwrap();
+    expe(path, "train --config bpe.toml --data stories:1:30k --out bpe").succeeded();
+    fs::copy(path.join("bpe/tokenizer.json"), path.join("run/tokenizer.json")).unwrap();
+    for command in [
+        "generate --model run --prompt the --tokens 3",
+        "export --model run --out a.expe",
+        "eval --model run --data stories:1:30k --lengths 1",
+        "train --resume --data stories:1:30k --out run",
+    ] {
+        check(&mut problems, path, command, 1, &["300", "256"]);
+    }
+    assert!(!path.join("a.expe").exists());
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
 #[test]
 fn damaged_model_files_are_named() {
     let folder = copy();
@@ -212,7 +252,6 @@ fn damaged_model_files_are_named() {
 }
 
 /// A configuration that the memory cannot hold is an error, not the end of the process.
-#[cfg(unix)]
 #[test]
 fn absurd_sizes_are_errors() {
     let mut problems = Vec::new();
