@@ -5,8 +5,8 @@ use dfdx::tensor::{Cpu, OwnedTape, Tape};
 use dfdx::tensor_ops::{Backward, MeanTo, ReshapeTo, TryConcatAlong, TryMul};
 use expe_core::model::Config;
 use expe_core::num::Random;
-use expe_core::position::{Beyond, Growth, PositionConfig};
-use expe_runtime::config::{POSITIONS, position};
+use expe_core::position::{Beyond, Growth, PositionConfig, SUPPORTED};
+use expe_runtime::config::position;
 use expe_runtime::device::tensor;
 use expe_runtime::model::{ModelError, Override, Sites, Transformer};
 use expe_runtime::ops::{self, Heads, Matrix, Relative};
@@ -154,7 +154,7 @@ fn folded_and_direct_positions_agree_with_their_gradients() {
 
 #[test]
 fn no_gradient_reaches_an_overridden_column_through_queries_and_keys() {
-    let config = config(position("expe", 64, 6).unwrap());
+    let config = config(position("expe", 64).unwrap());
     let columns = config.columns().width;
     assert!(columns > 1);
     let sites = Sites::<f64, Cpu>::new(&config, 6, &Cpu::default()).unwrap();
@@ -178,8 +178,8 @@ fn no_gradient_reaches_an_overridden_column_through_queries_and_keys() {
 
 #[test]
 fn later_tokens_never_change_earlier_logits() {
-    for name in POSITIONS {
-        let config = config(position(name, 16, 6).unwrap());
+    for name in SUPPORTED {
+        let config = config(position(name, 16).unwrap());
         let model = Transformer::<Cpu>::new(&config, &Cpu::default(), 1).unwrap();
         let before = model.logits(&[1, 2, 3, 4, 5, 6], 1).unwrap();
         let after = model.logits(&[1, 2, 3, 9, 8, 7], 1).unwrap();
@@ -192,8 +192,8 @@ fn later_tokens_never_change_earlier_logits() {
 
 #[test]
 fn every_position_encoding_but_none_sees_the_order() {
-    for name in POSITIONS {
-        let config = config(position(name, 16, 6).unwrap());
+    for name in SUPPORTED {
+        let config = config(position(name, 16).unwrap());
         let config = Config { layers: 1, ..config };
         let model = Transformer::<Cpu>::new(&config, &Cpu::default(), 1).unwrap();
         let last = |tokens: &[u32]| model.logits(tokens, 1).unwrap()[5 * 11..].to_vec();
@@ -206,7 +206,7 @@ fn every_position_encoding_but_none_sees_the_order() {
 
 #[test]
 fn sequences_of_a_batch_do_not_mix() {
-    let config = config(position("exqpe", 16, 6).unwrap());
+    let config = config(position("exqpe", 16).unwrap());
     let model = Transformer::<Cpu>::new(&config, &Cpu::default(), 1).unwrap();
     let both = model.logits(&[1, 2, 3, 4, 5, 6], 2).unwrap();
     let alone = [model.logits(&[1, 2, 3], 1).unwrap(), model.logits(&[4, 5, 6], 1).unwrap()];
@@ -219,9 +219,8 @@ fn sequences_of_a_batch_do_not_mix() {
 #[test]
 fn what_cannot_be_computed_is_refused() {
     let device = Cpu::default();
-    let model = |name| {
-        Transformer::<Cpu>::new(&config(position(name, 16, 6).unwrap()), &device, 1).unwrap()
-    };
+    let model =
+        |name| Transformer::<Cpu>::new(&config(position(name, 16).unwrap()), &device, 1).unwrap();
     let rope = model("rope");
     assert!(matches!(rope.logits(&[1, 11], 1), Err(ModelError::Token { token: 11, vocab: 11 })));
     for (tokens, batch) in [(&[][..], 1), (&[1, 2, 3][..], 2), (&[1][..], 0), (&[1][..], 2)] {
@@ -242,7 +241,7 @@ fn what_cannot_be_computed_is_refused() {
 
 #[test]
 fn fresh_weights_depend_on_the_seed_alone() {
-    let config = config(position("learned", 16, 6).unwrap());
+    let config = config(position("learned", 16).unwrap());
     let weights = |seed| {
         Transformer::<Cpu>::new(&config, &Cpu::default(), seed).unwrap().weights.to_tensors()
     };

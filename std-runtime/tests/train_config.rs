@@ -1,28 +1,29 @@
 //! `config.toml`: round trip and refusals.
 
-use expe_runtime::config::{POSITIONS, PRESETS, RunConfig, position, preset};
+use expe_core::position::SUPPORTED;
+use expe_runtime::config::{PRESETS, RunConfig, position, preset};
 
 #[test]
 fn presets_are_valid_and_survive_a_round_trip_with_every_position() {
     for (name, _) in PRESETS {
         let mut config = preset(name).unwrap();
-        for position_name in POSITIONS {
+        for position_name in SUPPORTED {
             let model = &mut config.model;
-            model.position = position(position_name, model.width, model.context).unwrap();
+            model.position = position(position_name, model.width).unwrap();
             let text = config.to_toml().unwrap();
             assert_eq!(RunConfig::from_toml(&text).unwrap(), config, "{name} {position_name}");
         }
     }
     let error = preset("huge").unwrap_err().to_string();
     assert_eq!(error, "unknown preset `huge`; known are context-64, demo, quick, stories");
-    assert!(position("cosine", 64, 64).unwrap_err().to_string().contains("`cosine`"));
+    assert!(position("cosine", 64).unwrap_err().to_string().contains("`cosine`"));
 }
 
 #[test]
 fn presets_use_the_usual_position() {
     for (name, _) in PRESETS {
         let model = preset(name).unwrap().model;
-        assert_eq!(model.position, position("expe", model.width, model.context).unwrap());
+        assert_eq!(model.position, position("expe", model.width).unwrap());
     }
 }
 

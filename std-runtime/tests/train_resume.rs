@@ -38,7 +38,7 @@ fn config(name: &str) -> RunConfig {
             epsilon: 1e-5,
             activation: Default::default(),
             tied_head: true,
-            position: position(name, width, context).unwrap(),
+            position: position(name, width).unwrap(),
         },
     }
 }

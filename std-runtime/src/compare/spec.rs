@@ -72,7 +72,7 @@ impl PositionSpec {
             Some(name) => (name, Some("query_cap=last")),
             None => (name, None),
         };
-        let mut trained = position(name, width, context)?;
+        let mut trained = position(name, width)?;
         let mut trained_label = name.to_owned();
         if let Some(settings) = settings {
             trained = change(trained, settings, context)?;

@@ -30,7 +30,7 @@ mod unknown;
 
 pub use check::RunConfigError;
 pub use data::{DataConfig, TokenizerKind};
-pub use positions::{POSITIONS, UnknownPosition, position};
+pub use positions::{UnknownPosition, position};
 pub use presets::{PRESETS, UnknownPreset, preset};
 pub use train::TrainConfig;
 pub use unknown::unknown_key;

@@ -1,8 +1,4 @@
-use expe_core::position::{Beyond, Growth, PositionConfig, Scaling};
-
-/// The names that [`position`] knows.
-pub const POSITIONS: [&str; 9] =
-    ["none", "learned", "sinusoidal", "rope", "alibi", "expe", "exqpe", "expe-cap", "exqpe-cap"];
+use expe_core::position::{Beyond, Growth, PositionConfig, SUPPORTED, Scaling};
 
 /// Longest wavelength of sinusoidal and rotary positions, as in the papers.
 const BASE: f32 = 10_000.0;
@@ -19,15 +15,14 @@ const DIGITS: u32 = 2;
 
 /// There is no encoding of this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown position encoding `{name}`; known are {}", POSITIONS.join(", "))]
+#[error("unknown position encoding `{name}`; known are {}", SUPPORTED.join(", "))]
 pub struct UnknownPosition {
     /// The name asked for.
     pub name: String,
 }
 
-/// The encoding called `name` with its usual parameters, for a model of `width` columns that is
-/// trained on `context` positions. The names ending in `-cap` limit the position of queries to
-/// the last trained one; training is the same, longer texts are not.
+/// The encoding called `name` (one of [`SUPPORTED`]) with its usual parameters, for a model of
+/// `width` columns.
 ///
 /// # Errors
 /// [`UnknownPosition`].
@@ -35,31 +30,26 @@ pub struct UnknownPosition {
 /// ```
 /// use expe_core::position::PositionConfig;
 /// use expe_runtime::config::position;
-/// assert!(matches!(position("expe", 128, 64)?, PositionConfig::Expe { width: 8, .. }));
+/// assert!(matches!(position("expe", 128)?, PositionConfig::Expe { width: 8, .. }));
 /// # Ok::<(), expe_runtime::config::UnknownPosition>(())
 /// ```
-pub fn position(
-    name: &str,
-    width: usize,
-    context: usize,
-) -> Result<PositionConfig, UnknownPosition> {
-    let last = u32::try_from(context.saturating_sub(1)).unwrap_or(u32::MAX);
+pub fn position(name: &str, width: usize) -> Result<PositionConfig, UnknownPosition> {
     let columns = u32::try_from((width / SHARE).max(1)).unwrap_or(u32::MAX);
-    let expe = |query_cap| PositionConfig::Expe {
+    let expe = PositionConfig::Expe {
         start: START,
         step: STEP,
         width: columns,
-        query_cap,
+        query_cap: None,
         beyond: Beyond::Refuse,
     };
-    let exqpe = |query_cap| PositionConfig::Exqpe {
+    let exqpe = PositionConfig::Exqpe {
         start: START,
         step: STEP,
         width: columns.next_multiple_of(DIGITS),
         base: DIGIT_BASE,
         digits: DIGITS,
         growth: Growth::Weighted,
-        query_cap,
+        query_cap: None,
         beyond: Beyond::Refuse,
     };
     Ok(match name {
@@ -68,10 +58,8 @@ pub fn position(
         "sinusoidal" => PositionConfig::Sinusoidal { base: BASE },
         "rope" => PositionConfig::Rope { base: BASE, scaling: Scaling::None },
         "alibi" => PositionConfig::Alibi,
-        "expe" => expe(None),
-        "exqpe" => exqpe(None),
-        "expe-cap" => expe(Some(last)),
-        "exqpe-cap" => exqpe(Some(last)),
+        "expe" => expe,
+        "exqpe" => exqpe,
         _ => return Err(UnknownPosition { name: name.to_string() }),
     })
 }
