@@ -73,7 +73,7 @@ pub fn write(
 /// Write the `.expe` file at `path`, whole or not at all; gives its length in bytes.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_file(
     config: &Config,
     tensors: &Tensors,

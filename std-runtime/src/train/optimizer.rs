@@ -26,7 +26,7 @@ impl<D: Backend> AdamW<D> {
     /// `m ← β₁m + (1−β₁)g`, `v ← β₂v + (1−β₂)g²`,
     /// `w ← w − rate·(m̂/(√v̂ + ε) + decay·w)`, where the hats divide by `1 − β^t`.
     ///
-    /// `step` counts from 0, `norm` is the gradients' [`norm`].
+    /// `step` counts from 0, `norm` is the gradients' norm.
     ///
     /// # Errors
     /// [`ModelError::Device`].
