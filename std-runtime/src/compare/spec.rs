@@ -1,7 +1,7 @@
 use expe_core::position::PositionConfig;
 use toml::{Table, Value};
 
-use crate::config::{UnknownPosition, position, unknown_key};
+use crate::config::{UnknownPosition, position};
 
 /// Why a written position encoding was not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -139,13 +139,7 @@ fn change(
             }
         }
     }
-    let read = |table: Table| table.try_into::<PositionConfig>();
-    let changed = read(table.clone()).map_err(|error| wrong(error.message().to_owned()))?;
-    let known = Table::try_from(changed).map_err(|error| wrong(error.to_string()))?;
-    match unknown_key(&table, &known) {
-        Some(key) => Err(wrong(format!("unknown setting `{key}`"))),
-        None => Ok(changed),
-    }
+    table.try_into().map_err(|error: toml::de::Error| wrong(error.message().to_owned()))
 }
 
 /// `last`, an integer, a float, a fraction such as `1/16`, or else a word.

@@ -10,12 +10,6 @@ pub enum RunConfigError {
     /// The text is not a configuration: bad TOML, an unknown or a missing key, a wrong type.
     #[error("{0}")]
     Syntax(#[from] toml::de::Error),
-    /// A key has no meaning here.
-    #[error("unknown key `{key}`")]
-    Unknown {
-        /// The key, with the tables it lies in.
-        key: String,
-    },
     /// A value cannot be written as TOML.
     #[error("the configuration cannot be written: {0}")]
     Unwritable(#[from] toml::ser::Error),

@@ -26,14 +26,12 @@ mod data;
 mod positions;
 mod presets;
 mod train;
-mod unknown;
 
 pub use check::RunConfigError;
 pub use data::{DataConfig, TokenizerKind};
 pub use positions::{UnknownPosition, position};
 pub use presets::{PRESETS, UnknownPreset, preset};
 pub use train::TrainConfig;
-pub use unknown::unknown_key;
 
 use expe_core::model::Config;
 use serde::{Deserialize, Serialize};
@@ -66,10 +64,6 @@ impl RunConfig {
     /// ```
     pub fn from_toml(text: &str) -> Result<Self, RunConfigError> {
         let config: Self = toml::from_str(text)?;
-        let (given, known) = (toml::from_str(text)?, toml::Table::try_from(&config)?);
-        if let Some(key) = unknown_key(&given, &known) {
-            return Err(RunConfigError::Unknown { key });
-        }
         config.check()?;
         Ok(config)
     }
