@@ -4,10 +4,17 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-/// The `expe` program, built once per test binary in the profile and target folder of the tests.
+/// The `expe` program: the one that the environment variable `EXPE_PROGRAM` names, else built once per
+/// test binary in the profile and target folder of the tests.
+///
+/// # Panics
+/// When it cannot be built.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| build().unwrap_or_else(|why| panic!("cannot build expe: {why}")))
+    PROGRAM.get_or_init(|| match std::env::var_os("EXPE_PROGRAM") {
+        Some(path) => path.into(),
+        None => build().unwrap_or_else(|why| panic!("cannot build expe: {why}")),
+    })
 }
 
 /// Cargo sets `CARGO_BIN_EXE_expe` only for the tests of expe's own package, so cargo is asked here.
