@@ -187,7 +187,7 @@ def logits(config, weights, tokens):
     position = config["position"]
     x = weights["embed.weight"][tokens]
     if position["name"] == "sinusoidal":
-        x = x + positions.sinusoidal_rows(position["base"], WIDTH, range(len(tokens)))
+        x = np.sqrt(WIDTH) * x + positions.sinusoidal_rows(position["base"], WIDTH, range(len(tokens)))
     if position["name"] == "learned":
         x = x + weights["position.weight"][: len(tokens)]
     for n in range(LAYERS):

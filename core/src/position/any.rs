@@ -103,6 +103,10 @@ impl PositionEncoding for Position<'_> {
         self.encoding().length()
     }
 
+    fn embedding_scale(&self) -> f32 {
+        self.encoding().embedding_scale()
+    }
+
     fn embed(&self, n: u32, row: &mut [f32]) -> Result<(), PositionError> {
         self.encoding().embed(n, row)
     }

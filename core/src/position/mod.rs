@@ -77,7 +77,13 @@ pub trait PositionEncoding<T: Element = f32> {
         u32::MAX
     }
 
-    /// *Token embedding*: add the code of position `n` to an embedding `row` of model width.
+    /// *Token embedding*: what embeddings are multiplied with before a code is added; 1 but for
+    /// [`Sinusoidal`].
+    fn embedding_scale(&self) -> f32 {
+        1.0
+    }
+
+    /// *Token embedding*: scale an embedding `row` of model width and add the code of position `n`.
     ///
     /// # Errors
     /// [`PositionError::BeyondLength`], or [`PositionError::Width`] for a row of another width.

@@ -2,7 +2,11 @@ use super::{PositionEncoding, PositionError};
 use crate::num::{Element, Frequencies};
 
 /// Sinusoidal positions, added to the token embedding (Vaswani et al. 2017, arXiv 1706.03762):
-/// column `2i` gets `sin(n/base^(2i/d))`, column `2i + 1` the cosine.
+/// `x ← √d·x + PE(n)`, where column `2i` of `PE(n)` is `sin(n/base^(2i/d))` and column `2i + 1` the
+/// cosine.
+///
+/// The factor `√d` is the paper's (its section 3.4). Without it embeddings that start small, as those
+/// of a tied head do, drown in waves of height 1, and the model hardly learns.
 ///
 /// The angle is kept as an integer fraction of a turn, so it is exact at any position.
 ///
@@ -39,15 +43,20 @@ impl Sinusoidal {
 }
 
 impl<T: Element> PositionEncoding<T> for Sinusoidal {
+    fn embedding_scale(&self) -> f32 {
+        libm::sqrtf(self.width as f32)
+    }
+
     fn embed(&self, n: u32, row: &mut [T]) -> Result<(), PositionError> {
         if row.len() != self.width {
             return Err(PositionError::Width { expected: self.width, found: row.len() });
         }
         let frequencies = Frequencies::new(f64::from(self.base), self.width);
+        let scale = PositionEncoding::<T>::embedding_scale(self);
         for (pair, turn) in row.chunks_exact_mut(2).zip(frequencies) {
             let (sin, cos) = turn.at(n).sin_cos();
             for (x, wave) in pair.iter_mut().zip([sin, cos]) {
-                *x = T::from_f32(x.to_f32() + wave);
+                *x = T::from_f32(x.to_f32() * scale + wave);
             }
         }
         Ok(())

@@ -58,7 +58,7 @@ fn embed_position(model: &TestModel, n: usize, x: &mut [f64]) {
             for (i, x) in x.iter_mut().enumerate() {
                 let pair = (i - i % 2) as f64;
                 let angle = n as f64 * f64::from(base).powf(-pair / width);
-                *x += if i % 2 == 0 { angle.sin() } else { angle.cos() };
+                *x = *x * width.sqrt() + if i % 2 == 0 { angle.sin() } else { angle.cos() };
             }
         }
         _ => {}

@@ -35,8 +35,9 @@ pub struct Override<E: Dtype, D: Backend<E>> {
 pub struct Sites<E: Dtype, D: Backend<E>> {
     /// Positions of a sequence.
     pub length: usize,
-    /// *Token embedding*: what is added to the embeddings, `(length, width)`.
-    pub embedding: Option<Matrix<E, D>>,
+    /// *Token embedding*: what embeddings are multiplied with, and what is added to them then,
+    /// `(length, width)`.
+    pub embedding: Option<(E, Matrix<E, D>)>,
     /// *Query/key input*.
     pub overrides: Option<Override<E, D>>,
     /// *Query/key head*.
@@ -115,7 +116,7 @@ impl<D> Builder<'_, D> {
     fn embedding<E: Dtype>(
         &self,
         refused: impl Fn(PositionError) -> ModelError,
-    ) -> Result<Option<Matrix<E, D>>, ModelError>
+    ) -> Result<Option<(E, Matrix<E, D>)>, ModelError>
     where
         D: Backend<E>,
     {
@@ -125,7 +126,8 @@ impl<D> Builder<'_, D> {
         let width = self.config.width;
         let rows = self.rows(width, |n, row| self.position.embed(n, row)).map_err(refused)?;
         let shape = (self.positions as usize, width);
-        self.upload(shape, rows.into_iter().map(f64::from)).map(Some)
+        let rows = self.upload(shape, rows.into_iter().map(f64::from))?;
+        Ok(Some((scalar(self.position.embedding_scale().into()), rows)))
     }
 
     fn overrides<E: Dtype>(

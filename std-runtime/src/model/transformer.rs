@@ -142,8 +142,8 @@ impl<E: Dtype, D: Backend<E>> Transformer<D, E> {
     ) -> Result<Matrix<E, D, T>, D::Err> {
         let Weights { embed, position, layers, final_norm, head } = &self.weights;
         let mut x = ops::embed(embed.clone().put_tape(tape), indices)?;
-        if let Some(rows) = &sites.embedding {
-            x = ops::add_rows(x, rows.clone())?;
+        if let Some((scale, rows)) = &sites.embedding {
+            x = ops::add_rows(x.try_mul(*scale)?, rows.clone())?;
         }
         if let Some(table) = position {
             let first: Vec<usize> = (0..sites.length).collect();
