@@ -35,6 +35,29 @@ pub fn write_atomically<T>(
     })
 }
 
+/// Remove the temporary files that a process left in `folder` when it was killed while it wrote the
+/// file `name` there. Nobody else may be writing that file.
+///
+/// # Errors
+/// Whatever the file system reports, with the path put in front.
+pub fn remove_left_over(folder: &Path, name: &str) -> io::Result<()> {
+    let prefix = format!(".{name}.");
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let is_ours = |name: &str| name.starts_with(&prefix) && name.ends_with(SUFFIX);
+        if entry.file_name().to_str().is_some_and(is_ours) {
+            let path = entry.path();
+            fs::remove_file(&path).map_err(|error| {
+                io::Error::new(error.kind(), format!("cannot remove {}: {error}", path.display()))
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// What the names of temporary files end with.
+const SUFFIX: &str = ".tmp";
+
 /// Tell whether `path` names something that takes bytes but cannot be replaced.
 fn is_stream(path: &Path) -> bool {
     let descriptor = ["/dev/stdout", "/dev/stderr"].iter().any(|name| path == Path::new(name))
@@ -94,7 +117,7 @@ fn temporary_file(
     prefix.push(name);
     prefix.push(".");
     let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).suffix(".tmp");
+    builder.prefix(&prefix).suffix(SUFFIX);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

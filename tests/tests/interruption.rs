@@ -116,6 +116,7 @@ fn killed_training_resumes_to_the_same_bytes() {
     assert!(kills >= 3, "only {kills} kills");
     expe(path, &format!("{TRAIN} killed --resume")).succeeded();
     assert_same(&run, &path.join("whole"));
+    assert_eq!(left_over(&run), Vec::<String>::new());
 }
 
 #[test]

@@ -7,13 +7,16 @@ use dfdx::tensor::{Gradients, OwnedTape};
 use dfdx::tensor_ops::{Backward, TryMul};
 use expe_core::num::Random;
 
-use super::folder::{CONFIG_FILE, METRICS_FILE, TRAINER_FILE, read, same_config, write};
+use super::folder::{
+    CONFIG_FILE, METRICS_FILE, MODEL_FILE, TOKENIZER_FILE, TRAINER_FILE, read, same_config, write,
+};
 use super::optimizer::{norm, sum};
 use super::validation::split;
 use super::{
     Best, Ending, Metrics, Outcome, Progress, RunLock, State, TrainError, Workers, learning_rate,
     memory, validation_loss,
 };
+use crate::atomic::remove_left_over;
 use crate::config::RunConfig;
 use crate::data::{Dataset, TrainWindows, consecutive_windows};
 use crate::device::Backend;
@@ -47,6 +50,9 @@ pub fn run<D: Backend>(
     consecutive_windows(data.validation(), config.model.context).map(drop)?;
     memory::check(config, D::PARTS, rayon::current_num_threads())?;
     let lock = RunLock::acquire(folder)?;
+    for name in [CONFIG_FILE, METRICS_FILE, MODEL_FILE, TOKENIZER_FILE, TRAINER_FILE] {
+        remove_left_over(folder, name)?;
+    }
     let fingerprint = data.fingerprint();
     let has_checkpoint = folder.join(TRAINER_FILE).exists();
     if has_checkpoint && !resume {
