@@ -27,6 +27,9 @@ pub struct Override<E: Dtype, D: Backend<E>> {
     pub differences: Cube<E, D>,
 }
 
+/// What embeddings are multiplied with, and what is added to them then, `(length, width)`.
+pub type Embedding<E, D> = (E, Matrix<E, D>);
+
 /// Everything that a forward pass over `length` positions needs besides parameters and tokens.
 /// Build it once and use it for every batch of that length.
 ///
@@ -35,9 +38,8 @@ pub struct Override<E: Dtype, D: Backend<E>> {
 pub struct Sites<E: Dtype, D: Backend<E>> {
     /// Positions of a sequence.
     pub length: usize,
-    /// *Token embedding*: what embeddings are multiplied with, and what is added to them then,
-    /// `(length, width)`.
-    pub embedding: Option<(E, Matrix<E, D>)>,
+    /// *Token embedding*.
+    pub embedding: Option<Embedding<E, D>>,
     /// *Query/key input*.
     pub overrides: Option<Override<E, D>>,
     /// *Query/key head*.
@@ -116,7 +118,7 @@ impl<D> Builder<'_, D> {
     fn embedding<E: Dtype>(
         &self,
         refused: impl Fn(PositionError) -> ModelError,
-    ) -> Result<Option<(E, Matrix<E, D>)>, ModelError>
+    ) -> Result<Option<Embedding<E, D>>, ModelError>
     where
         D: Backend<E>,
     {
