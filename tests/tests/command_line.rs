@@ -246,3 +246,25 @@ fn help_and_version_are_results() {
     let version = expe(folder.path(), "--version").succeeded().stdout;
     assert!(version.contains(env!("CARGO_PKG_VERSION")), "{version}");
 }
+
+#[test]
+fn a_refused_comparison_leaves_finished_models_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let compare = |data: &str| {
+        let command = format!(
+            "compare --config bpe.toml --positions expe --data {data} --lengths 1 --out grid"
+        );
+        expe(path, &command)
+    };
+    // With byte pair encoding the tokenizer depends on the text.
+    let config = tiny_config(5, 5).replace("\"byte\"", "\"bpe\"").replace("256", "300");
+    fs::write(path.join("bpe.toml"), config).unwrap();
+    compare("stories:1:40k").succeeded();
+    let run = path.join("grid/runs/expe-seed0");
+    let kept =
+        || ["tokenizer.json", "model.safetensors"].map(|name| fs::read(run.join(name)).unwrap());
+    let before = kept();
+    compare("stories:2:60k").failed(1, &["other text"]);
+    assert!(kept() == before);
+}

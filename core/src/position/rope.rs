@@ -70,8 +70,11 @@ impl<T: Element> PositionEncoding<T> for Rope {
 /// Rotate one head by a table of cosines and sines: `(x_i, x_j) ← (x_i·c − x_j·s, x_j·c + x_i·s)`
 /// with `j = i + head.len()/2`.
 ///
-/// A table or head of another length is rotated as far as the shorter one reaches.
+/// The table is as long as the head; a head with another one stays as it is.
 pub fn rotate<T: Element>(table: &[f32], head: &mut [T]) {
+    if table.len() != head.len() {
+        return;
+    }
     let half = head.len() / 2;
     let (Some((cosines, sines)), Some((low, high))) =
         (table.split_at_checked(half), head.split_at_mut_checked(half))

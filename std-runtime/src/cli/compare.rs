@@ -20,7 +20,7 @@ use crate::compare::{Event, Plan, PositionSpec, run as run_plan};
 use crate::config::RunConfig;
 use crate::data::{Corpus, Dataset, consecutive_windows};
 use crate::report::{Page, ReportFiles, Row, Sample, write_report};
-use crate::train::{TOKENIZER_FILE, TrainError};
+use crate::train::TrainError;
 
 /// Arguments of `expe compare`.
 #[derive(Debug, clap::Args)]
@@ -50,8 +50,8 @@ pub struct Args {
     #[arg(long, default_value = "expe-compare", value_name = "DIR")]
     out: PathBuf,
     /// Models to train at a time [default: one per processor].
-    #[arg(long, value_name = "N")]
-    jobs: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
     /// Also write the rows as JSON (`-` for standard output).
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -106,7 +106,7 @@ pub struct Comparison<'a> {
     /// Lengths to measure.
     pub lengths: &'a LengthArgs,
     /// Models at a time; one per processor if not given.
-    pub jobs: Option<usize>,
+    pub jobs: Option<u16>,
 }
 
 /// A comparison that was made.
@@ -133,11 +133,13 @@ impl Comparison<'_> {
     ) -> Result<Compared, CliError> {
         let started = Instant::now();
         let model = &base.model;
-        let specs = self
-            .specs
-            .iter()
-            .map(|spec| PositionSpec::parse(spec, model.width, model.context))
-            .collect::<Result<_, _>>()?;
+        let mut specs: Vec<PositionSpec> = Vec::new();
+        for spec in self.specs {
+            let spec = PositionSpec::parse(spec, model.width, model.context)?;
+            if !specs.contains(&spec) {
+                specs.push(spec);
+            }
+        }
         let lengths = self.lengths.lengths(model.context)?;
         let tokenizer = tokenizer(&mut base, corpus)?;
         base.check().map_err(TrainError::from)?;
@@ -150,12 +152,11 @@ impl Comparison<'_> {
             specs,
             seeds: self.seeds,
             lengths,
-            jobs: self.jobs.unwrap_or(cores),
+            jobs: self.jobs.map_or(cores, usize::from),
             folder: self.folder.to_owned(),
         };
-        tokenizer.save(&self.folder.join(TOKENIZER_FILE))?;
         let watch = Watch::new(plan.base.train.steps);
-        let rows = run_plan(&plan, &data, &tokenizer, stop, &|event| watch.see(&event))?;
+        let rows = run_plan(&plan, &data, stop, &|event| watch.see(&event))?;
         let run = description(&plan, corpus, started.elapsed());
         Ok(Compared { title: self.title.clone(), run, plan, rows })
     }
@@ -175,7 +176,8 @@ impl Compared {
 /// What was run, for the page.
 fn description(plan: &Plan, corpus: &Corpus, time: Duration) -> Vec<(String, String)> {
     let (model, train) = (&plan.base.model, &plan.base.train);
-    let command: Vec<String> = std::env::args().skip(1).collect();
+    let command: Vec<String> =
+        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let parameters: usize = layout(model).map(|tensor| tensor.rows * tensor.columns).sum();
     let seen = train.steps as usize * train.batch * train.accumulate * model.context;
     let facts = [

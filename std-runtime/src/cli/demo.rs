@@ -13,7 +13,7 @@ use super::text::{TokenPrinter, bytes, encode};
 use super::{CliError, interrupt};
 use crate::config::preset;
 use crate::engine::{ModelFile, Sampling, generate};
-use crate::export::write_file;
+use crate::export::save;
 use crate::report::Sample;
 
 /// Arguments of `expe demo`.
@@ -63,12 +63,16 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let mut run = RunFolder::open(&compared.plan.run_folder(spec, 0))?;
     run.config.model.position = spec.evaluated;
     let path = folder.join("model.expe");
-    let tensors = run.model.weights.to_tensors();
-    let len = write_file(&run.config.model, &tensors, &run.tokenizer, Numbers::F16, &path)?;
-    let sample = write_sample(&ModelFile::open(&path)?, run.config.model.context)?;
+    let file = run.to_file(&path, Numbers::F16)?;
+    save(&file, &path)?;
+    let sample = write_sample(&file, run.config.model.context)?;
     let files = compared.report(std::slice::from_ref(&sample))?;
     let path = path.display();
-    print(&format!("{}\nmodel: {path} ({}, f16 weights)", places(&files), bytes(len as usize)))?;
+    print(&format!(
+        "{}\nmodel: {path} ({}, f16 weights)",
+        places(&files),
+        bytes(file.bytes().len())
+    ))?;
     print("\nThe core engine goes on from the exported file, past the training length:\n")?;
     for line in format!("{}{}", sample.prompt, sample.text).lines() {
         print(&format!("  | {line}"))?;

@@ -156,7 +156,7 @@ fn measure(
     Ok(rows)
 }
 
-/// The perplexity of a model file on held-out text at 1 and 16 times the training length.
+/// The perplexity of a model file on held-out text at each of `lengths`.
 ///
 /// # Errors
 /// [`CliError`].

@@ -11,8 +11,7 @@ use super::model_arg::RunFolder;
 use super::output::print;
 use super::text::bytes;
 use crate::compare::amend;
-use crate::engine::ModelFile;
-use crate::export::write_file;
+use crate::export::save;
 
 /// Arguments of `expe export`.
 #[derive(Debug, clap::Args)]
@@ -59,16 +58,20 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         NumbersArg::F16 => Numbers::F16,
     };
     let corpus = if args.data.is_given() { Some(args.data.open()?) } else { None };
-    let tensors = folder.model.weights.to_tensors();
-    let len = write_file(&folder.config.model, &tensors, &folder.tokenizer, numbers, &args.out)?;
-    let file = ModelFile::open(&args.out)?;
-    print(&format!("{}: {} ({numbers} weights)", args.out.display(), bytes(len as usize)))?;
-    let Some(corpus) = corpus else {
+    // Whatever can fail does so before a file is written.
+    let file = folder.to_file(&args.out, numbers)?;
+    let measured = match &corpus {
+        None => None,
+        Some(corpus) => {
+            let before = folder.to_file(&args.model, Numbers::F32)?;
+            Some((of_file(&before, corpus, &args.lengths)?, of_file(&file, corpus, &args.lengths)?))
+        }
+    };
+    save(&file, &args.out)?;
+    print(&format!("{}: {} ({numbers} weights)", args.out.display(), bytes(file.bytes().len())))?;
+    let Some((before, after)) = measured else {
         return print("perplexity not measured: name text with --data to compare before and after");
     };
-    let before = folder.to_file(&args.model, Numbers::F32)?;
-    let (before, after) =
-        (of_file(&before, &corpus, &args.lengths)?, of_file(&file, &corpus, &args.lengths)?);
     print(&format!("{:>8} {:>12} {:>12} {:>9}", "length", "f32", numbers.to_string(), "change"))?;
     for (before, after) in before.iter().zip(&after) {
         let change = (after.perplexity / before.perplexity - 1.0) * 100.0;

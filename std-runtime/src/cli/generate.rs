@@ -21,7 +21,7 @@ pub struct Args {
     #[arg(long, default_value_t = 128, value_name = "N")]
     tokens: usize,
     /// 0 always takes the most likely token; 1 samples as the model predicts.
-    #[arg(long, default_value_t = 0.8, value_name = "T")]
+    #[arg(long, default_value_t = 0.8, value_name = "T", allow_negative_numbers = true)]
     temperature: f32,
     /// Choose among the K most likely tokens only; 0 for all.
     #[arg(long, default_value_t = 40, value_name = "K")]
@@ -49,12 +49,12 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let Args { temperature, top_k, seed, .. } = *args;
     let sampling = Sampling { temperature, top_k, seed };
     let mut printer = TokenPrinter::new(model.tokenizer());
-    if !args.ids {
-        print_part(&args.prompt)?;
-    }
+    // Printed with the first token, so that nothing stands in front of an error message.
+    let mut front = if args.ids { String::new() } else { args.prompt.clone() };
     let mut failed = None;
     generate(&model, &prompt, args.tokens, sampling, |token| {
-        let text = if args.ids { format!("{token}\n") } else { printer.push(token) };
+        let token = if args.ids { format!("{token}\n") } else { printer.push(token) };
+        let text = std::mem::take(&mut front) + &token;
         failed = print_part(&text).err();
         failed.is_none() && !stop.load(std::sync::atomic::Ordering::SeqCst)
     })?;
@@ -62,7 +62,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         return Err(error);
     }
     if !args.ids {
-        print(&printer.finish())?;
+        print(&(front + &printer.finish()))?;
     }
     if stop.load(std::sync::atomic::Ordering::SeqCst) {
         return Err(CliError::Interrupted { resume: None });

@@ -9,7 +9,7 @@ use expe_core::position::PositionEncoding;
 use serde::Serialize;
 
 use super::CliError;
-use super::output::{print, write_json};
+use super::output::{is_stdout, print, write_json};
 use super::text::bytes;
 use crate::engine::{EngineError, ModelFile};
 
@@ -64,10 +64,13 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let file = ModelFile::open(&args.file)?;
     let model = file.model()?;
     let report = describe(&model, file.bytes().len(), &args.context)?;
-    match &args.json {
-        Some(path) => write_json(path, &report),
-        None => print(&render(&report)),
+    if let Some(path) = &args.json {
+        write_json(path, &report)?;
+        if is_stdout(path) {
+            return Ok(());
+        }
     }
+    print(&render(&report))
 }
 
 fn describe(model: &Model<'_>, file_bytes: usize, contexts: &[usize]) -> Result<Report, CliError> {

@@ -18,7 +18,7 @@ pub fn catch() -> Result<&'static AtomicBool, CliError> {
             if STOP.swap(true, Ordering::SeqCst) {
                 std::process::exit(super::error::INTERRUPTED.into());
             }
-            eprintln!("\nstopping: saving what is done (press Ctrl-C again to stop at once)");
+            eprintln!("\nstopping (press Ctrl-C again to stop at once)");
         };
         ctrlc::set_handler(handler).is_ok()
     });

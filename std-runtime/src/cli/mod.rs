@@ -1,7 +1,7 @@
 //! The command line: arguments, one file per command, exit codes.
 //!
 //! Exit codes: 0 done, 1 an error (its message is on standard error), 2 wrong usage, 130 interrupted
-//! (what was done is saved).
+//! (what training had done is saved).
 
 mod compare;
 mod data_arg;

@@ -135,9 +135,8 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         config.train.seed = seed;
     }
     let corpus = args.data.open()?;
-    let tokenizer_path = args.out.join(TOKENIZER_FILE);
     let tokenizer = if started {
-        let tokenizer = Tokenizer::load(&tokenizer_path)?;
+        let tokenizer = Tokenizer::load(&args.out.join(TOKENIZER_FILE))?;
         use_vocabulary(&mut config, &tokenizer);
         tokenizer
     } else {
@@ -146,15 +145,11 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     config.check().map_err(TrainError::from)?;
     let data = Dataset::encode(&corpus, &tokenizer)?;
     eprintln!("{} tokens to train on, {} held out", data.train().len(), data.validation().len());
-    if !started {
-        tokenizer.save(&tokenizer_path)?;
-    }
 
     let mut task = Progress::new().task(config.model.position.name(), config.train.steps);
-    let outcome =
-        train::run(&Cpu::default(), &config, &data, &args.out, args.resume, stop, &mut |now| {
-            task.update(now.step, || describe(now));
-        })?;
+    let (device, out) = (Cpu::default(), &args.out);
+    let mut show = |now: &train::Progress| task.update(now.step, || describe(now));
+    let outcome = train::run(&device, &config, &data, out, args.resume, stop, &mut show)?;
     let best = outcome.best.map_or(String::new(), |best| {
         format!("best validation loss {:.4} nats per token at step {}, ", best.loss, best.step)
     });

@@ -10,11 +10,11 @@ use rayon::ThreadPoolBuilder;
 use super::{CompareError, PositionSpec};
 use crate::atomic::write_atomically;
 use crate::config::RunConfig;
-use crate::data::{Dataset, Tokenizer};
+use crate::data::Dataset;
 use crate::device::Cpu;
 use crate::eval::{DfdxScorer, Lengths, perplexity, row};
 use crate::report::{Row, read_json, write_json};
-use crate::train::{self, Ending, Progress, TOKENIZER_FILE};
+use crate::train::{self, Ending, Progress};
 
 /// What to train and to measure.
 #[derive(Debug, Clone)]
@@ -72,7 +72,7 @@ impl Plan {
         let mut cells: Vec<Cell<'_>> = Vec::new();
         for seed in 0..self.seeds {
             for spec in &self.specs {
-                let name = format!("{}-seed{seed}", file_name(&spec.trained_label));
+                let name = cell_name(spec, seed);
                 if let Some(cell) = cells.iter_mut().find(|cell| cell.name == name) {
                     cell.variants.push(spec);
                     continue;
@@ -88,9 +88,16 @@ impl Plan {
 
     /// Where the model of `spec` and `seed` is trained.
     pub fn run_folder(&self, spec: &PositionSpec, seed: u64) -> PathBuf {
-        let name = format!("{}-seed{seed}", file_name(&spec.trained_label));
+        self.cell_folder(&cell_name(spec, seed))
+    }
+
+    fn cell_folder(&self, name: &str) -> PathBuf {
         self.folder.join("runs").join(name)
     }
+}
+
+fn cell_name(spec: &PositionSpec, seed: u64) -> String {
+    format!("{}-seed{seed}", file_name(&spec.trained_label))
 }
 
 /// A label as a file name.
@@ -109,22 +116,24 @@ fn file_name(label: &str) -> String {
 pub fn run(
     plan: &Plan,
     data: &Dataset,
-    tokenizer: &Tokenizer,
     stop: &AtomicBool,
     on_event: &(dyn Fn(Event<'_>) + Sync),
 ) -> Result<Vec<Row>, CompareError> {
     let cells = plan.cells();
     let next = AtomicUsize::new(0);
-    let failed = AtomicBool::new(false);
+    // Set when one model fails, or when everything is asked to stop: the others stop too.
+    let halt = AtomicBool::new(false);
     let results: Mutex<Vec<Result<Vec<Row>, CompareError>>> = Mutex::new(Vec::new());
     let work = || {
-        while !failed.load(Ordering::SeqCst) {
+        while !halt.load(Ordering::SeqCst) {
             let Some(cell) = cells.get(next.fetch_add(1, Ordering::SeqCst)) else { break };
-            let done = run_cell(plan, cell, data, tokenizer, stop, on_event);
-            failed.fetch_or(done.is_err(), Ordering::SeqCst);
+            let done = run_cell(plan, cell, data, stop, &halt, on_event);
+            let failed = done.is_err();
+            // The first failure comes first; what is interrupted by it comes later.
             if let Ok(mut results) = results.lock() {
                 results.push(done);
             }
+            halt.fetch_or(failed, Ordering::SeqCst);
         }
     };
     let jobs = plan.jobs.clamp(1, cells.len().max(1));
@@ -150,21 +159,21 @@ fn run_cell(
     plan: &Plan,
     cell: &Cell<'_>,
     data: &Dataset,
-    tokenizer: &Tokenizer,
     stop: &AtomicBool,
+    halt: &AtomicBool,
     on_event: &(dyn Fn(Event<'_>) + Sync),
 ) -> Result<Vec<Row>, CompareError> {
     let Cell { name, config, variants } = cell;
-    let folder = plan.folder.join("runs").join(name);
+    let folder = plan.cell_folder(name);
     let device = Cpu::default();
     let train_error = |source| CompareError::Train { cell: name.clone(), source: Box::new(source) };
     let eval_error = |source| CompareError::Eval { cell: name.clone(), source: Box::new(source) };
-    fs::create_dir_all(&folder)?;
-    tokenizer.save(&folder.join(TOKENIZER_FILE))?;
-    let outcome = train::run(&device, config, data, &folder, true, stop, &mut |progress| {
+    let mut show = |progress: &Progress| {
+        halt.fetch_or(stop.load(Ordering::SeqCst), Ordering::SeqCst);
         on_event(Event::Trained { cell: name, progress });
-    })
-    .map_err(train_error)?;
+    };
+    let outcome =
+        train::run(&device, config, data, &folder, true, halt, &mut show).map_err(train_error)?;
     if outcome.ending == Ending::Interrupted {
         return Err(CompareError::Interrupted);
     }
@@ -178,7 +187,7 @@ fn run_cell(
         let scorer = DfdxScorer::new(&model, &spec.evaluated);
         let mut measured = Vec::new();
         for factor in plan.lengths.factors() {
-            if stop.load(Ordering::SeqCst) {
+            if stop.load(Ordering::SeqCst) || halt.load(Ordering::SeqCst) {
                 return Err(CompareError::Interrupted);
             }
             let row = match kept.iter().find(|row| row.factor == *factor as f64) {
@@ -205,6 +214,7 @@ fn read_rows(path: &Path) -> Result<Vec<Row>, CompareError> {
         Ok(text) => {
             read_json(&text).map_err(|source| CompareError::Rows { path: path.to_owned(), source })
         }
-        Err(_) => Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
     }
 }

@@ -4,7 +4,6 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `tokenizer.json` | the tokenizer that all models share |
 //! | `runs/NAME-seedN/` | the run folder of one model, see [`train`](crate::train) |
 //! | `runs/NAME-seedN/rows-….json` | what was measured of it |
 //!

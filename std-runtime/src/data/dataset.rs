@@ -6,8 +6,9 @@ use super::split::Part;
 use super::{Corpus, DataError, Tokenizer};
 
 /// The tokens of a corpus: one stream to train on, one that training never sees.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Dataset {
+    tokenizer: Tokenizer,
     train: Vec<u32>,
     validation: Vec<u32>,
 }
@@ -30,9 +31,15 @@ impl Dataset {
     /// ```
     pub fn encode(corpus: &Corpus, tokenizer: &Tokenizer) -> Result<Self, DataError> {
         Ok(Self {
+            tokenizer: tokenizer.clone(),
             train: stream(corpus, &corpus.split().train, tokenizer)?,
             validation: stream(corpus, &corpus.split().validation, tokenizer)?,
         })
+    }
+
+    /// The tokenizer that made the tokens.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
     }
 
     /// Tokens to train on.

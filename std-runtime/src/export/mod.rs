@@ -11,6 +11,7 @@ use expe_core::model::Config;
 
 use crate::atomic::write_atomically;
 use crate::data::Tokenizer;
+use crate::engine::ModelFile;
 use crate::model::Tensors;
 
 /// Why a model cannot be exported.
@@ -70,20 +71,10 @@ pub fn write(
     Ok(writer.file_len())
 }
 
-/// Write the `.expe` file at `path`, whole or not at all; gives its length in bytes.
+/// Put a finished `.expe` file at `path`, whole or not at all.
 ///
 /// # Errors
-/// As [`write()`].
-pub fn write_file(
-    config: &Config,
-    tensors: &Tensors,
-    tokenizer: &Tokenizer,
-    numbers: Numbers,
-    path: &Path,
-) -> Result<u64, ExportError> {
-    // Whatever is wrong with the model shows before a file is touched.
-    let mut bytes = Vec::new();
-    let len = write(config, tensors, tokenizer, numbers, &mut bytes)?;
-    write_atomically(path, |file| file.write_all(&bytes))?;
-    Ok(len)
+/// [`ExportError::Write`].
+pub fn save(file: &ModelFile, path: &Path) -> Result<(), ExportError> {
+    Ok(write_atomically(path, |to| to.write_all(file.bytes()))?)
 }

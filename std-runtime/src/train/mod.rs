@@ -8,7 +8,7 @@
 //! | `model.safetensors` | the parameters with the lowest validation loss so far |
 //! | `trainer.safetensors` | everything needed to go on: latest and best parameters, moments, step |
 //! | `metrics.csv` | one line per step |
-//! | `tokenizer.json` | the tokenizer, put there by whoever made the tokens |
+//! | `tokenizer.json` | the tokenizer, written before the first step |
 //!
 //! `trainer.safetensors` is complete in itself and is replaced in one rename; `model.safetensors`
 //! follows from it. Training that is killed between the two is put right on resuming. The windows

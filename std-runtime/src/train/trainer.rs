@@ -81,6 +81,7 @@ pub fn run<D: Backend>(
     };
     if !has_checkpoint {
         write(folder, CONFIG_FILE, config.to_toml()?.as_bytes())?;
+        data.tokenizer().save(&folder.join(TOKENIZER_FILE))?;
     }
     let outcome = trainer.train(stop, progress);
     drop(lock);
