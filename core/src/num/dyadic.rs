@@ -65,6 +65,40 @@ impl Dyadic {
         Some(if self.mantissa < 0 { rounded.wrapping_neg() } else { rounded })
     }
 
+    /// The value rounded to a multiple of `2^exponent`, ties up; returns the multiple, saturated to
+    /// `i64`.
+    ///
+    /// ```
+    /// use expe_core::num::Dyadic;
+    /// assert_eq!(Dyadic { mantissa: 5, exponent: -1 }.round_half_up(0), 3);
+    /// assert_eq!(Dyadic { mantissa: -5, exponent: -1 }.round_half_up(0), -2);
+    /// ```
+    pub const fn round_half_up(self, exponent: i32) -> i64 {
+        let Self { mantissa, .. } = self;
+        match exponent.saturating_sub(self.exponent) {
+            drop @ 1..=63 => {
+                let floor = mantissa >> (drop - 1);
+                (floor >> 1) + (floor & 1)
+            }
+            // Less than half a multiple either way.
+            64.. => 0,
+            0 => mantissa,
+            raise => {
+                let raise = raise.unsigned_abs();
+                let room = if mantissa < 0 { !mantissa } else { mantissa }.leading_zeros();
+                if mantissa == 0 {
+                    0
+                } else if raise < room {
+                    mantissa << raise
+                } else if mantissa < 0 {
+                    i64::MIN
+                } else {
+                    i64::MAX
+                }
+            }
+        }
+    }
+
     /// The value rounded to `digits` significant binary digits and to a multiple of `2^quantum`,
     /// ties to even: the rounding of a binary floating-point format.
     pub const fn round_float(self, digits: u32, quantum: i32) -> Self {
@@ -95,6 +129,22 @@ mod tests {
                 Some(rounded),
                 "{mantissa}/2"
             );
+        }
+    }
+
+    #[test]
+    fn rounds_ties_up_and_saturates() {
+        for mantissa in [i64::MIN, i64::MIN + 1, -7, -6, -1, 0, 1, 2, 3, 1 << 40, i64::MAX] {
+            for drop in -70..=70i32 {
+                let exact = if drop > 0 {
+                    (i128::from(mantissa) + (1i128 << (drop - 1))) >> drop
+                } else {
+                    i128::from(mantissa).saturating_mul(1i128.checked_shl(-drop as u32).unwrap())
+                };
+                let expected = exact.clamp(i64::MIN.into(), i64::MAX.into());
+                let rounded = Dyadic { mantissa, exponent: 3 }.round_half_up(3 + drop);
+                assert_eq!(i128::from(rounded), expected, "{mantissa} / 2^{drop}");
+            }
         }
     }
 

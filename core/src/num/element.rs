@@ -47,29 +47,45 @@ pub trait Element: Copy + PartialEq + core::fmt::Debug {
     fn to_f32(self) -> f32;
 }
 
+// The layout of f32. Conversions are made of bits: a comparison of floats would already be a call
+// into a soft-float library on chips without a floating-point unit.
+const DIGITS: u32 = 24;
+const QUANTUM: i32 = -149;
+const SIGN: u32 = 1 << 31;
+const FRACTION: u32 = 0x007f_ffff;
+
 impl Element for f32 {
     const ZERO: Self = 0.0;
-    const FORMAT: Format = Format::Float { digits: 24, quantum: -149, top: 104 };
+    const FORMAT: Format = Format::Float { digits: DIGITS, quantum: QUANTUM, top: 104 };
 
     fn from_dyadic(value: Dyadic) -> Option<Self> {
-        let rounded = value.round_float(24, -149);
-        // At most 24 significant digits are left, so both conversions are exact; only the range
-        // can be exceeded, and then the scaling says so.
-        let reduced = rounded.reduced();
-        let scaled = libm::scalbnf(reduced.mantissa as f32, reduced.exponent);
-        scaled.is_finite().then_some(scaled)
+        let Dyadic { mantissa, exponent } = value.round_float(DIGITS, QUANTUM).reduced();
+        let magnitude = mantissa.unsigned_abs();
+        let sign = if mantissa < 0 { SIGN } else { 0 };
+        let Some(top) = magnitude.checked_ilog2() else { return Some(Self::ZERO) };
+        // At most 24 significant digits are left: 1.fraction · 2^(top + exponent).
+        let biased = exponent.saturating_add_unsigned(top).saturating_add(127);
+        let bits = if biased > 254 {
+            return None;
+        } else if biased > 0 {
+            let significand = magnitude.checked_shl(23u32.checked_sub(top)?)? as u32;
+            ((biased as u32) << 23) | (significand & FRACTION)
+        } else {
+            magnitude.checked_shl(exponent.checked_sub(QUANTUM)?.try_into().ok()?)? as u32
+        };
+        Some(Self::from_bits(sign | bits))
     }
 
     fn to_dyadic(self) -> Option<Dyadic> {
-        if !self.is_finite() {
-            return None;
-        }
         let bits = self.to_bits();
         let biased = ((bits >> 23) & 0xff) as i32;
-        let fraction = i64::from(bits & 0x007f_ffff);
-        let (magnitude, exponent) =
-            if biased == 0 { (fraction, -149) } else { (fraction | 0x0080_0000, biased - 150) };
-        let mantissa = if self.is_sign_negative() { -magnitude } else { magnitude };
+        let fraction = i64::from(bits & FRACTION);
+        let (magnitude, exponent) = match biased {
+            0 => (fraction, QUANTUM),
+            255 => return None,
+            _ => (fraction | 0x0080_0000, biased - 150),
+        };
+        let mantissa = if bits & SIGN == 0 { magnitude } else { -magnitude };
         Some(Dyadic { mantissa, exponent })
     }
 
@@ -103,8 +119,20 @@ mod tests {
             let exact = value.to_dyadic().unwrap();
             assert_eq!(f32::from_dyadic(exact), Some(value));
         }
+        let mut bits = 1u32;
+        for _ in 0..100_000 {
+            bits = bits.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let value = f32::from_bits(bits);
+            assert_eq!(value.to_dyadic().is_some(), value.is_finite());
+            if let Some(exact) = value.to_dyadic() {
+                assert_eq!(exact.mantissa as f64 * 2f64.powi(exact.exponent), f64::from(value));
+                assert_eq!(f32::from_dyadic(exact), Some(value));
+            }
+        }
         assert_eq!(f32::NAN.to_dyadic(), None);
         assert_eq!(f32::INFINITY.to_dyadic(), None);
+        let halves = Dyadic { mantissa: -3, exponent: -151 };
+        assert_eq!(f32::from_dyadic(halves), Some(-f32::from_bits(1)));
         assert_eq!(f32::from_dyadic(Dyadic { mantissa: 1, exponent: 128 }), None);
         // (2^25 − 1)·2^103 rounds up to 2^128.
         assert_eq!(f32::from_dyadic(Dyadic { mantissa: (1 << 25) - 1, exponent: 103 }), None);

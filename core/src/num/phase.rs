@@ -21,9 +21,9 @@ impl Turn {
         Self(self.0.wrapping_mul(n as u64))
     }
 
-    /// The angle times `factor`, for `0 ≤ factor ≤ 1`, rounded down.
-    pub fn scaled(self, factor: f64) -> Self {
-        if factor >= 1.0 { self } else { Self(multiply_high(self.0, (factor * UNIT) as u64)) }
+    /// The angle times `fraction / 2^64`, rounded down.
+    pub const fn times(self, fraction: u64) -> Self {
+        Self(multiply_high(self.0, fraction))
     }
 
     /// Full turns as a float.
@@ -31,30 +31,67 @@ impl Turn {
         self.0 as f64 / UNIT
     }
 
-    /// `(sin, cos)` of the angle, each within `2^-23`.
+    /// `(sin, cos)` of the angle in multiples of `2^-30`, each within 2.2 of them.
     ///
-    /// ```
-    /// use expe_core::num::Turn;
-    /// let (sin, cos) = Turn::from_radians(0.5).at(1_000_000).sin_cos();
-    /// assert!((f64::from(sin) - (500_000.0f64).sin()).abs() < 1.0 / 8_388_608.0);
-    /// assert!((f64::from(cos) - (500_000.0f64).cos()).abs() < 1.0 / 8_388_608.0);
-    /// ```
-    pub fn sin_cos(self) -> (f32, f32) {
+    /// Integers only: the angle is reduced to `t` eighths of a turn, `|t| ≤ 1`, where the Taylor
+    /// series of `sin(t·π/4)` to `t^11` and of `cos(t·π/4)` to `t^12` are off by less than `2^-33`
+    /// (the first term left out). What remains is rounding; the test adds it up.
+    pub fn sin_cos_fixed(self) -> (i32, i32) {
         const EIGHTH: u64 = 1 << 61;
-        const RADIANS: f32 = (core::f64::consts::TAU / UNIT) as f32;
         // The nearest quarter turn, and what is left: at most an eighth of a turn either way.
         let shifted = self.0.wrapping_add(EIGHTH);
-        let quarter = shifted >> 62;
         let rest = (shifted & (u64::MAX >> 2)) as i64 - EIGHTH as i64;
-        let angle = rest as f32 * RADIANS;
-        let (sin, cos) = (libm::sinf(angle), libm::cosf(angle));
-        match quarter {
+        // t and t² in multiples of 2^-31.
+        let t = shift_rounded(rest, 30);
+        let square = shift_rounded(t * t, 31);
+        // Horner's rule in multiples of 2^-32, below 0.79 · 2^32: the products stay within i64.
+        let horner = |sum, term: &i64| *term - shift_rounded(sum * square, 31);
+        let odd = SINE.iter().rev().fold(0, horner);
+        let even = COSINE.iter().rev().fold(0, horner);
+        let sin = shift_rounded(odd * t, 33) as i32;
+        let cos = (1 << 30) - shift_rounded(even * square, 33) as i32;
+        match shifted >> 62 {
             0 => (sin, cos),
             1 => (cos, -sin),
             2 => (-sin, -cos),
             _ => (-cos, sin),
         }
     }
+
+    /// `(sin, cos)` of the angle, each within `2^-24`: the integers of
+    /// [`sin_cos_fixed`](Self::sin_cos_fixed), rounded once more.
+    ///
+    /// ```
+    /// use expe_core::num::Turn;
+    /// let (sin, cos) = Turn::from_radians(0.5).at(1_000_000).sin_cos();
+    /// assert!((f64::from(sin) - (500_000.0f64).sin()).abs() < 1.0 / 16_777_216.0);
+    /// assert!((f64::from(cos) - (500_000.0f64).cos()).abs() < 1.0 / 16_777_216.0);
+    /// ```
+    pub fn sin_cos(self) -> (f32, f32) {
+        const STEP: f32 = 1.0 / (1 << 30) as f32;
+        let (sin, cos) = self.sin_cos_fixed();
+        (sin as f32 * STEP, cos as f32 * STEP)
+    }
+}
+
+/// `(π/4)^k / k!` for `k = 1, 3, …, 11`, in multiples of `2^-32`: the sine without its signs.
+const SINE: [i64; 6] = [term(1), term(3), term(5), term(7), term(9), term(11)];
+/// The same for `k = 2, 4, …, 12`: one minus the cosine.
+const COSINE: [i64; 6] = [term(2), term(4), term(6), term(8), term(10), term(12)];
+
+const fn term(k: u32) -> i64 {
+    let mut value = (1u64 << 32) as f64;
+    let mut factor = 1;
+    while factor <= k {
+        value *= core::f64::consts::FRAC_PI_4 / factor as f64;
+        factor += 1;
+    }
+    (value + 0.5) as i64
+}
+
+/// `value / 2^by`, rounded to the nearest integer, ties up; for `1 ≤ by` and `|value| < 2^63 − 2^(by − 1)`.
+const fn shift_rounded(value: i64, by: u32) -> i64 {
+    (value + (1 << (by - 1))) >> by
 }
 
 const fn multiply_high(a: u64, b: u64) -> u64 {
@@ -66,46 +103,68 @@ const fn multiply_high(a: u64, b: u64) -> u64 {
 ///
 /// Each is the last one times a fixed ratio, in 64-bit integers: the relative error of the `i`-th is
 /// below `(i + 1) · 2^-52`, and `i + 1` times `2^-64` turns for what is cut off.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frequencies {
-    next: Turn,
-    ratio: f64,
-    left: usize,
+    /// In multiples of `2^-64`.
+    ratio: u64,
+    count: usize,
 }
 
 impl Frequencies {
-    /// The `width / 2` frequencies of `base`, highest first.
+    /// The `width / 2` frequencies of `base > 1`.
     pub fn new(base: f64, width: usize) -> Self {
         let ratio = libm::pow(base, -2.0 / width.max(1) as f64);
-        Self { next: Turn::from_radians(1.0), ratio, left: width / 2 }
+        Self { ratio: (ratio * UNIT) as u64, count: width / 2 }
     }
-}
 
-impl Iterator for Frequencies {
-    type Item = Turn;
-
-    fn next(&mut self) -> Option<Turn> {
-        self.left = self.left.checked_sub(1)?;
-        let turn = self.next;
-        self.next = turn.scaled(self.ratio);
-        Some(turn)
+    /// The frequencies, highest first, by integer arithmetic.
+    pub fn iter(self) -> impl Iterator<Item = Turn> {
+        let first = Turn::from_radians(1.0);
+        core::iter::successors(Some(first), move |turn| Some(turn.times(self.ratio)))
+            .take(self.count)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::vec::Vec;
+
+    /// What rounding can add up to, in multiples of 2^-30. Sine: the result (1/2), five steps of
+    /// Horner's rule and six coefficients (1/8 each), t (π/16), t² (at most 1/25, the slope of the
+    /// series in it being below 1/12), the series (2^-7). Cosine has less of everything.
+    const ROUNDING: f64 = 0.5 + 11.0 / 8.0 + core::f64::consts::PI / 16.0 + 0.04 + 0.008;
 
     #[test]
     fn sin_cos_meets_its_bound_all_around() {
-        for step in 0..100_000u64 {
-            let turn = Turn(step.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-            let (sin, cos) = turn.sin_cos();
+        let scattered = (0..200_000u64).map(|step| step.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        // The seams between the eighths, where the series is worst and the quarter changes.
+        let seams = (0..8u64).flat_map(|e| (0..64).map(move |d| (e << 61).wrapping_add(d << 28)));
+        let below = (0..8u64).flat_map(|e| (1..64).map(move |d| (e << 61).wrapping_sub(d)));
+        let mut worst = 0f64;
+        for turn in scattered.chain(seams).chain(below).map(Turn) {
             let angle = turn.turns() * core::f64::consts::TAU;
-            // 2^-23: half an ulp of the reduced angle (2^-25 relative), of RADIANS, and of the result.
-            assert!((f64::from(sin) - angle.sin()).abs() <= 1.2e-7, "sin at {turn:?}");
-            assert!((f64::from(cos) - angle.cos()).abs() <= 1.2e-7, "cos at {turn:?}");
+            let (sin, cos) = turn.sin_cos_fixed();
+            for (fixed, exact) in [(sin, angle.sin()), (cos, angle.cos())] {
+                assert!(fixed.abs() <= 1 << 30, "{fixed} at {turn:?}");
+                worst = worst.max((f64::from(fixed) - exact * 2f64.powi(30)).abs());
+            }
+            let (s, c) = turn.sin_cos();
+            // Half an ulp of f32 below 1 is 2^-25.
+            let bound = 2f64.powi(-25) + ROUNDING * 2f64.powi(-30);
+            assert!(bound < 2f64.powi(-24));
+            assert!((f64::from(s) - angle.sin()).abs() <= bound, "sin at {turn:?}");
+            assert!((f64::from(c) - angle.cos()).abs() <= bound, "cos at {turn:?}");
+        }
+        // The f64 reference is itself off by some 2^-50.
+        assert!(worst < ROUNDING, "{worst}");
+    }
+
+    #[test]
+    fn quarters_of_a_turn_are_exact() {
+        let one = 1 << 30;
+        let corners = [(0, one), (one, 0), (0, -one), (-one, 0)];
+        for (quarter, expected) in (0u64..).zip(corners) {
+            assert_eq!(Turn(quarter << 62).sin_cos_fixed(), expected);
         }
     }
 
@@ -113,7 +172,7 @@ mod tests {
     fn phase_stays_exact_at_long_positions() {
         // Reference: the product reduced in integers, 1 rad = 2^64/2π units; n·2^-65 turns allowed,
         // plus the f64 rounding of the frequency (2^-53 relative).
-        for (i, turn) in Frequencies::new(10_000.0, 64).enumerate() {
+        for (i, turn) in Frequencies::new(10_000.0, 64).iter().enumerate() {
             let frequency = 10_000f64.powf(-(i as f64) / 32.0);
             for n in [1u32, 1_000, 65_536, 1 << 24] {
                 let reference = (frequency / core::f64::consts::TAU * f64::from(n)).fract();
@@ -127,7 +186,7 @@ mod tests {
 
     #[test]
     fn yields_half_the_width() {
-        assert_eq!(Frequencies::new(10_000.0, 7).collect::<Vec<_>>().len(), 3);
-        assert_eq!(Frequencies::new(10_000.0, 0).count(), 0);
+        assert_eq!(Frequencies::new(10_000.0, 7).iter().count(), 3);
+        assert_eq!(Frequencies::new(10_000.0, 0).iter().count(), 0);
     }
 }

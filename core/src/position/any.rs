@@ -1,6 +1,6 @@
 use super::{
     Alibi, Columns, Expe, Exqpe, Learned, NoPosition, PositionConfig, PositionEncoding,
-    PositionError, Rope, Sinusoidal,
+    PositionError, Progression, Rope, Sinusoidal,
 };
 
 /// What an encoding needs to know of the model.
@@ -111,16 +111,24 @@ impl PositionEncoding for Position<'_> {
         self.encoding().embed(n, row)
     }
 
+    fn embed_fixed(&self, n: u32, exponent: i32, row: &mut [i32]) -> Result<(), PositionError> {
+        self.encoding().embed_fixed(n, exponent, row)
+    }
+
     fn columns(&self) -> Columns {
         self.encoding().columns()
     }
 
-    fn query_values(&self, n: u32, values: &mut [f32]) -> Result<(), PositionError> {
-        self.encoding().query_values(n, values)
+    fn progression(&self, digit: usize) -> Progression {
+        self.encoding().progression(digit)
     }
 
-    fn key_values(&self, n: u32, values: &mut [f32]) -> Result<(), PositionError> {
-        self.encoding().key_values(n, values)
+    fn key_digits(&self, n: u32, digits: &mut [u32]) -> Result<(), PositionError> {
+        self.encoding().key_digits(n, digits)
+    }
+
+    fn query_digits(&self, n: u32, digits: &mut [u32]) -> Result<(), PositionError> {
+        self.encoding().query_digits(n, digits)
     }
 
     fn rotates(&self) -> bool {
@@ -129,6 +137,10 @@ impl PositionEncoding for Position<'_> {
 
     fn rotation(&self, n: u32, table: &mut [f32]) -> Result<(), PositionError> {
         self.encoding().rotation(n, table)
+    }
+
+    fn rotation_fixed(&self, n: u32, table: &mut [i32]) -> Result<(), PositionError> {
+        self.encoding().rotation_fixed(n, table)
     }
 
     fn slope(&self, head: usize) -> f32 {

@@ -1,4 +1,4 @@
-use super::{Beyond, Columns, Grid, PositionEncoding, PositionError};
+use super::{Beyond, Columns, Grid, PositionEncoding, PositionError, Progression};
 use crate::num::Element;
 
 /// ExPE: the first `l` columns of the query and key inputs hold `p_n = S + θ·n` (arXiv 2509.19569).
@@ -62,12 +62,10 @@ impl<T: Element> Expe<T> {
     /// # Errors
     /// [`PositionError::BeyondLength`], unless saturation was asked for.
     pub fn encode(&self, n: u32) -> Result<T, PositionError> {
-        let length = self.grid.length();
-        let n = match self.beyond {
-            Beyond::Refuse => n,
-            Beyond::Saturate => n.min(length.saturating_sub(1)),
-        };
-        self.grid.encode(n).ok_or(PositionError::BeyondLength { position: n, length })
+        let mut value = [T::ZERO];
+        self.key_values(n, &mut value)?;
+        let [value] = value;
+        Ok(value)
     }
 
     /// The position whose code is `code`, by integer arithmetic; `None` when it is no code.
@@ -88,17 +86,21 @@ impl<T: Element> PositionEncoding<T> for Expe<T> {
         Columns { width: self.width, digits: 1 }
     }
 
-    fn query_values(&self, n: u32, values: &mut [T]) -> Result<(), PositionError> {
-        self.key_values(n.min(self.query_cap), values)
+    fn progression(&self, digit: usize) -> Progression {
+        if digit == 0 { self.grid.progression() } else { Progression::default() }
     }
 
-    fn key_values(&self, n: u32, values: &mut [T]) -> Result<(), PositionError> {
-        let found = values.len();
-        let [value] = values else {
+    fn key_digits(&self, n: u32, digits: &mut [u32]) -> Result<(), PositionError> {
+        let found = digits.len();
+        let [digit] = digits else {
             return Err(PositionError::Width { expected: 1, found });
         };
-        *value = self.encode(n)?;
+        *digit = self.beyond.limit(n, self.grid.length())?;
         Ok(())
+    }
+
+    fn query_digits(&self, n: u32, digits: &mut [u32]) -> Result<(), PositionError> {
+        self.key_digits(n.min(self.query_cap), digits)
     }
 }
 
@@ -114,6 +116,12 @@ mod tests {
         assert_eq!(value, [1.25]);
         expe.key_values(1_000, &mut value).unwrap();
         assert_eq!(value, [125.0]);
+        let mut digit = [0];
+        expe.query_digits(1_000, &mut digit).unwrap();
+        assert_eq!(digit, [10]);
+        expe.key_digits(1_000, &mut digit).unwrap();
+        assert_eq!(digit, [1_000]);
+        assert_eq!(expe.progression(1), Progression::default());
     }
 
     #[test]
@@ -126,6 +134,9 @@ mod tests {
         );
         let saturating = expe.with_beyond(Beyond::Saturate);
         assert_eq!(saturating.encode(u32::MAX), expe.encode(length - 1));
+        let mut digit = [0];
+        saturating.key_digits(u32::MAX, &mut digit).unwrap();
+        assert_eq!(digit, [length - 1]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use super::{Beyond, Columns, Grid, PositionEncoding, PositionError};
+use super::{Beyond, Columns, Grid, PositionEncoding, PositionError, Progression};
 use crate::num::{Dyadic, Element};
 
 /// The most digits an [`Exqpe`] can have.
@@ -133,23 +133,7 @@ impl<T: Element> Exqpe<T> {
     /// [`PositionError::BeyondLength`] unless saturation was asked for, [`PositionError::Width`] for
     /// another number of places.
     pub fn encode(&self, n: u32, codes: &mut [T]) -> Result<(), PositionError> {
-        if codes.len() != self.count {
-            return Err(PositionError::Width { expected: self.count, found: codes.len() });
-        }
-        let beyond = PositionError::BeyondLength { position: n, length: self.length };
-        let mut rest = match self.beyond {
-            Beyond::Refuse if n >= self.length => return Err(beyond),
-            Beyond::Refuse => n,
-            Beyond::Saturate => n.min(self.length.saturating_sub(1)),
-        };
-        let mut left = self.count;
-        for (code, grid) in codes.iter_mut().zip(self.digits.iter().flatten()) {
-            left = left.saturating_sub(1);
-            let digit = if left == 0 { rest } else { rest.checked_rem(self.base).unwrap_or(0) };
-            rest = rest.checked_div(self.base).unwrap_or(0);
-            *code = grid.encode(digit).ok_or(beyond)?;
-        }
-        Ok(())
+        self.key_values(n, codes)
     }
 
     /// The position whose codes these are, lowest digit first; `None` when there is none.
@@ -185,12 +169,30 @@ impl<T: Element> PositionEncoding<T> for Exqpe<T> {
         Columns { width: self.width, digits: self.count }
     }
 
-    fn query_values(&self, n: u32, values: &mut [T]) -> Result<(), PositionError> {
-        self.encode(n.min(self.query_cap), values)
+    fn progression(&self, digit: usize) -> Progression {
+        match self.digits.get(digit) {
+            Some(Some(grid)) => grid.progression(),
+            _ => Progression::default(),
+        }
     }
 
-    fn key_values(&self, n: u32, values: &mut [T]) -> Result<(), PositionError> {
-        self.encode(n, values)
+    fn key_digits(&self, n: u32, digits: &mut [u32]) -> Result<(), PositionError> {
+        if digits.len() != self.count {
+            return Err(PositionError::Width { expected: self.count, found: digits.len() });
+        }
+        let mut rest = self.beyond.limit(n, self.length)?;
+        if let Some((top, lower)) = digits.split_last_mut() {
+            for digit in lower {
+                *digit = rest.checked_rem(self.base).unwrap_or(0);
+                rest = rest.checked_div(self.base).unwrap_or(0);
+            }
+            *top = rest;
+        }
+        Ok(())
+    }
+
+    fn query_digits(&self, n: u32, digits: &mut [u32]) -> Result<(), PositionError> {
+        self.key_digits(n.min(self.query_cap), digits)
     }
 }
 
@@ -254,6 +256,23 @@ mod tests {
             exqpe.encode(n, &mut code).unwrap();
             assert_eq!(Ok(code[0]), expe.encode(n));
         }
+    }
+
+    #[test]
+    fn digits_carry_their_weights() {
+        let exqpe = Exqpe::<f32>::new(4.0, 0.5, 6, 10, 3, Growth::Weighted).unwrap();
+        let mut digits = [0; 3];
+        exqpe.key_digits(98_765, &mut digits).unwrap();
+        assert_eq!(digits, [5, 6, 987]);
+        exqpe.with_query_cap(42).query_digits(98_765, &mut digits).unwrap();
+        assert_eq!(digits, [2, 4, 0]);
+        for (digit, step) in [1, 10, 100].into_iter().enumerate() {
+            let Progression { start, step: found } = exqpe.progression(digit);
+            assert_eq!(start.reduced(), Dyadic { mantissa: 1, exponent: 2 });
+            assert_eq!(found.reduced(), Dyadic { mantissa: step, exponent: -1 }.reduced());
+        }
+        assert_eq!(exqpe.progression(3), Progression::default());
+        assert!(exqpe.key_digits(0, &mut [0; 2]).is_err());
     }
 
     #[test]

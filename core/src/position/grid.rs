@@ -1,6 +1,6 @@
 use core::marker::PhantomData;
 
-use super::PositionError;
+use super::{PositionError, Progression};
 use crate::num::{Dyadic, Element, Format};
 
 /// What an encoding does with a position past its collision-free length.
@@ -14,6 +14,17 @@ pub enum Beyond {
     Refuse,
     /// Give it the last code; positions past the last one then share it.
     Saturate,
+}
+
+impl Beyond {
+    /// The position whose code `n` gets among `length ≥ 1` different ones.
+    pub(super) fn limit(self, n: u32, length: u32) -> Result<u32, PositionError> {
+        match self {
+            Self::Refuse if n < length => Ok(n),
+            Self::Refuse => Err(PositionError::BeyondLength { position: n, length }),
+            Self::Saturate => Ok(n.min(length.saturating_sub(1))),
+        }
+    }
 }
 
 /// The arithmetic progression `S + θ·n` in the format `T`, computed in integers and rounded once.
@@ -136,8 +147,16 @@ impl<T: Element> Grid<T> {
         if n >= self.length {
             return None;
         }
-        let mantissa = self.step.checked_mul(i64::from(n))?.checked_add(self.start)?;
-        Some(Dyadic { mantissa, exponent: self.exponent })
+        self.progression().value(n)
+    }
+
+    /// `S` and `θ` as exact numbers of one exponent.
+    pub const fn progression(&self) -> Progression {
+        let exponent = self.exponent;
+        Progression {
+            start: Dyadic { mantissa: self.start, exponent },
+            step: Dyadic { mantissa: self.step, exponent },
+        }
     }
 
     /// The code of position `n`: `S + θ·n` rounded once; `None` for `n ≥ length`.

@@ -1,4 +1,4 @@
-use super::{PositionEncoding, PositionError};
+use super::{PositionEncoding, PositionError, add_fixed};
 use crate::num::Element;
 
 /// Learned absolute positions: row `n` of a trained table is added to the token embedding.
@@ -35,6 +35,17 @@ impl<'a> Learned<'a> {
         let rows = self.table.len().checked_div(self.width).unwrap_or(0);
         u32::try_from(rows).unwrap_or(u32::MAX)
     }
+
+    /// The vector of position `n`, for a row of `found` elements.
+    fn vector(&self, n: u32, found: usize) -> Result<&'a [f32], PositionError> {
+        if found != self.width {
+            return Err(PositionError::Width { expected: self.width, found });
+        }
+        (n as usize)
+            .checked_mul(self.width)
+            .and_then(|start| self.table.get(start..start.checked_add(self.width)?))
+            .ok_or(PositionError::BeyondLength { position: n, length: self.rows() })
+    }
 }
 
 impl<T: Element> PositionEncoding<T> for Learned<'_> {
@@ -43,16 +54,46 @@ impl<T: Element> PositionEncoding<T> for Learned<'_> {
     }
 
     fn embed(&self, n: u32, row: &mut [T]) -> Result<(), PositionError> {
-        if row.len() != self.width {
-            return Err(PositionError::Width { expected: self.width, found: row.len() });
-        }
-        let learned = (n as usize)
-            .checked_mul(self.width)
-            .and_then(|start| self.table.get(start..start.checked_add(self.width)?))
-            .ok_or(PositionError::BeyondLength { position: n, length: self.rows() })?;
-        for (x, p) in row.iter_mut().zip(learned) {
+        for (p, x) in self.vector(n, row.len())?.iter().zip(row) {
             *x = T::from_f32(x.to_f32() + p);
         }
         Ok(())
+    }
+
+    /// The table's bits are read as integers.
+    ///
+    /// # Errors
+    /// As [`embed`](PositionEncoding::embed), and [`PositionError::Parameter`] for an element of the
+    /// table that is no number; elements before it are already changed.
+    fn embed_fixed(&self, n: u32, exponent: i32, row: &mut [i32]) -> Result<(), PositionError> {
+        for (p, x) in self.vector(n, row.len())?.iter().zip(row) {
+            let (name, range) = ("position table", "below 2^128");
+            let code = p.to_dyadic().ok_or(PositionError::Parameter { name, range, value: *p })?;
+            *x = add_fixed((*x).into(), code, exponent);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_round_ties_up_and_saturate() {
+        let table = [0.5, -0.5, 0.25, 1e30, -1e30, f32::NAN];
+        let learned = Learned::new(&table, 3).unwrap();
+        let mut row = [1, 1, i32::MAX];
+        PositionEncoding::<f32>::embed_fixed(&learned, 0, 0, &mut row).unwrap();
+        assert_eq!(row, [2, 1, i32::MAX]);
+        PositionEncoding::<f32>::embed_fixed(&learned, 0, -2, &mut row).unwrap();
+        assert_eq!(row, [4, -1, i32::MAX]);
+        let refused = PositionEncoding::<f32>::embed_fixed(&learned, 1, 0, &mut row);
+        assert!(matches!(refused, Err(PositionError::Parameter { value, .. }) if value.is_nan()));
+        assert_eq!(row, [i32::MAX, i32::MIN, i32::MAX]);
+        assert_eq!(
+            PositionEncoding::<f32>::embed_fixed(&learned, 2, 0, &mut row),
+            Err(PositionError::BeyondLength { position: 2, length: 2 })
+        );
     }
 }

@@ -6,10 +6,13 @@
 //!
 //! | site | encodings | methods |
 //! |---|---|---|
-//! | token embedding | [`Sinusoidal`], [`Learned`] | [`embed`](PositionEncoding::embed) |
-//! | query/key input | [`Expe`], [`Exqpe`] | [`columns`](PositionEncoding::columns), [`query_values`](PositionEncoding::query_values), [`key_values`](PositionEncoding::key_values) |
-//! | query/key head | [`Rope`] | [`rotation`](PositionEncoding::rotation) |
-//! | score | [`Alibi`] | [`bias`](PositionEncoding::bias) |
+//! | token embedding | [`Sinusoidal`], [`Learned`] | [`embed`](PositionEncoding::embed), [`embed_fixed`](PositionEncoding::embed_fixed) |
+//! | query/key input | [`Expe`], [`Exqpe`] | [`columns`](PositionEncoding::columns), [`progression`](PositionEncoding::progression), [`query_digits`](PositionEncoding::query_digits), [`key_digits`](PositionEncoding::key_digits) |
+//! | query/key head | [`Rope`] | [`rotation`](PositionEncoding::rotation), [`rotation_fixed`](PositionEncoding::rotation_fixed) |
+//! | score | [`Alibi`] | [`slope`](PositionEncoding::slope) |
+//!
+//! The methods in `fixed` and those of digits are integer arithmetic throughout, for chips without a
+//! floating-point unit; the values in floats are made from the same integers.
 //!
 //! [`NoPosition`] acts at none. [`Position`] holds any of them, chosen at run time from a
 //! [`PositionConfig`].
@@ -24,6 +27,7 @@ mod exqpe;
 mod grid;
 mod learned;
 mod none;
+mod progression;
 mod rope;
 mod scaling;
 mod sinusoidal;
@@ -38,11 +42,12 @@ pub use exqpe::{Exqpe, Growth, MAX_DIGITS};
 pub use grid::{Beyond, Grid};
 pub use learned::Learned;
 pub use none::NoPosition;
+pub use progression::Progression;
 pub use rope::{Rope, rotate};
 pub use scaling::Scaling;
 pub use sinusoidal::Sinusoidal;
 
-use crate::num::Element;
+use crate::num::{Dyadic, Element};
 
 /// The columns of the query and key inputs that an encoding overrides: `digits` equal runs that
 /// begin at column 0 and are `width / digits` wide; run `j` holds value `j` throughout.
@@ -92,27 +97,62 @@ pub trait PositionEncoding<T: Element = f32> {
         Ok(())
     }
 
+    /// *Token embedding*, in integers: as [`embed`](Self::embed), where `row` holds multiples of
+    /// `2^exponent`. The scaled element and the code are each rounded to such a multiple, ties up,
+    /// and their sum saturates.
+    ///
+    /// # Errors
+    /// As [`embed`](Self::embed).
+    fn embed_fixed(&self, n: u32, exponent: i32, row: &mut [i32]) -> Result<(), PositionError> {
+        let _ = (n, exponent, row);
+        Ok(())
+    }
+
     /// *Query/key input*: which leading columns of the projections' inputs are overridden.
     fn columns(&self) -> Columns {
         Columns::default()
     }
 
-    /// *Query/key input*: the values of a query at position `n`, one per digit.
-    ///
-    /// # Errors
-    /// [`PositionError::BeyondLength`], or [`PositionError::Width`] when `values` has not
-    /// [`columns().digits`](Columns::digits) places.
-    fn query_values(&self, n: u32, values: &mut [T]) -> Result<(), PositionError> {
-        self.key_values(n, values)
+    /// *Query/key input*: the progression that the values of digit `digit` come from; zero for a
+    /// digit that the encoding does not have.
+    fn progression(&self, digit: usize) -> Progression {
+        let _ = digit;
+        Progression::default()
     }
 
-    /// *Query/key input*: the values of a key at position `n`, one per digit.
+    /// *Query/key input*: the digits `a_j` of a key at position `n`, lowest first, so that its
+    /// values are `progression(j).value(a_j)`. ExPE has the one digit `n`.
     ///
     /// # Errors
-    /// As [`query_values`](Self::query_values).
-    fn key_values(&self, n: u32, values: &mut [T]) -> Result<(), PositionError> {
-        let _ = (n, values);
+    /// [`PositionError::BeyondLength`], or [`PositionError::Width`] when `digits` has not
+    /// [`columns().digits`](Columns::digits) places.
+    fn key_digits(&self, n: u32, digits: &mut [u32]) -> Result<(), PositionError> {
+        let _ = (n, digits);
         Ok(())
+    }
+
+    /// *Query/key input*: the digits of a query at position `n`: those of a key but for a query cap.
+    ///
+    /// # Errors
+    /// As [`key_digits`](Self::key_digits).
+    fn query_digits(&self, n: u32, digits: &mut [u32]) -> Result<(), PositionError> {
+        self.key_digits(n, digits)
+    }
+
+    /// *Query/key input*: the values of a query at position `n`, one per digit, each rounded once.
+    ///
+    /// # Errors
+    /// As [`key_digits`](Self::key_digits).
+    fn query_values(&self, n: u32, values: &mut [T]) -> Result<(), PositionError> {
+        progression::values(self, n, values, |digits| self.query_digits(n, digits))
+    }
+
+    /// *Query/key input*: the values of a key at position `n`, one per digit, each rounded once.
+    ///
+    /// # Errors
+    /// As [`key_digits`](Self::key_digits).
+    fn key_values(&self, n: u32, values: &mut [T]) -> Result<(), PositionError> {
+        progression::values(self, n, values, |digits| self.key_digits(n, digits))
     }
 
     /// *Query/key input*, direct form: override the leading columns of a query's input `row`.
@@ -153,6 +193,15 @@ pub trait PositionEncoding<T: Element = f32> {
         Ok(())
     }
 
+    /// *Query/key head*, in integers: as [`rotation`](Self::rotation), in multiples of `2^-29`.
+    ///
+    /// # Errors
+    /// As [`rotation`](Self::rotation).
+    fn rotation_fixed(&self, n: u32, table: &mut [i32]) -> Result<(), PositionError> {
+        let _ = (n, table);
+        Ok(())
+    }
+
     /// *Score*: the slope of `head`; the score of query position `n` and key position `m <= n` is
     /// lowered by `slope · (n − m)`.
     fn slope(&self, head: usize) -> f32 {
@@ -178,6 +227,12 @@ impl Columns {
         }
         Ok(())
     }
+}
+
+/// `x` plus `code` in multiples of `2^exponent`, ties up, saturated.
+fn add_fixed(x: i64, code: Dyadic, exponent: i32) -> i32 {
+    let sum = x.saturating_add(code.round_half_up(exponent));
+    sum.clamp(i32::MIN.into(), i32::MAX.into()) as i32
 }
 
 /// Read a variant without settings; serde by itself would let any pass there.

@@ -1,5 +1,6 @@
+use super::scaling::Stretch;
 use super::{PositionEncoding, PositionError, Scaling};
-use crate::num::Element;
+use crate::num::{Element, Frequencies};
 
 /// RoPE: queries and keys of a head are rotated by angles linear in the position (Su et al. 2021,
 /// arXiv 2104.09864), so that their product depends on the distance alone.
@@ -18,11 +19,13 @@ use crate::num::Element;
 /// assert!((head[0] - 2f32.cos()).abs() < 2e-7 && (head[2] - 2f32.sin()).abs() < 2e-7);
 /// # Ok::<(), expe_core::position::PositionError>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rope {
-    base: f32,
     head_width: usize,
-    scaling: Scaling,
+    frequencies: Frequencies,
+    stretch: Stretch,
+    /// In multiples of `2^-29`.
+    magnitude: u32,
 }
 
 impl Rope {
@@ -41,7 +44,37 @@ impl Rope {
             return Err(PositionError::Width { expected, found: head_width });
         }
         scaling.check()?;
-        Ok(Self { base, head_width, scaling })
+        Ok(Self {
+            head_width,
+            frequencies: scaling.frequencies(base, head_width),
+            stretch: scaling.stretch(),
+            magnitude: scaling.magnitude(),
+        })
+    }
+
+    /// Fill a table with the rotation of position `n`, each number made of multiples of `2^-29`.
+    fn fill<N>(
+        &self,
+        n: u32,
+        table: &mut [N],
+        number: impl Fn(i32) -> N,
+    ) -> Result<(), PositionError> {
+        if table.len() != self.head_width {
+            return Err(PositionError::Width { expected: self.head_width, found: table.len() });
+        }
+        let Some((cosines, sines)) = table.split_at_mut_checked(self.head_width / 2) else {
+            return Ok(());
+        };
+        // At most 2^30 · 3.22 · 2^29 / 2^30: within i32.
+        let scaled = |wave: i32| {
+            let product = i64::from(wave).saturating_mul(self.magnitude.into());
+            number((product.saturating_add(1 << 29) >> 30) as i32)
+        };
+        for ((c, s), turn) in cosines.iter_mut().zip(sines).zip(self.frequencies.iter()) {
+            let (sin, cos) = self.stretch.apply(turn).at(n).sin_cos_fixed();
+            (*c, *s) = (scaled(cos), scaled(sin));
+        }
+        Ok(())
     }
 }
 
@@ -51,19 +84,11 @@ impl<T: Element> PositionEncoding<T> for Rope {
     }
 
     fn rotation(&self, n: u32, table: &mut [f32]) -> Result<(), PositionError> {
-        if table.len() != self.head_width {
-            return Err(PositionError::Width { expected: self.head_width, found: table.len() });
-        }
-        let magnitude = self.scaling.magnitude();
-        let frequencies = self.scaling.frequencies(self.base, self.head_width);
-        let Some((cosines, sines)) = table.split_at_mut_checked(self.head_width / 2) else {
-            return Ok(());
-        };
-        for ((c, s), turn) in cosines.iter_mut().zip(sines).zip(frequencies) {
-            let (sin, cos) = turn.at(n).sin_cos();
-            (*c, *s) = (cos * magnitude, sin * magnitude);
-        }
-        Ok(())
+        self.fill(n, table, |fixed| fixed as f32 * (1.0 / (1 << 29) as f32))
+    }
+
+    fn rotation_fixed(&self, n: u32, table: &mut [i32]) -> Result<(), PositionError> {
+        self.fill(n, table, |fixed| fixed)
     }
 }
 
@@ -94,7 +119,9 @@ mod tests {
     use std::vec::Vec;
 
     fn turns(scaling: Scaling, width: usize) -> Vec<f64> {
-        scaling.frequencies(10_000.0, width).map(|turn| turn.turns()).collect()
+        let stretch = scaling.stretch();
+        let frequencies = scaling.frequencies(10_000.0, width);
+        frequencies.iter().map(|turn| stretch.apply(turn).turns()).collect()
     }
 
     #[test]
@@ -128,9 +155,32 @@ mod tests {
         assert_eq!(plain[0], yarn[0]);
         assert!((plain[31] / 4.0 / yarn[31] - 1.0).abs() < 1e-12);
         assert!(yarn.iter().zip(&plain).all(|(y, p)| *y <= *p && *y >= p / 4.0 - 1e-15));
-        assert!(
-            (Scaling::Yarn { factor: 4.0, original: 64 }.magnitude() - 1.138_629_4).abs() < 1e-6
-        );
+        let magnitude = Scaling::Yarn { factor: 4.0, original: 64 }.magnitude();
+        assert_eq!(magnitude, ((0.1 * 4f64.ln() + 1.0) * 2f64.powi(29)).round() as u32);
+    }
+
+    #[test]
+    fn floats_are_the_integers() {
+        let rope = Rope::new(500.0, 6, Scaling::Yarn { factor: 8.0, original: 100 }).unwrap();
+        let (mut fixed, mut table) = ([0; 6], [0.0; 6]);
+        for n in [0, 1, 99, 12_345, u32::MAX] {
+            PositionEncoding::<f32>::rotation_fixed(&rope, n, &mut fixed).unwrap();
+            PositionEncoding::<f32>::rotation(&rope, n, &mut table).unwrap();
+            let scaled = fixed.map(|x| (f64::from(x) * 2f64.powi(-29)) as f32);
+            assert_eq!(scaled, table);
+        }
+    }
+
+    #[test]
+    fn integers_hold_the_largest_magnitude() {
+        // YaRN's largest factor makes the table largest; position 0 has cosines of exactly 1.
+        let scaling = Scaling::Yarn { factor: (1u64 << 32) as f32, original: 64 };
+        let rope = Rope::new(10_000.0, 8, scaling).unwrap();
+        let mut table = [0; 8];
+        PositionEncoding::<f32>::rotation_fixed(&rope, 0, &mut table).unwrap();
+        let expected = (0.1 * 32.0 * core::f64::consts::LN_2 + 1.0) * 2f64.powi(29);
+        assert_eq!(table, [[expected.round() as i32; 4], [0; 4]].as_flattened());
+        assert!(PositionEncoding::<f32>::rotation_fixed(&rope, 0, &mut [0; 6]).is_err());
     }
 
     #[test]
@@ -139,6 +189,8 @@ mod tests {
         assert!(Rope::new(1.0, 4, Scaling::None).is_err());
         assert!(Rope::new(10_000.0, 5, Scaling::None).is_err());
         assert!(Rope::new(10_000.0, 4, Scaling::Linear { factor: 0.5 }).is_err());
+        assert!(Rope::new(10_000.0, 4, Scaling::Linear { factor: 5e9 }).is_err());
+        assert!(Rope::new(10_000.0, 4, Scaling::Ntk { factor: f32::NAN }).is_err());
         assert!(Rope::new(10_000.0, 4, Scaling::Yarn { factor: 2.0, original: 0 }).is_err());
     }
 }

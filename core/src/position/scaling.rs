@@ -1,6 +1,9 @@
 use super::PositionError;
 use crate::num::{Frequencies, Turn};
 
+/// The largest factor: more than there are positions.
+const LARGEST: f32 = (1u64 << 32) as f32;
+
 /// How the frequencies of [`Rope`](super::Rope) are stretched by `factor` (`s`) to reach past the
 /// training length.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -14,20 +17,20 @@ pub enum Scaling {
     None,
     /// Position interpolation (arXiv 2306.15595): every frequency divided by `s`.
     Linear {
-        /// `s ≥ 1`.
+        /// `1 ≤ s ≤ 2^32`.
         factor: f32,
     },
     /// NTK-aware: the base becomes `base·s^(d/(d−2))`, which divides the lowest frequency by `s` and
     /// leaves the highest alone.
     Ntk {
-        /// `s ≥ 1`.
+        /// `1 ≤ s ≤ 2^32`.
         factor: f32,
     },
     /// YaRN (arXiv 2309.00071), "NTK by parts": a frequency that turns more than 32 times in the
     /// original context stays, one that turns less than once is divided by `s`, those between are
     /// blended linearly; queries and keys both grow by `0.1·ln s + 1`.
     Yarn {
-        /// `s ≥ 1`.
+        /// `1 ≤ s ≤ 2^32`.
         factor: f32,
         /// The training length that the turns are counted in.
         original: u32,
@@ -35,9 +38,9 @@ pub enum Scaling {
 }
 
 /// Turns in the original context at and below which a frequency is fully interpolated (YaRN's `α`).
-const SLOW: f64 = 1.0;
+const SLOW: u128 = 1;
 /// Turns in the original context at and above which a frequency stays (YaRN's `β`).
-const FAST: f64 = 32.0;
+const FAST: u128 = 32;
 
 impl Scaling {
     /// The stretch `s`; 1 without scaling.
@@ -51,21 +54,21 @@ impl Scaling {
     /// Check the parameters.
     ///
     /// # Errors
-    /// [`PositionError::Parameter`] for a factor below 1 or not finite, or an original context of 0.
+    /// [`PositionError::Parameter`] for a factor outside 1 to `2^32`, or an original context of 0.
     pub fn check(&self) -> Result<(), PositionError> {
-        let error = |name, value| PositionError::Parameter { name, range: "at least 1", value };
+        let error = |name, range, value| PositionError::Parameter { name, range, value };
         let factor = self.factor();
-        if !(factor.is_finite() && factor >= 1.0) {
-            return Err(error("factor", factor));
+        if !(1.0..=LARGEST).contains(&factor) {
+            return Err(error("factor", "from 1 to 2^32", factor));
         }
         match self {
-            Self::Yarn { original: 0, .. } => Err(error("original", 0.0)),
+            Self::Yarn { original: 0, .. } => Err(error("original", "at least 1", 0.0)),
             _ => Ok(()),
         }
     }
 
-    /// The frequencies of heads of `width` columns, scaled, as angles per position.
-    pub(super) fn frequencies(self, base: f32, width: usize) -> impl Iterator<Item = Turn> {
+    /// The frequencies of heads of `width` columns before they are [stretched](Self::stretch).
+    pub(super) fn frequencies(self, base: f32, width: usize) -> Frequencies {
         let base = f64::from(base);
         let base = match self {
             // A head of two columns has the one frequency 1, which NTK scaling leaves alone.
@@ -75,26 +78,59 @@ impl Scaling {
             }
             _ => base,
         };
-        Frequencies::new(base, width).map(move |turn| self.stretch(turn))
+        Frequencies::new(base, width)
     }
 
-    fn stretch(self, turn: Turn) -> Turn {
+    /// What happens to each frequency.
+    pub(super) fn stretch(self) -> Stretch {
+        let inverse = || (UNIT / f64::from(self.factor())) as u64;
         match self {
-            Self::None | Self::Ntk { .. } => turn,
-            Self::Linear { factor } => turn.scaled(1.0 / f64::from(factor)),
-            Self::Yarn { factor, original } => {
-                let turns = turn.turns() * f64::from(original);
-                let keep = ((turns - SLOW) / (FAST - SLOW)).clamp(0.0, 1.0);
-                turn.scaled(keep + (1.0 - keep) / f64::from(factor))
-            }
+            _ if self.factor() == 1.0 => Stretch::None,
+            Self::None | Self::Ntk { .. } => Stretch::None,
+            Self::Linear { .. } => Stretch::Linear { inverse: inverse() },
+            Self::Yarn { original, .. } => Stretch::Yarn { inverse: inverse(), original },
         }
     }
 
-    /// What the rotated queries and keys are multiplied with: YaRN's `0.1·ln s + 1`, else 1.
-    pub(super) fn magnitude(&self) -> f32 {
-        match *self {
-            Self::Yarn { factor, .. } => 0.1 * libm::logf(factor) + 1.0,
+    /// What the rotated queries and keys are multiplied with, in multiples of `2^-29`: YaRN's
+    /// `0.1·ln s + 1`, at most 3.22, else 1.
+    pub(super) fn magnitude(&self) -> u32 {
+        let magnitude = match *self {
+            Self::Yarn { factor, .. } => 0.1 * libm::log(f64::from(factor)) + 1.0,
             _ => 1.0,
+        };
+        libm::round(magnitude * f64::from(1u32 << 29)) as u32
+    }
+}
+
+/// `2^64` as a float.
+const UNIT: f64 = 18_446_744_073_709_551_616.0;
+
+/// A [`Scaling`] by `s > 1` in integers; `inverse` is `2^64/s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stretch {
+    None,
+    Linear { inverse: u64 },
+    Yarn { inverse: u64, original: u32 },
+}
+
+impl Stretch {
+    /// The stretched frequency.
+    pub(super) fn apply(self, turn: Turn) -> Turn {
+        match self {
+            Self::None => turn,
+            Self::Linear { inverse } => turn.times(inverse),
+            Self::Yarn { inverse, original } => {
+                let turns = u128::from(turn.0).saturating_mul(original.into());
+                let above = turns.saturating_sub(SLOW << 64);
+                if above >= (FAST - SLOW) << 64 {
+                    return turn;
+                }
+                // The part to keep, above/31 = above/32 · (1 + 1/31), in multiples of 2^-64.
+                let part = (above >> 5) as u64;
+                let keep = part.saturating_add(Turn(part).times(u64::MAX / 31).0);
+                turn.times(keep.saturating_add(Turn(!keep).times(inverse).0))
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
-use super::{PositionEncoding, PositionError};
-use crate::num::{Element, Frequencies};
+use super::{PositionEncoding, PositionError, add_fixed};
+use crate::num::{Dyadic, Element, Frequencies};
 
 /// Sinusoidal positions, added to the token embedding (Vaswani et al. 2017, arXiv 1706.03762):
 /// `x ← √d·x + PE(n)`, where column `2i` of `PE(n)` is `sin(n/base^(2i/d))` and column `2i + 1` the
@@ -20,8 +20,11 @@ use crate::num::{Element, Frequencies};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sinusoidal {
-    base: f32,
     width: usize,
+    /// `√d`, and the same number in integers.
+    scale: f32,
+    exact_scale: Dyadic,
+    frequencies: Frequencies,
 }
 
 impl Sinusoidal {
@@ -35,30 +38,88 @@ impl Sinusoidal {
             let (name, range) = ("base", "above 1");
             return Err(PositionError::Parameter { name, range, value: base });
         }
+        let odd = PositionError::Width { expected: width.saturating_add(1), found: width };
         if width == 0 || width & 1 == 1 {
-            return Err(PositionError::Width { expected: width.saturating_add(1), found: width });
+            return Err(odd);
         }
-        Ok(Self { base, width })
+        let scale = libm::sqrtf(width as f32);
+        let frequencies = Frequencies::new(f64::from(base), width);
+        let exact_scale = scale.to_dyadic().ok_or(odd)?;
+        Ok(Self { width, scale, exact_scale, frequencies })
+    }
+
+    fn check<N>(&self, row: &[N]) -> Result<(), PositionError> {
+        let (expected, found) = (self.width, row.len());
+        if found == expected { Ok(()) } else { Err(PositionError::Width { expected, found }) }
     }
 }
 
 impl<T: Element> PositionEncoding<T> for Sinusoidal {
     fn embedding_scale(&self) -> f32 {
-        libm::sqrtf(self.width as f32)
+        self.scale
     }
 
     fn embed(&self, n: u32, row: &mut [T]) -> Result<(), PositionError> {
-        if row.len() != self.width {
-            return Err(PositionError::Width { expected: self.width, found: row.len() });
-        }
-        let frequencies = Frequencies::new(f64::from(self.base), self.width);
-        let scale = PositionEncoding::<T>::embedding_scale(self);
-        for (pair, turn) in row.chunks_exact_mut(2).zip(frequencies) {
+        self.check(row)?;
+        for (pair, turn) in row.chunks_exact_mut(2).zip(self.frequencies.iter()) {
             let (sin, cos) = turn.at(n).sin_cos();
             for (x, wave) in pair.iter_mut().zip([sin, cos]) {
-                *x = T::from_f32(x.to_f32() * scale + wave);
+                *x = T::from_f32(x.to_f32() * self.scale + wave);
             }
         }
         Ok(())
+    }
+
+    fn embed_fixed(&self, n: u32, exponent: i32, row: &mut [i32]) -> Result<(), PositionError> {
+        self.check(row)?;
+        let scale = self.exact_scale;
+        for (pair, turn) in row.chunks_exact_mut(2).zip(self.frequencies.iter()) {
+            let (sin, cos) = turn.at(n).sin_cos_fixed();
+            for (x, wave) in pair.iter_mut().zip([sin, cos]) {
+                let code = Dyadic { mantissa: wave.into(), exponent: -30 };
+                // 31 and 24 bits: the product fits.
+                let mantissa = scale.mantissa.saturating_mul((*x).into());
+                let scaled = Dyadic { mantissa, ..scale }.round_half_up(0);
+                *x = add_fixed(scaled, code, exponent);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_follow_the_formula() {
+        let sinusoidal = Sinusoidal::new(10_000.0, 6).unwrap();
+        for exponent in [-28, -16, -4, 0, 3] {
+            for n in [0, 1, 77, 65_536, 1 << 30] {
+                let before = [0, 1, -1, 12_345, -54_321, 1 << 20];
+                let mut row = before;
+                PositionEncoding::<f32>::embed_fixed(&sinusoidal, n, exponent, &mut row).unwrap();
+                let unit = 2f64.powi(exponent);
+                for (column, (found, x)) in row.into_iter().zip(before).enumerate() {
+                    let turn = sinusoidal.frequencies.iter().nth(column / 2).unwrap().at(n);
+                    let angle = turn.turns() * core::f64::consts::TAU;
+                    let wave = if column % 2 == 0 { angle.sin() } else { angle.cos() };
+                    let expected = f64::from(x) * 6f64.sqrt() + wave / unit;
+                    // Two roundings to a multiple, the sine's 2.2 · 2^-30, and √6 as f32.
+                    let allowed = 1.0 + 2.2 * 2f64.powi(-30) / unit + f64::from(x).abs() * 2e-7;
+                    assert!((f64::from(found) - expected).abs() <= allowed, "{found} {expected}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn integers_saturate() {
+        let sinusoidal = Sinusoidal::new(10_000.0, 4).unwrap();
+        let mut row = [i32::MAX, i32::MIN, 1 << 30, -(1 << 30)];
+        PositionEncoding::<f32>::embed_fixed(&sinusoidal, 3, -60, &mut row).unwrap();
+        // sin 3 and cos 3, 2^60 and more units of them; sin 0.03 and cos 0.03.
+        assert_eq!(row, [i32::MAX, i32::MIN, i32::MAX, i32::MAX]);
+        assert!(PositionEncoding::<f32>::embed_fixed(&sinusoidal, 3, 0, &mut [0; 3]).is_err());
     }
 }

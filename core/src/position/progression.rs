@@ -1,0 +1,72 @@
+use super::{MAX_DIGITS, PositionEncoding, PositionError};
+use crate::num::{Dyadic, Element};
+
+/// The exact values of one digit of [`Expe`](super::Expe) or [`Exqpe`](super::Exqpe):
+/// `start + step·a` for the digit `a`.
+///
+/// ExPE has `S + θ·n`; digit `j` of ExQPE has `S + θ·g^j·a_j`. The difference of two positions in
+/// the relative form of the score needs the step alone.
+///
+/// ```
+/// use expe_core::num::Dyadic;
+/// use expe_core::position::{Expe, PositionEncoding};
+/// let expe = Expe::<f32>::new(16.0, 1.0 / 16.0, 8)?;
+/// let progression = expe.progression(0);
+/// assert_eq!(progression.step.reduced(), Dyadic { mantissa: 1, exponent: -4 });
+/// let sixth = progression.value(6).map(Dyadic::reduced);
+/// assert_eq!(sixth, Some(Dyadic { mantissa: 131, exponent: -3 })); // 16.375
+/// # Ok::<(), expe_core::position::PositionError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progression {
+    /// The value of digit 0.
+    pub start: Dyadic,
+    /// What one more adds.
+    pub step: Dyadic,
+}
+
+impl Default for Progression {
+    /// The progression that stays at zero.
+    fn default() -> Self {
+        let zero = Dyadic { mantissa: 0, exponent: 0 };
+        Self { start: zero, step: zero }
+    }
+}
+
+impl Progression {
+    /// The value of the digit `a`; `None` when it leaves 63 bits at the finer of the two exponents.
+    pub fn value(&self, a: u32) -> Option<Dyadic> {
+        let exponent = match (self.start.mantissa, self.step.mantissa) {
+            (0, _) => self.step.exponent,
+            (_, 0) => self.start.exponent,
+            _ => self.start.exponent.min(self.step.exponent),
+        };
+        let step = self.step.at_exponent(exponent)?.checked_mul(i64::from(a))?;
+        let mantissa = self.start.at_exponent(exponent)?.checked_add(step)?;
+        Some(Dyadic { mantissa, exponent })
+    }
+}
+
+/// Write the values of the digits that `read` finds for position `n`.
+pub(super) fn values<T: Element, E: PositionEncoding<T> + ?Sized>(
+    encoding: &E,
+    n: u32,
+    values: &mut [T],
+    read: impl FnOnce(&mut [u32]) -> Result<(), PositionError>,
+) -> Result<(), PositionError> {
+    let (expected, found) = (encoding.columns().digits, values.len());
+    let mut digits = [0; MAX_DIGITS];
+    let digits = match digits.get_mut(..found) {
+        Some(digits) if found == expected => digits,
+        _ => return Err(PositionError::Width { expected, found }),
+    };
+    read(digits)?;
+    for (digit, (value, a)) in values.iter_mut().zip(digits).enumerate() {
+        *value = encoding
+            .progression(digit)
+            .value(*a)
+            .and_then(T::from_dyadic)
+            .ok_or(PositionError::BeyondLength { position: n, length: encoding.length() })?;
+    }
+    Ok(())
+}
