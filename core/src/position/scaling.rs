@@ -59,7 +59,7 @@ impl Scaling {
         let error = |name, range, value| PositionError::Parameter { name, range, value };
         let factor = self.factor();
         if !(1.0..=LARGEST).contains(&factor) {
-            return Err(error("factor", "from 1 to 2^32", factor));
+            return Err(error("factor", "at least 1 and at most 2^32", factor));
         }
         match self {
             Self::Yarn { original: 0, .. } => Err(error("original", "at least 1", 0.0)),
