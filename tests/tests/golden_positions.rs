@@ -183,21 +183,25 @@ fn any_position_gives_the_same_values() {
     }
 }
 
-const HALF_ULP_F64: f64 = f64::EPSILON / 2.0;
-
 /// How far the angle of pair `i` may be off at position `n`, in radians.
 ///
-/// Core keeps a frequency as an integer fraction of a turn. The first one is an f64 quotient (2
-/// roundings); each further one is multiplied with a ratio that `pow` rounds (2 half ulps) and cut
-/// to 2^-64 turns. A scaling adds `stretch` half ulps. Multiplying with `n` is exact.
+/// Core keeps a frequency as an integer fraction of a turn: one radian, times a ratio `i` times. The
+/// ratio is right to `2^-59` (see `Frequencies`) and each product is cut to `2^-64` turns. A scaling
+/// adds the relative error `stretch` and one more cut. Multiplying with `n` is exact.
 fn angle_error(n: u32, i: usize, frequency: f64, stretch: f64) -> f64 {
-    let relative = (2.0 + 2.0 * i as f64 + stretch) * HALF_ULP_F64;
+    let relative = i as f64 * 0.5f64.powi(59) + stretch;
     let cut = std::f64::consts::TAU * (i as f64 + 2.0) * 0.5f64.powi(64);
-    f64::from(n) * (frequency * relative + cut)
+    // The script's angle, below 2π, is rounded to f64.
+    f64::from(n) * (frequency * relative + cut) + 0.5f64.powi(51)
 }
 
+/// What `Turn::sin_cos_fixed` promises, in multiples of `2^-30`.
+const WAVE: f64 = 2.2;
+/// One multiple of `2^-30`.
+const UNIT: f64 = 1.0 / (1 << 30) as f64;
 /// What `Turn::sin_cos` promises, and the eleven decimals that the script keeps.
-const SINE: f64 = 1.0 / 8_388_608.0 + 5e-12;
+const SINE: f64 = 1.0 / 16_777_216.0 + DECIMALS;
+const DECIMALS: f64 = 5e-12;
 
 #[test]
 fn sinusoids_stay_exact_at_long_positions() {
@@ -207,12 +211,17 @@ fn sinusoids_stay_exact_at_long_positions() {
         let shape = Shape { width: case.width, heads: 1, head_width: case.width };
         let position = Position::new(&case.config, shape, &[]).unwrap();
         for (n, expected) in &case.rows {
-            let mut row = vec![0.0; case.width];
+            let (mut row, mut fixed) = (vec![0.0; case.width], vec![0; case.width]);
             position.embed(*n, &mut row).unwrap();
-            for (column, (found, expected)) in row.iter().zip(expected).enumerate() {
+            position.embed_fixed(*n, -30, &mut fixed).unwrap();
+            let found = row.iter().zip(&fixed);
+            for (column, ((found, fixed), expected)) in found.zip(expected).enumerate() {
                 let pair = column / 2;
-                let bound = SINE + angle_error(*n, pair, case.frequencies[pair], 0.0);
+                let angle = angle_error(*n, pair, case.frequencies[pair], 0.0);
                 let error = (f64::from(*found) - expected).abs();
+                assert!(error <= SINE + angle, "{:?} at {n}, {column}: {error}", case.config);
+                let error = (f64::from(*fixed) * UNIT - expected).abs();
+                let bound = WAVE * UNIT + DECIMALS + angle;
                 assert!(error <= bound, "{:?} at {n}, {column}: {error} > {bound}", case.config);
             }
         }
@@ -227,33 +236,39 @@ fn rotations_stay_exact_at_long_positions() {
         let PositionConfig::Rope { scaling, .. } = case.config else {
             panic!("not RoPE: {:?}", case.config)
         };
-        // Half ulps of f64 that the scaling adds. Linear: the reciprocal. NTK: the wider base is
-        // `pow` of a rounded exponent and a product, all under a root. YaRN: the blend of up to 32
-        // turns by 31, each with the frequency's own error, relative to at least `1/s`.
-        let stretch = match scaling {
-            Scaling::None => 0.0,
-            Scaling::Linear { .. } => 1.0,
-            Scaling::Ntk { .. } => 8.0,
-            Scaling::Yarn { factor, .. } => 2.0 * case.width as f64 * f64::from(factor),
-        };
-        // YaRN's factor on queries and keys: a logarithm, a product and a sum in f32.
-        let (magnitude, rounding) = match scaling {
-            Scaling::Yarn { factor, .. } => {
-                (0.1 * f64::from(factor).ln() + 1.0, 3.0 * f64::from(f32::EPSILON))
-            }
-            _ => (1.0, 0.0),
-        };
         let shape = Shape { width: case.width, heads: 1, head_width: case.width };
         let position = Position::new(&case.config, shape, &[]).unwrap();
         for (n, expected) in &case.rows {
-            let mut table = vec![0.0; case.width];
+            let (mut table, mut fixed) = (vec![0.0; case.width], vec![0; case.width]);
             position.rotation(*n, &mut table).unwrap();
-            for (column, (found, expected)) in table.iter().zip(expected).enumerate() {
+            position.rotation_fixed(*n, &mut fixed).unwrap();
+            let found = table.iter().zip(&fixed);
+            for (column, ((found, fixed), expected)) in found.zip(expected).enumerate() {
                 let pair = column % (case.width / 2);
+                let i = pair as f64;
+                // The relative error that the scaling adds. Linear: `1/s` is cut to 2^-64. NTK has
+                // its base in the ratio. YaRN blends by the turns in the original context, of which
+                // up to 32 matter, divided by 31; their error is that of the frequency, and the
+                // blended factor is at least `1/s`.
+                let (stretch, magnitude) = match scaling {
+                    Scaling::None | Scaling::Ntk { .. } => (0.0, 1.0),
+                    Scaling::Linear { factor } => (f64::from(factor) * 0.5f64.powi(64), 1.0),
+                    Scaling::Yarn { factor, original } => {
+                        let factor = f64::from(factor);
+                        let cut = (i + 1.0) * f64::from(original) / 31.0 + 4.0;
+                        let blend = 1.1 * i * 0.5f64.powi(59) + cut * 0.5f64.powi(64);
+                        (factor * blend, 0.1 * factor.ln() + 1.0)
+                    }
+                };
                 let angle = angle_error(*n, pair, case.frequencies[pair], stretch);
-                let bound = magnitude * (SINE + angle + rounding);
-                let error = (f64::from(*found) - expected).abs();
+                // Half a multiple of 2^-29 for the product, and as much for YaRN's factor; the
+                // multiple itself is rounded to f32 in the float table.
+                let bound = magnitude * (WAVE * UNIT + angle) + 2.0 * UNIT + DECIMALS;
+                let error = (2.0 * UNIT * f64::from(*fixed) - expected).abs();
                 assert!(error <= bound, "{:?} at {n}, {column}: {error} > {bound}", case.config);
+                let rounding = f64::from(f32::EPSILON) / 2.0 * magnitude;
+                let error = (f64::from(*found) - expected).abs();
+                assert!(error <= bound + rounding, "{:?} at {n}, {column}: {error}", case.config);
             }
         }
     }

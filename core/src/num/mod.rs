@@ -8,6 +8,7 @@ mod fixed_point;
 mod half_float;
 mod math;
 mod phase;
+mod power;
 mod random;
 
 pub use dyadic::Dyadic;
@@ -16,4 +17,5 @@ pub use element::{Element, Format};
 pub use math::Approximate;
 pub use math::{Exact, Math};
 pub use phase::{Frequencies, Turn};
+pub(crate) use power::{exp2_of_minus, log2, root};
 pub use random::Random;

@@ -1,3 +1,5 @@
+use super::power::{exp2_of_minus, log2, multiply_high};
+
 /// An angle as a fraction of a full turn, in units of `2^-64` turns.
 ///
 /// Integer arithmetic wraps where the angle does, so `frequency · n` is exact for every position `n`:
@@ -6,6 +8,9 @@
 /// a radian after 4 000 positions.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Turn(pub u64);
+
+/// One radian, `2^64/2π`.
+const RADIAN: Turn = Turn(2_935_890_503_282_001_226);
 
 /// `2^64` as a float.
 const UNIT: f64 = 18_446_744_073_709_551_616.0;
@@ -94,15 +99,11 @@ const fn shift_rounded(value: i64, by: u32) -> i64 {
     (value + (1 << (by - 1))) >> by
 }
 
-const fn multiply_high(a: u64, b: u64) -> u64 {
-    ((a as u128 * b as u128) >> 64) as u64
-}
-
 /// The frequencies `base^(−2i/width)`, `i = 0, 1, …, width/2 − 1`, in radians per position, as the
 /// angle that one position adds; shared by the sinusoidal and the rotary encoding.
 ///
 /// Each is the last one times a fixed ratio, in 64-bit integers: the relative error of the `i`-th is
-/// below `(i + 1) · 2^-52`, and `i + 1` times `2^-64` turns for what is cut off.
+/// below `i · 2^-59`, and `i + 1` times `2^-64` turns for what is cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frequencies {
     /// In multiples of `2^-64`.
@@ -111,16 +112,22 @@ pub struct Frequencies {
 }
 
 impl Frequencies {
-    /// The `width / 2` frequencies of `base > 1`.
-    pub fn new(base: f64, width: usize) -> Self {
-        let ratio = libm::pow(base, -2.0 / width.max(1) as f64);
-        Self { ratio: (ratio * UNIT) as u64, count: width / 2 }
+    /// The `width / 2` frequencies of `base`; `None` unless `1 < base < ∞`.
+    pub fn new(base: f32, width: usize) -> Option<Self> {
+        let log2_base = log2(base).filter(|log| *log > 0)?;
+        Some(Self::from_log2(log2_base, width))
+    }
+
+    /// The frequencies of the base whose logarithm to the base 2 is `log2_base / 2^64`, for less than
+    /// `2^63`.
+    pub(crate) fn from_log2(log2_base: u128, width: usize) -> Self {
+        let exponent = log2_base.saturating_mul(2).checked_div(width as u128).unwrap_or(0);
+        Self { ratio: exp2_of_minus(exponent), count: width / 2 }
     }
 
     /// The frequencies, highest first, by integer arithmetic.
     pub fn iter(self) -> impl Iterator<Item = Turn> {
-        let first = Turn::from_radians(1.0);
-        core::iter::successors(Some(first), move |turn| Some(turn.times(self.ratio)))
+        core::iter::successors(Some(RADIAN), move |turn| Some(turn.times(self.ratio)))
             .take(self.count)
     }
 }
@@ -170,15 +177,16 @@ mod tests {
 
     #[test]
     fn phase_stays_exact_at_long_positions() {
-        // Reference: the product reduced in integers, 1 rad = 2^64/2π units; n·2^-65 turns allowed,
-        // plus the f64 rounding of the frequency (2^-53 relative).
-        for (i, turn) in Frequencies::new(10_000.0, 64).iter().enumerate() {
+        // The f64 reference is the coarser side: its frequency is rounded by the power and the
+        // quotient, and its product once more, 2^-53 each; i·2^-59 of ours come on top.
+        for (i, turn) in Frequencies::new(10_000.0, 64).unwrap().iter().enumerate() {
             let frequency = 10_000f64.powf(-(i as f64) / 32.0);
             for n in [1u32, 1_000, 65_536, 1 << 24] {
                 let reference = (frequency / core::f64::consts::TAU * f64::from(n)).fract();
                 let mut error = (turn.at(n).turns() - reference).abs();
                 error = error.min(1.0 - error);
-                let bound = frequency * f64::from(n) * (i as f64 + 4.0) * (0.5f64).powi(52) + 1e-15;
+                let bound = frequency * f64::from(n) * 4.0 * (0.5f64).powi(53)
+                    + (i as f64 + 2.0) * f64::from(n) * 0.5f64.powi(59);
                 assert!(error <= bound, "i={i} n={n}: {error} > {bound}");
             }
         }
@@ -186,7 +194,10 @@ mod tests {
 
     #[test]
     fn yields_half_the_width() {
-        assert_eq!(Frequencies::new(10_000.0, 7).iter().count(), 3);
-        assert_eq!(Frequencies::new(10_000.0, 0).iter().count(), 0);
+        assert_eq!(Frequencies::new(10_000.0, 7).unwrap().iter().count(), 3);
+        assert_eq!(Frequencies::new(10_000.0, 0).unwrap().iter().count(), 0);
+        for base in [1.0, 0.5, -3.0, f32::NAN, f32::INFINITY] {
+            assert_eq!(Frequencies::new(base, 8), None);
+        }
     }
 }

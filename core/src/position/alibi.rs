@@ -1,5 +1,5 @@
 use super::{PositionEncoding, PositionError};
-use crate::num::Element;
+use crate::num::{Dyadic, Element, exp2_of_minus};
 
 /// ALiBi: scores are lowered by a slope times the distance (Press et al. 2022, arXiv 2108.12409).
 ///
@@ -14,7 +14,8 @@ use crate::num::Element;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Alibi {
-    power: u32,
+    /// The next lower power of two of the heads, as an exponent.
+    log: u32,
 }
 
 impl Alibi {
@@ -24,20 +25,25 @@ impl Alibi {
     /// [`PositionError::Width`] for no heads.
     pub fn new(heads: usize) -> Result<Self, PositionError> {
         match heads.checked_ilog2() {
-            Some(log) if log < 31 => Ok(Self { power: 1 << log }),
+            Some(log) if log < 31 => Ok(Self { log }),
             _ => Err(PositionError::Width { expected: 1, found: heads }),
         }
     }
 }
 
 impl<T: Element> PositionEncoding<T> for Alibi {
+    /// By integer arithmetic, rounded once.
     fn slope(&self, head: usize) -> f32 {
-        let power = f64::from(self.power);
-        let exponent = match head.checked_sub(self.power as usize) {
-            None => 8.0 * (head as f64 + 1.0) / power,
-            Some(extra) => 4.0 * (2.0 * extra as f64 + 1.0) / power,
-        };
-        libm::exp2(-exponent) as f32
+        // The slope is 2^(−eighths/P).
+        let eighths = match head.checked_sub(1 << self.log) {
+            None => head.saturating_add(1).saturating_mul(8),
+            Some(extra) => extra.saturating_mul(2).saturating_add(1).saturating_mul(4),
+        } as u64;
+        let fraction = (eighths << (63 - self.log)) << 1;
+        let whole = i32::try_from(eighths >> self.log).unwrap_or(i32::MAX);
+        let mantissa = (exp2_of_minus(fraction.into()) >> 1) as i64;
+        let exponent = (-63i32).saturating_sub(whole);
+        f32::from_dyadic(Dyadic { mantissa, exponent }).unwrap_or(f32::ZERO)
     }
 }
 

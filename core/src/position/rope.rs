@@ -35,18 +35,19 @@ impl Rope {
     /// [`PositionError::Parameter`] for a base that is not finite and above 1 or a bad scaling,
     /// [`PositionError::Width`] for an odd width or none.
     pub fn new(base: f32, head_width: usize, scaling: Scaling) -> Result<Self, PositionError> {
-        if !(base.is_finite() && base > 1.0) {
-            let (name, range) = ("base", "above 1");
-            return Err(PositionError::Parameter { name, range, value: base });
-        }
         if head_width == 0 || head_width & 1 == 1 {
             let expected = head_width.saturating_add(1);
             return Err(PositionError::Width { expected, found: head_width });
         }
         scaling.check()?;
+        let (name, range) = ("base", "above 1");
         Ok(Self {
             head_width,
-            frequencies: scaling.frequencies(base, head_width),
+            frequencies: scaling.frequencies(base, head_width).ok_or(PositionError::Parameter {
+                name,
+                range,
+                value: base,
+            })?,
             stretch: scaling.stretch(),
             magnitude: scaling.magnitude(),
         })
@@ -120,7 +121,7 @@ mod tests {
 
     fn turns(scaling: Scaling, width: usize) -> Vec<f64> {
         let stretch = scaling.stretch();
-        let frequencies = scaling.frequencies(10_000.0, width);
+        let frequencies = scaling.frequencies(10_000.0, width).unwrap();
         frequencies.iter().map(|turn| stretch.apply(turn).turns()).collect()
     }
 

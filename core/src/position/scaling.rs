@@ -1,8 +1,8 @@
 use super::PositionError;
-use crate::num::{Frequencies, Turn};
+use crate::num::{Dyadic, Element, Frequencies, Turn, log2};
 
-/// The largest factor: more than there are positions.
-const LARGEST: f32 = (1u64 << 32) as f32;
+/// The logarithm of the largest factor, which no text is longer than, in multiples of `2^-64`.
+const LARGEST: u128 = 32 << 64;
 
 /// How the frequencies of [`Rope`](super::Rope) are stretched by `factor` (`s`) to reach past the
 /// training length.
@@ -58,7 +58,7 @@ impl Scaling {
     pub fn check(&self) -> Result<(), PositionError> {
         let error = |name, range, value| PositionError::Parameter { name, range, value };
         let factor = self.factor();
-        if !(1.0..=LARGEST).contains(&factor) {
+        if log2(factor).is_none_or(|log| log > LARGEST) {
             return Err(error("factor", "at least 1 and at most 2^32", factor));
         }
         match self {
@@ -67,44 +67,55 @@ impl Scaling {
         }
     }
 
-    /// The frequencies of heads of `width` columns before they are [stretched](Self::stretch).
-    pub(super) fn frequencies(self, base: f32, width: usize) -> Frequencies {
-        let base = f64::from(base);
-        let base = match self {
+    /// The frequencies of heads of `width` columns before they are [stretched](Self::stretch); `None`
+    /// unless `1 < base < ∞`.
+    pub(super) fn frequencies(self, base: f32, width: usize) -> Option<Frequencies> {
+        match self {
             // A head of two columns has the one frequency 1, which NTK scaling leaves alone.
             Self::Ntk { factor } if width > 2 => {
-                let exponent = width as f64 / (width as f64 - 2.0);
-                base * libm::pow(f64::from(factor), exponent)
+                let base = log2(base).filter(|log| *log > 0)?;
+                let factor = log2(factor)?;
+                // log2(base·s^(d/(d−2))), where d/(d−2) = 1 + 2/(d−2).
+                let rest = factor.saturating_mul(2).checked_div(width.checked_sub(2)? as u128)?;
+                let sum = base.saturating_add(factor).saturating_add(rest);
+                Some(Frequencies::from_log2(sum, width))
             }
-            _ => base,
-        };
-        Frequencies::new(base, width)
+            _ => Frequencies::new(base, width),
+        }
     }
 
     /// What happens to each frequency.
     pub(super) fn stretch(self) -> Stretch {
-        let inverse = || (UNIT / f64::from(self.factor())) as u64;
-        match self {
-            _ if self.factor() == 1.0 => Stretch::None,
-            Self::None | Self::Ntk { .. } => Stretch::None,
-            Self::Linear { .. } => Stretch::Linear { inverse: inverse() },
-            Self::Yarn { original, .. } => Stretch::Yarn { inverse: inverse(), original },
+        match (self, self.inverse()) {
+            (Self::Linear { .. }, Some(inverse)) => Stretch::Linear { inverse },
+            (Self::Yarn { original, .. }, Some(inverse)) => Stretch::Yarn { inverse, original },
+            _ => Stretch::None,
         }
+    }
+
+    /// `2^64/s`, rounded down; `None` unless `s > 1`.
+    fn inverse(self) -> Option<u64> {
+        let Dyadic { mantissa, exponent } = self.factor().to_dyadic()?;
+        let power = 64u32.checked_add_signed(exponent.checked_neg()?)?;
+        let inverse = 1u128.checked_shl(power)?.checked_div(u128::try_from(mantissa).ok()?)?;
+        u64::try_from(inverse).ok()
     }
 
     /// What the rotated queries and keys are multiplied with, in multiples of `2^-29`: YaRN's
     /// `0.1·ln s + 1`, at most 3.22, else 1.
     pub(super) fn magnitude(&self) -> u32 {
-        let magnitude = match *self {
-            Self::Yarn { factor, .. } => 0.1 * libm::log(f64::from(factor)) + 1.0,
-            _ => 1.0,
+        /// `0.1·ln 2` in multiples of `2^-57`.
+        const TENTH: u128 = 9_989_303_629_064_575;
+        const ONE: u32 = 1 << 29;
+        let log = match *self {
+            Self::Yarn { factor, .. } => log2(factor).unwrap_or(0),
+            _ => 0,
         };
-        libm::round(magnitude * f64::from(1u32 << 29)) as u32
+        // From 2^(-64 - 57) to 2^-29, rounded.
+        let growth = log.saturating_mul(TENTH).saturating_add(1 << 91) >> 92;
+        ONE.saturating_add(growth as u32)
     }
 }
-
-/// `2^64` as a float.
-const UNIT: f64 = 18_446_744_073_709_551_616.0;
 
 /// A [`Scaling`] by `s > 1` in integers; `inverse` is `2^64/s`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

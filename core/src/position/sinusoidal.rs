@@ -1,5 +1,5 @@
 use super::{PositionEncoding, PositionError, add_fixed};
-use crate::num::{Dyadic, Element, Frequencies};
+use crate::num::{Dyadic, Element, Frequencies, root};
 
 /// Sinusoidal positions, added to the token embedding (Vaswani et al. 2017, arXiv 1706.03762):
 /// `x ← √d·x + PE(n)`, where column `2i` of `PE(n)` is `sin(n/base^(2i/d))` and column `2i + 1` the
@@ -34,16 +34,17 @@ impl Sinusoidal {
     /// [`PositionError::Parameter`] for a base that is not finite and above 1,
     /// [`PositionError::Width`] for an odd width or none.
     pub fn new(base: f32, width: usize) -> Result<Self, PositionError> {
-        if !(base.is_finite() && base > 1.0) {
-            let (name, range) = ("base", "above 1");
-            return Err(PositionError::Parameter { name, range, value: base });
-        }
         let odd = PositionError::Width { expected: width.saturating_add(1), found: width };
         if width == 0 || width & 1 == 1 {
             return Err(odd);
         }
-        let scale = libm::sqrtf(width as f32);
-        let frequencies = Frequencies::new(f64::from(base), width);
+        let (name, range) = ("base", "above 1");
+        let frequencies = Frequencies::new(base, width).ok_or(PositionError::Parameter {
+            name,
+            range,
+            value: base,
+        })?;
+        let scale = u64::try_from(width).ok().and_then(root).ok_or(odd)?;
         let exact_scale = scale.to_dyadic().ok_or(odd)?;
         Ok(Self { width, scale, exact_scale, frequencies })
     }

@@ -1,0 +1,127 @@
+//! Powers and logarithms to the base 2 in integers, for what position encodings are built from:
+//! frequencies, slopes, scalings. Used once per model, so that precision counts and speed does not.
+
+use super::{Dyadic, Element};
+
+/// `log2(value)` in multiples of `2^-64`, less than 7 of them too small; `None` unless
+/// `1 ≤ value < ∞`.
+///
+/// One binary digit at a time: squaring a number of `[1, 2)` doubles its logarithm. Squaring number
+/// `i` is cut by a part of less than `2^-62`, which counts for `2^(−i)·2^-62/ln 2` in the result.
+pub(crate) fn log2(value: f32) -> Option<u128> {
+    let Dyadic { mantissa, exponent } = value.to_dyadic()?;
+    let magnitude = u64::try_from(mantissa).ok()?;
+    let top = magnitude.checked_ilog2()?;
+    let whole = u32::try_from(exponent.checked_add_unsigned(top)?).ok()?;
+    // In multiples of 2^-63.
+    let mut rest = magnitude.checked_shl(magnitude.leading_zeros())?;
+    let mut digits = 0u64;
+    for _ in 0..u64::BITS {
+        rest = multiply_high(rest, rest); // in multiples of 2^-62
+        digits <<= 1;
+        if rest >> 63 == 1 {
+            digits |= 1;
+        } else {
+            rest <<= 1;
+        }
+    }
+    Some((u128::from(whole) << 64) | u128::from(digits))
+}
+
+/// `2^(−x)`, where `x` and the result are in multiples of `2^-64`; within 16 of them times the
+/// result, and cut to a whole number. `2^0` becomes `1 − 2^-64`.
+///
+/// The Taylor series of `e^(−f·ln 2)` for the fraction `f` of `x`, to the twentieth power, shifted by
+/// the whole part. The angle is off by 1.5 units, the cuts of Horner's rule add up to 2.4 units of
+/// `2^-63`, and the power is at least a half.
+pub(crate) fn exp2_of_minus(x: u128) -> u64 {
+    /// `ln 2` in multiples of `2^-64`.
+    const LN_2: u64 = 0xb172_17f7_d1cf_79ac;
+    const ONE: u64 = 1 << 63;
+    let angle = multiply_high(x as u64, LN_2);
+    let power = (1..=20u64).rev().fold(ONE, |sum, k| {
+        // Below one: a term is less than the one before it.
+        ONE.saturating_sub(multiply_high(angle, sum).checked_div(k).unwrap_or(0))
+    });
+    let whole = u32::try_from(x >> 64).unwrap_or(u32::MAX);
+    let shifted = (u128::from(power) << 1).checked_shr(whole).unwrap_or(0);
+    u64::try_from(shifted).unwrap_or(u64::MAX)
+}
+
+/// The square root of a whole number, rounded once to the nearest `f32`.
+pub(crate) fn root(value: u64) -> Option<f32> {
+    // An even shift, so that the root of what is shifted has 32 digits.
+    let shift = value.leading_zeros() & !1;
+    let wide = value.checked_shl(shift)?;
+    let root = wide.isqrt();
+    // One more digit says whether anything was cut off: enough to round by.
+    let cut = root.saturating_mul(root) != wide;
+    let mantissa = i64::try_from((root << 1) | u64::from(cut)).ok()?;
+    let half = i32::try_from(shift / 2).ok()?;
+    f32::from_dyadic(Dyadic { mantissa, exponent: half.checked_neg()?.checked_sub(1)? })
+}
+
+/// `a·b / 2^64`, rounded down.
+pub(crate) const fn multiply_high(a: u64, b: u64) -> u64 {
+    ((a as u128 * b as u128) >> 64) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UNIT: f64 = 18_446_744_073_709_551_616.0;
+
+    #[test]
+    fn logarithms_of_floats() {
+        for value in [1.0, 1.000_000_1, 1.5, 2.0, 3.0, 500.0, 10_000.0, 1e6, 3.4e38, f32::MAX] {
+            let exact = f64::from(value).log2();
+            let found = log2(value).unwrap() as f64 / UNIT;
+            // The reference and the conversion of what was found are rounded to f64.
+            let allowed = exact * 4.0 * f64::EPSILON + 7.0 / UNIT;
+            assert!((found - exact).abs() <= allowed, "{value}: {found}");
+        }
+        for refused in [0.0, -0.0, -2.0, 0.999_999_9, f32::NAN, f32::INFINITY, 1e-40] {
+            assert_eq!(log2(refused), None);
+        }
+        assert_eq!(log2(8.0), Some(3 << 64));
+    }
+
+    #[test]
+    fn logarithms_have_their_last_digits() {
+        let ten = log2(10.0).unwrap();
+        // log2 10 = 3.321928094887362347870319429489390175864831393…
+        let expected = (3 << 64) | 0x5269_e12f_346e_2bf9u128;
+        assert!(ten <= expected && expected - ten < 7, "{ten:x}");
+    }
+
+    #[test]
+    fn powers_undo_logarithms() {
+        for value in [1.25f32, 1.5, 2.0, 3.0, 10_000.0, 65_536.0, 123_456.0] {
+            let found = exp2_of_minus(log2(value).unwrap());
+            // 1/value in integers.
+            let exact = ((1u128 << 127) / (f64::from(value) * 2f64.powi(32)) as u128) >> 31;
+            let allowed = 1.0 + 32.0 / f64::from(value);
+            assert!((found as i128 - exact as i128).abs() as f64 <= allowed, "{value}: {found:x}");
+        }
+        assert_eq!(exp2_of_minus(0), u64::MAX);
+        assert_eq!(exp2_of_minus(5 << 64), 1 << 59);
+        assert_eq!(exp2_of_minus(64 << 64), 1);
+        assert_eq!(exp2_of_minus(65 << 64), 0);
+        assert_eq!(exp2_of_minus(u128::MAX), 0);
+        // √½ to 64 binary places.
+        assert!(exp2_of_minus(1 << 63).abs_diff(0xb504_f333_f9de_6484) <= 12);
+    }
+
+    #[test]
+    fn roots_are_rounded_once() {
+        for value in (1..100_000u64).chain([1 << 23, (1 << 24) - 1, 1 << 24]) {
+            assert_eq!(root(value), Some((value as f32).sqrt()), "{value}");
+        }
+        for value in [u64::MAX, u64::MAX - 1, (1 << 53) + 2] {
+            let exact = (value as f64).sqrt();
+            let found = f64::from(root(value).unwrap());
+            assert!((found / exact - 1.0).abs() <= f64::from(f32::EPSILON) / 2.0);
+        }
+    }
+}
