@@ -84,66 +84,70 @@ impl<'a> Position<'a> {
             }
         })
     }
+}
 
-    fn encoding(&self) -> &dyn PositionEncoding {
-        match self {
-            Self::None(encoding) => encoding,
-            Self::Learned(encoding) => encoding,
-            Self::Sinusoidal(encoding) => encoding,
-            Self::Rope(encoding) => encoding,
-            Self::Alibi(encoding) => encoding,
-            Self::Expe(encoding) => encoding,
-            Self::Exqpe(encoding) => encoding,
+/// Call a method of the encoding that is held. A `dyn` reference would do it in a line, but its table
+/// of methods would link those in floats into firmware that calls none of them.
+macro_rules! forward {
+    ($position:ident.$method:ident($($argument:ident),*)) => {
+        match $position {
+            Self::None(encoding) => PositionEncoding::<f32>::$method(encoding, $($argument),*),
+            Self::Learned(encoding) => PositionEncoding::<f32>::$method(encoding, $($argument),*),
+            Self::Sinusoidal(encoding) => PositionEncoding::<f32>::$method(encoding, $($argument),*),
+            Self::Rope(encoding) => PositionEncoding::<f32>::$method(encoding, $($argument),*),
+            Self::Alibi(encoding) => PositionEncoding::<f32>::$method(encoding, $($argument),*),
+            Self::Expe(encoding) => PositionEncoding::<f32>::$method(encoding, $($argument),*),
+            Self::Exqpe(encoding) => PositionEncoding::<f32>::$method(encoding, $($argument),*),
         }
-    }
+    };
 }
 
 impl PositionEncoding for Position<'_> {
     fn length(&self) -> u32 {
-        self.encoding().length()
+        forward!(self.length())
     }
 
     fn embedding_scale(&self) -> f32 {
-        self.encoding().embedding_scale()
+        forward!(self.embedding_scale())
     }
 
     fn embed(&self, n: u32, row: &mut [f32]) -> Result<(), PositionError> {
-        self.encoding().embed(n, row)
+        forward!(self.embed(n, row))
     }
 
     fn embed_fixed(&self, n: u32, exponent: i32, row: &mut [i32]) -> Result<(), PositionError> {
-        self.encoding().embed_fixed(n, exponent, row)
+        forward!(self.embed_fixed(n, exponent, row))
     }
 
     fn columns(&self) -> Columns {
-        self.encoding().columns()
+        forward!(self.columns())
     }
 
     fn progression(&self, digit: usize) -> Progression {
-        self.encoding().progression(digit)
+        forward!(self.progression(digit))
     }
 
     fn key_digits(&self, n: u32, digits: &mut [u32]) -> Result<(), PositionError> {
-        self.encoding().key_digits(n, digits)
+        forward!(self.key_digits(n, digits))
     }
 
     fn query_digits(&self, n: u32, digits: &mut [u32]) -> Result<(), PositionError> {
-        self.encoding().query_digits(n, digits)
+        forward!(self.query_digits(n, digits))
     }
 
     fn rotates(&self) -> bool {
-        self.encoding().rotates()
+        forward!(self.rotates())
     }
 
     fn rotation(&self, n: u32, table: &mut [f32]) -> Result<(), PositionError> {
-        self.encoding().rotation(n, table)
+        forward!(self.rotation(n, table))
     }
 
     fn rotation_fixed(&self, n: u32, table: &mut [i32]) -> Result<(), PositionError> {
-        self.encoding().rotation_fixed(n, table)
+        forward!(self.rotation_fixed(n, table))
     }
 
     fn slope(&self, head: usize) -> f32 {
-        self.encoding().slope(head)
+        forward!(self.slope(head))
     }
 }
