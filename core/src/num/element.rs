@@ -25,8 +25,9 @@ pub enum Format {
 
 /// A number format in which positions are written.
 ///
-/// Implemented for `f32`, for `half::f16` and `half::bf16` (feature `half`), and for the signed and
-/// unsigned 8- to 64-bit types of the `fixed` crate (feature `fixed`; unsigned ones to 32 bits).
+/// Implemented for `f32`, for the integers `i8` and `i16`, for `half::f16` and `half::bf16` (feature
+/// `half`), and for the signed and unsigned 8- to 64-bit types of the `fixed` crate (feature `fixed`;
+/// unsigned ones to 32 bits).
 pub trait Element: Copy + PartialEq + core::fmt::Debug {
     /// Zero.
     const ZERO: Self;
@@ -40,7 +41,7 @@ pub trait Element: Copy + PartialEq + core::fmt::Debug {
     /// The exact value; `None` for infinities and NaN.
     fn to_dyadic(self) -> Option<Dyadic>;
 
-    /// The nearest value; fixed-point formats saturate and take NaN to zero.
+    /// The nearest value; integers and fixed-point formats saturate and take NaN to zero.
     fn from_f32(value: f32) -> Self;
 
     /// The nearest `f32`; exact for every format of at most 24 significant digits.

@@ -6,6 +6,7 @@ mod element;
 mod fixed_point;
 #[cfg(feature = "half")]
 mod half_float;
+mod integer;
 mod math;
 mod phase;
 mod power;
