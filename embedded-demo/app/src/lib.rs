@@ -1,54 +1,59 @@
-//! The board-independent part of the firmware: reads the model in flash and tells a story with it.
+//! The board-independent part of the firmware: reads the models in flash and tells stories with
+//! them.
 //!
 //! A platform brings the entry point, the log transport and the way out, and calls [`run`]. There
-//! is no heap: the model is read where the linker put it, and the buffers are statics whose sizes
-//! the compiler works out from the model file's header.
+//! is no heap: a model is read where the linker put it, and the memory is a static whose size the
+//! compiler works out from the model files' headers.
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod cost;
+mod demo;
 mod error;
-mod memory;
+mod machine;
+mod program;
 mod story;
 mod text;
 
+pub use demo::{Demo, Stories};
 pub use error::Error;
+pub use machine::{Machine, Sections};
+pub use program::Program;
 
-use expe_core::format::Model;
-use expe_core::model::{Decoder, KvCache, Workspace};
-use story::Story;
+use static_cell::ConstStaticCell;
 
-/// The story's first words.
-const PROMPT: &str = include_str!("../../model/prompt.txt");
+/// The memory of all demos of a board, which it declares as a static.
+pub type Memory<const WORDS: usize> = ConstStaticCell<[u32; WORDS]>;
 
-/// Tokens that the story goes on for: past the length that the model was trained on.
-const STORY_TOKENS: usize = 128;
-
-/// Tells the story and logs what it took. `stack_used` gives the bytes of stack used so far.
-///
-/// # Errors
-/// The model file is damaged or does not fit the memory, or `run` was called before.
-pub fn run(stack_used: fn() -> usize) -> Result<(), Error> {
-    let (cache, workspace) = memory::take().ok_or(Error::Running)?;
-    let story = tell(cache, workspace)?;
-
-    defmt::println!("tokens {=[?]}", *story.tokens);
-    defmt::println!("digest of the tokens {=u32:#010x}", story.token_digest);
-    defmt::println!("digest of all logits {=u32:#010x}", story.logit_digest);
-    defmt::info!("flash: model {=usize} bytes", memory::MODEL.len());
-    defmt::info!(
-        "RAM: cache {=usize} bytes for {=usize} positions, workspace {=usize} bytes, stack {=usize} bytes",
-        memory::CACHE_BYTES,
-        memory::CAPACITY,
-        memory::WORKSPACE_BYTES,
-        stack_used(),
-    );
-    Ok(())
+/// Memory of a size that fits.
+pub const fn memory<const WORDS: usize>() -> Memory<WORDS> {
+    ConstStaticCell::new([0; WORDS])
 }
 
-fn tell(cache: &mut [f32], workspace: &mut [f32]) -> Result<Story, expe_core::Error> {
-    let model = Model::new(memory::MODEL)?;
-    let decoder = Decoder::new(&model, model.position()?)?;
-    let mut cache = KvCache::new(model.config(), memory::CAPACITY, cache)?;
-    let mut workspace = Workspace::new(model.config(), memory::CHUNK, memory::CAPACITY, workspace)?;
-    story::tell(&decoder, &mut cache, &mut workspace)
+/// Runs the demos of `P` and logs what they give and what they take.
+///
+/// # Errors
+/// A model file is damaged, or `run` was called before.
+pub fn run<P: Program, const WORDS: usize>(
+    memory: &'static Memory<WORDS>,
+    machine: &impl Machine,
+) -> Result<(), Error> {
+    const { assert!(WORDS == P::WORDS, "the memory has not the size that the demos need") };
+    P::run(memory.try_take().ok_or(Error::Running)?, machine)?;
+
+    let Sections { code, constants, data, zeroed } = machine.sections();
+    defmt::println!(
+        "flash: code {=usize} bytes, constants with models {=usize} bytes, initial values {=usize} bytes",
+        code,
+        constants,
+        data,
+    );
+    defmt::println!(
+        "RAM: variables {=usize} bytes, of which buffers {=usize} bytes, stack {=usize} of {=usize} bytes",
+        data + zeroed,
+        WORDS * size_of::<u32>(),
+        machine.stack_used(),
+        machine.stack_size(),
+    );
+    Ok(())
 }

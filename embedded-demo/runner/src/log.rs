@@ -15,17 +15,21 @@ pub fn format_table(elf: &[u8]) -> Result<Table> {
     Table::parse(elf)?.context("the firmware has no `.defmt` section, hence no log to decode")
 }
 
+/// What a firmware logs before it sleeps for good.
+const IDLE: &str = "idle";
+
 /// Prints frames as lines: the level (none for `defmt::println!`) and the message.
 pub struct LogPrinter<'t, W> {
     decoder: Box<dyn StreamDecoder + Send + Sync + 't>,
     output: W,
     malformed: usize,
+    idle: bool,
 }
 
 impl<'t, W: Write> LogPrinter<'t, W> {
     /// A printer to `output` of frames whose format strings are in `table`.
     pub fn new(table: &'t Table, output: W) -> Self {
-        Self { decoder: table.new_stream_decoder(), output, malformed: 0 }
+        Self { decoder: table.new_stream_decoder(), output, malformed: 0, idle: false }
     }
 
     /// Prints the frames that `bytes` complete; the rest waits for the next call.
@@ -41,13 +45,20 @@ impl<'t, W: Write> LogPrinter<'t, W> {
                     if let Some(level) = frame.level() {
                         write!(self.output, "{:5} ", level.as_str().to_uppercase())?;
                     }
-                    writeln!(self.output, "{}", frame.display_message())?;
+                    let message = frame.display_message().to_string();
+                    self.idle = frame.level().is_none() && message == IDLE;
+                    writeln!(self.output, "{message}")?;
                 }
                 Err(DecodeError::UnexpectedEof) => return Ok(self.output.flush()?),
                 // The decoder drops the frame and goes on behind it.
                 Err(DecodeError::Malformed) => self.malformed += 1,
             }
         }
+    }
+
+    /// Whether the last message was that the firmware idles from now on.
+    pub const fn idle(&self) -> bool {
+        self.idle
     }
 
     /// Ends the log.

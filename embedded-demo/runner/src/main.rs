@@ -1,12 +1,13 @@
 //! Runs a firmware in QEMU and prints its log.
 //!
 //! ```text
-//! expe-firmware-runner FIRMWARE [--timeout SECONDS]
+//! expe-firmware-runner FIRMWARE [--machine NAME] [--timeout SECONDS]
 //! ```
 //!
 //! The firmware logs with `defmt` over semihosting: QEMU's standard output carries compressed
 //! frames, which are decoded with the format strings that the ELF file keeps. The exit status is
-//! the firmware's own; a firmware that runs out of time, or whose log cannot be decoded, is an error.
+//! the firmware's own, and 3 for a firmware that says that it idles after an error, and then does so.
+//! A firmware that runs out of time, or whose log cannot be decoded, is an error.
 
 mod log;
 mod machine;
@@ -28,28 +29,39 @@ use crate::{log::LogPrinter, machine::Machine};
 /// Runs a firmware in QEMU and prints its decoded log.
 #[derive(Parser)]
 struct Arguments {
-    /// The ELF file; its name is that of the QEMU machine it is made for.
+    /// The ELF file.
     firmware: PathBuf,
+    /// The QEMU machine that it is made for [default: the file's name].
+    #[arg(long)]
+    machine: Option<String>,
     /// Seconds after which the emulator is stopped, which is then a failure.
     #[arg(long, default_value_t = 300)]
     timeout: u64,
 }
 
 fn main() -> Result<ExitCode> {
-    let arguments = Arguments::parse();
-    run(&arguments.firmware, Duration::from_secs(arguments.timeout))
+    let Arguments { firmware, machine, timeout } = Arguments::parse();
+    let named = || firmware.file_stem()?.to_str().map(str::to_owned);
+    let machine = machine.or_else(named).context("the firmware has no name: use --machine")?;
+    run(&firmware, machine, Duration::from_secs(timeout))
 }
 
+/// How long a firmware that idles is watched.
+const WATCHED: Duration = Duration::from_millis(200);
+/// The exit status for a firmware that idles after an error.
+const IDLE: u8 = 3;
+
 /// Emulates `firmware` to its end and returns its exit status.
-fn run(firmware: &Path, timeout: Duration) -> Result<ExitCode> {
+fn run(firmware: &Path, machine: String, timeout: Duration) -> Result<ExitCode> {
     let elf =
         std::fs::read(firmware).with_context(|| format!("cannot read {}", firmware.display()))?;
     let table = log::format_table(&elf)?;
     let mut log = LogPrinter::new(&table, io::stdout().lock());
 
-    let mut emulator = Machine::of(firmware, &elf)?.start(firmware)?;
-    let printed = print_until_exit(&mut emulator, &mut log, Instant::now() + timeout);
-    if printed.is_err() {
+    let mut emulator = Machine::new(machine, &elf)?.start(firmware)?;
+    let printed = print_to_the_end(&mut emulator, &mut log, Instant::now() + timeout);
+    let idle = matches!(printed, Ok(End::Idle)) && emulator.try_wait()?.is_none();
+    if printed.is_err() || idle {
         // It may have ended by itself in the meantime; either way it must not outlive this program.
         let _ = emulator.kill();
     }
@@ -57,22 +69,34 @@ fn run(firmware: &Path, timeout: Duration) -> Result<ExitCode> {
     printed?;
     log.finish()?;
     match status.code() {
+        _ if idle => Ok(ExitCode::from(IDLE)),
         Some(code) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))),
         None => bail!("QEMU ended abnormally: {status}"),
     }
 }
 
-/// Prints what the emulator sends until it closes its output.
-fn print_until_exit<W: io::Write>(
+/// How a log ends.
+enum End {
+    /// The emulator closes its output.
+    Closed,
+    /// The firmware says that it idles, and then says no more.
+    Idle,
+}
+
+/// Prints what the emulator sends to the end of the log.
+fn print_to_the_end<W: io::Write>(
     emulator: &mut Child,
     log: &mut LogPrinter<'_, W>,
     deadline: Instant,
-) -> Result<()> {
+) -> Result<End> {
     let frames = read_in_background(emulator.stdout.take().context("QEMU's output is missing")?);
     loop {
-        match frames.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let patience = if log.idle() { left.min(WATCHED) } else { left };
+        match frames.recv_timeout(patience) {
             Ok(bytes) => log.print(&bytes?)?,
-            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            Err(RecvTimeoutError::Disconnected) => return Ok(End::Closed),
+            Err(RecvTimeoutError::Timeout) if log.idle() => return Ok(End::Idle),
             Err(RecvTimeoutError::Timeout) => bail!("the firmware ran out of time (--timeout)"),
         }
     }

@@ -1,8 +1,17 @@
-//! Arm MPS2+ with the FPGA image AN386: a Cortex-M4F, as QEMU's machine `mps2-an386` emulates it.
+//! Arm MPS2+ with FPGA image AN386: Cortex-M4F, as QEMU's machine `mps2-an386` emulates it.
 #![no_std]
 #![no_main]
 
+use expe_demo_app::{Memory, Program, Stories, memory};
+
+/// The processor's clock, in Hz.
+const CLOCK: u32 = 25_000_000;
+
+type Demos = Stories;
+
+static MEMORY: Memory<{ Demos::WORDS }> = memory();
+
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    expe_demo_cortex_m::main()
+    expe_demo_cortex_m::run::<Demos, _>(&MEMORY, CLOCK)
 }

@@ -1,38 +1,55 @@
-//! What all Cortex-M boards share: the log over semihosting, faults, the stack, the way out.
+//! What all Cortex-M boards share: start, faults, the count of instructions.
 #![no_std]
 
-mod stack;
+mod counter;
+mod fault;
+mod guard;
 
-use core::panic::PanicInfo;
+use cortex_m::Peripherals;
+use expe_demo_app::{Machine, Memory, Program, Sections};
+use expe_demo_platform::{finish, sections, stack};
+use portable_atomic as _; // brings compare-and-swap, in a critical section
 
-use cortex_m as _; // brings the critical section of a single core
-use cortex_m_rt::{ExceptionFrame, exception};
-use defmt_semihosting as _; // brings the log transport
-use semihosting::process::ExitCode;
+use counter::Counter;
 
-/// Runs the demo and ends the emulation: successfully, or after logging what went wrong.
-pub fn main() -> ! {
-    match expe_demo_app::run(stack::used) {
-        Ok(()) => ExitCode::SUCCESS.exit_process(),
-        Err(error) => {
-            defmt::error!("{}", error);
-            ExitCode::FAILURE.exit_process()
-        }
-    }
+/// Runs the demos `D` on a processor with a clock of `clock` Hz, and ends the emulation, or idles
+/// after logging what went wrong.
+pub fn run<D: Program, const WORDS: usize>(memory: &'static Memory<WORDS>, clock: u32) -> ! {
+    let counter = prepare().and_then(|peripherals| Counter::start(peripherals.SYST, clock));
+    finish(expe_demo_app::run::<D, WORDS>(memory, &CortexM { counter }))
 }
 
-#[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
-    match info.location() {
-        Some(at) => defmt::error!("panic at {=str}:{=u32}", at.file(), at.line()),
-        None => defmt::error!("panic"),
-    }
-    ExitCode::FAILURE.exit_process()
+/// Recurses until the stack is full, to see that this is noticed.
+pub fn overflow() -> ! {
+    prepare();
+    stack::overflow()
 }
 
-// SAFETY: the handler only reads the frame that the processor has stacked, logs and leaves.
-#[exception]
-unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
-    defmt::error!("hard fault at {=u32:#010x}", frame.pc());
-    ExitCode::FAILURE.exit_process()
+fn prepare() -> Option<Peripherals> {
+    let peripherals = Peripherals::take()?;
+    guard::set(&peripherals.MPU);
+    Some(peripherals)
+}
+
+/// A Cortex-M processor.
+struct CortexM {
+    counter: Option<Counter>,
+}
+
+impl Machine for CortexM {
+    fn instructions(&self) -> Option<u64> {
+        self.counter.as_ref().map(Counter::instructions)
+    }
+
+    fn stack_used(&self) -> usize {
+        stack::used()
+    }
+
+    fn stack_size(&self) -> usize {
+        stack::size()
+    }
+
+    fn sections(&self) -> Sections {
+        sections()
+    }
 }

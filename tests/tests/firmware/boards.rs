@@ -1,0 +1,92 @@
+//! The boards: how their firmware is built and run.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+/// A board, by the name of its folder and of QEMU's machine.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Board {
+    pub name: &'static str,
+    pub processor: &'static str,
+    /// The demos that it runs.
+    pub demos: &'static [&'static str],
+}
+
+pub const BOARDS: [Board; 5] = [
+    Board { name: "mps2-an385", processor: "Cortex-M3", demos: &["stories"] },
+    Board { name: "mps2-an386", processor: "Cortex-M4F", demos: &["stories"] },
+    Board { name: "mps2-an505", processor: "Cortex-M33", demos: &["stories"] },
+    Board { name: "mps3-an547", processor: "Cortex-M55", demos: &["stories"] },
+    Board { name: "virt", processor: "riscv32imac", demos: &["stories"] },
+];
+
+/// A board's ELF files.
+#[derive(Debug)]
+pub struct Firmware {
+    /// What the board is for.
+    pub demo: PathBuf,
+    /// What overflows its stack.
+    pub overflow: PathBuf,
+}
+
+/// What a firmware did.
+#[derive(Debug)]
+pub struct Run {
+    /// The decoded log.
+    pub log: String,
+    /// The exit status; see [`IDLE`].
+    pub status: Option<i32>,
+}
+
+/// The exit status for a firmware that idles after an error.
+pub const IDLE: Option<i32> = Some(3);
+
+fn embedded_demo() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../embedded-demo")
+}
+
+/// All boards with their firmware, built once; together, for they would only wait for each other.
+pub fn all() -> &'static [(Board, Firmware)] {
+    static ALL: OnceLock<Vec<(Board, Firmware)>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        BOARDS.into_iter().map(|board| (build(board.name), board)).map(|(f, b)| (b, f)).collect()
+    })
+}
+
+/// Builds a board's firmware, from its folder, which says for which target.
+fn build(board: &str) -> Firmware {
+    let output = Command::new("cargo")
+        .args(["build", "--quiet", "--release", "--message-format", "json"])
+        .current_dir(embedded_demo().join("boards").join(board))
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo is on the PATH");
+    assert!(output.status.success(), "cannot build {board}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let messages = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let files: Vec<PathBuf> =
+        messages.filter_map(|message| Some(message["executable"].as_str()?.into())).collect();
+    let named = |name: String| {
+        let found = files.iter().find(|file| file.ends_with(&name));
+        found.unwrap_or_else(|| panic!("no {name} among {files:?}")).clone()
+    };
+    Firmware { demo: named(board.to_owned()), overflow: named(format!("{board}-overflow")) }
+}
+
+impl Board {
+    /// Runs `firmware` on the board.
+    pub fn run(&self, firmware: &Path) -> Run {
+        let output = Command::new(embedded_demo().join("toolchain/run"))
+            .arg(firmware)
+            .args(["--machine", self.name])
+            .output()
+            .expect("the runner is a program");
+        let log = String::from_utf8(output.stdout).unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(errors.is_empty(), "{}: {log}{errors}", self.name);
+        Run { log, status: output.status.code() }
+    }
+}
