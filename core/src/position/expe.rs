@@ -57,6 +57,12 @@ impl<T: Element> Expe<T> {
         &self.grid
     }
 
+    /// The positions `0..collision_free_length()` have pairwise different codes in `T`: the
+    /// [length of the grid](Grid::length), whether positions past it are refused or saturate.
+    pub const fn collision_free_length(&self) -> u32 {
+        self.grid.length()
+    }
+
     /// The code `p_n` of a key at position `n`.
     ///
     /// # Errors

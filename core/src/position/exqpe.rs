@@ -127,6 +127,13 @@ impl<T: Element> Exqpe<T> {
         self.count
     }
 
+    /// The positions `0..collision_free_length()` have pairwise different codes in `T`, whether
+    /// positions past it are refused or saturate: `B^(D−1)·V`, where `V` is the number of values of
+    /// the top digit ([`Grid::exact_length`]), and at most `u32::MAX`.
+    pub const fn collision_free_length(&self) -> u32 {
+        self.length
+    }
+
     /// The codes of position `n`, lowest digit first; `codes` has `D` places.
     ///
     /// # Errors
