@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fmt::Debug;
 
-use expe_core::num::Element;
+use expe_core::num::{Element, Format};
 use expe_core::position::{Beyond, Expe, Exqpe, Growth, PositionEncoding, PositionError};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -204,6 +204,38 @@ fn check_expe<T: Number>(case: &Case, random: &[u32]) -> Result<bool, TestCaseEr
     Ok(true)
 }
 
+/// The first base that is one too large for a digit is refused, and the one before it is not.
+fn check_edges<T: Number>() {
+    use Growth::{Equal, Weighted};
+    // A step with `values` values from zero, a power of two or one more.
+    let (step, values) = match T::FORMAT {
+        Format::Float { digits, .. } => (1.0, (1 << digits) + 1),
+        Format::Fixed { quantum, highest, .. } => {
+            (2f32.powi(quantum + highest.ilog2() as i32 - 3), 16)
+        }
+    };
+    let build = |step, base, digits, growth| Exqpe::<T>::new(0.0, step, 60, base, digits, growth);
+    let length = |exqpe: Result<Exqpe<T>, _>| exqpe.map(|e| e.collision_free_length());
+    let square = u64::from(values).pow(2).try_into().unwrap_or(u32::MAX);
+    assert_eq!(length(build(step, values, 2, Equal)), Ok(square));
+    let refused = Err(PositionError::Inexact { digit: 0 });
+    assert_eq!(length(build(step, values + 1, 2, Equal)), refused);
+    // Weighted by 4 from an eighth of that step, the digits have 128, 32, 8 and 2 values: enough for
+    // the fourth at the top, too few below a fifth.
+    if values == 16 {
+        assert_eq!(length(build(step / 8.0, 4, 4, Weighted)), Ok(4 * 4 * 4 * 2));
+        let refused = Err(PositionError::Inexact { digit: 3 });
+        assert_eq!(length(build(step / 8.0, 4, 5, Weighted)), refused);
+    }
+    // Half the spacing of a fixed-point format; in the others, one digit more than they have.
+    let (start, fine) = match T::FORMAT {
+        Format::Float { digits, .. } => (1.0, 0.5f32.powi(digits as i32)),
+        Format::Fixed { quantum, .. } => (0.0, 2f32.powi(quantum - 1)),
+    };
+    let refused = PositionError::Step { start, step: fine };
+    assert_eq!(Exqpe::<T>::new(start, fine, 60, 2, 1, Equal), Err(refused));
+}
+
 /// Run `check` on many cases, of which at least an eighth must be encodings of the format.
 fn run(
     exponents: std::ops::Range<i32>,
@@ -240,6 +272,11 @@ macro_rules! formats {
             #[test]
             fn exqpe_is_exact_injective_invertible_and_bounded() {
                 run($exponents, check_exqpe::<$type>);
+            }
+
+            #[test]
+            fn exqpe_refuses_what_does_not_fit() {
+                check_edges::<$type>();
             }
 
             #[test]
