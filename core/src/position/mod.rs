@@ -75,8 +75,8 @@ impl Columns {
 /// Positions count from 0. Each fallible method refuses a position that the encoding cannot tell
 /// from another one ([`PositionError::BeyondLength`]).
 pub trait PositionEncoding<T: Element = f32> {
-    /// Positions `0..length()` are encoded, and have pairwise different codes in `T` unless
-    /// [saturation](Beyond::Saturate) was asked for.
+    /// Positions `0..length()` are encoded. For ExPE and ExQPE they have pairwise different codes in
+    /// `T`, unless [saturation](Beyond::Saturate) was asked for.
     ///
     /// `u32::MAX` where the encoding itself sets no limit, and with saturation; ExPE and ExQPE then
     /// still tell their `collision_free_length`.
