@@ -1,4 +1,5 @@
-use super::{F16, F32, Inputs, Stored, matvec, matvec_add, rows};
+use super::codes::{GROUP, GROUP_BYTES, INT4_COLUMNS, INT8_COLUMNS, dot_int4, dot_int8};
+use super::{Bf16, F16, F32, Inputs, Stored, matvec, matvec_add, rows, rows_mut, unpack_group};
 
 /// The elements of a matrix in one of the formats in which weights are stored.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -7,10 +8,31 @@ pub enum Weights<'a> {
     F32(&'a [f32]),
     /// Half precision, as bits; all finite.
     F16(&'a [u16]),
+    /// bfloat16, as bits; all finite.
+    Bf16(&'a [u16]),
+    /// 8-bit integers: `W[o, i] = scales[o]·codes[o, i]`.
+    Int8 {
+        /// One per row.
+        scales: &'a [f32],
+        /// Row by row.
+        codes: &'a [i8],
+    },
+    /// 4-bit integers in groups of [`GROUP`] columns: `W[o, i] = scales[o]·factors[o, i/32]·code[o, i]`.
+    Int4 {
+        /// One per row.
+        scales: &'a [f32],
+        /// One per row and group.
+        factors: &'a [u8],
+        /// [`GROUP_BYTES`] per row and group.
+        codes: &'a [u8],
+    },
 }
 
 /// A weight matrix `[rows, columns]`, row by row, that maps inputs of `columns` elements to outputs
 /// of `rows`.
+///
+/// Integer matrices act on the inputs' 8-bit integers: `y_o = Σ_i code[o, i]·x_i`, exact in 32 bits,
+/// times the scales of row and input.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Matrix<'a> {
     weights: Weights<'a>,
@@ -19,13 +41,24 @@ pub struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    /// The matrix of these weights; `None` if their number is not `rows · columns`.
+    /// The matrix of these weights; `None` if their number is not that of `rows` and `columns`, or a
+    /// sum of integers could leave 32 bits (see [`INT8_COLUMNS`] and [`INT4_COLUMNS`]).
     pub fn new(weights: Weights<'a>, rows: usize, columns: usize) -> Option<Self> {
-        let count = match weights {
-            Weights::F32(weights) => weights.len(),
-            Weights::F16(weights) => weights.len(),
+        let count = rows.checked_mul(columns)?;
+        let fits = match weights {
+            Weights::F32(weights) => weights.len() == count,
+            Weights::F16(weights) | Weights::Bf16(weights) => weights.len() == count,
+            Weights::Int8 { scales, codes } => {
+                scales.len() == rows && codes.len() == count && columns <= INT8_COLUMNS
+            }
+            Weights::Int4 { scales, factors, codes } => {
+                let groups = rows.checked_mul(columns.div_ceil(GROUP))?;
+                let bytes = groups.checked_mul(GROUP_BYTES)?;
+                let whole = factors.len() == groups && codes.len() == bytes;
+                scales.len() == rows && whole && columns <= INT4_COLUMNS
+            }
         };
-        (rows.checked_mul(columns) == Some(count)).then_some(Self { weights, rows, columns })
+        fits.then_some(Self { weights, rows, columns })
     }
 
     /// Rows: the width of an output.
@@ -43,11 +76,22 @@ impl<'a> Matrix<'a> {
         self.weights
     }
 
+    /// Whether it acts on the inputs' 8-bit integers.
+    pub const fn is_integer(&self) -> bool {
+        matches!(self.weights, Weights::Int8 { .. } | Weights::Int4 { .. })
+    }
+
     /// `y_r = W·x_r` for every input row; see [`matvec`].
     pub fn apply(&self, inputs: Inputs<'_>, outputs: &mut [f32]) {
         match self.weights {
             Weights::F32(w) => matvec::<F32>(w, self.columns, inputs, outputs, self.rows),
             Weights::F16(w) => matvec::<F16>(w, self.columns, inputs, outputs, self.rows),
+            Weights::Bf16(w) => matvec::<Bf16>(w, self.columns, inputs, outputs, self.rows),
+            Weights::Int8 { .. } | Weights::Int4 { .. } => {
+                self.each_sum(inputs, outputs, |y, sum, row, input| {
+                    *y = sum as f32 * (row * input);
+                });
+            }
         }
     }
 
@@ -56,6 +100,64 @@ impl<'a> Matrix<'a> {
         match self.weights {
             Weights::F32(w) => matvec_add::<F32>(w, self.columns, inputs, outputs, self.rows),
             Weights::F16(w) => matvec_add::<F16>(w, self.columns, inputs, outputs, self.rows),
+            Weights::Bf16(w) => matvec_add::<Bf16>(w, self.columns, inputs, outputs, self.rows),
+            Weights::Int8 { .. } | Weights::Int4 { .. } => {
+                self.each_sum(inputs, outputs, |y, sum, row, input| {
+                    *y += sum as f32 * (row * input);
+                });
+            }
+        }
+    }
+
+    /// For every output of every input row: `put` gets its place, the sum of the products of
+    /// integers, and the scales of the matrix's row and of the input. Nothing happens for a matrix of
+    /// floats.
+    #[inline(always)]
+    pub fn each_sum<R: Copy, Q>(
+        &self,
+        inputs: Inputs<'_, R>,
+        outputs: &mut [Q],
+        put: impl Fn(&mut Q, i32, f32, f32),
+    ) {
+        match self.weights {
+            Weights::Int8 { scales, codes } => {
+                let mut weights = rows(codes, self.columns);
+                for (o, scale) in scales.iter().enumerate() {
+                    let row = weights.next().unwrap_or(&[]);
+                    self.each_row(o, inputs, outputs, |y, x, input| {
+                        put(y, dot_int8(row, x), *scale, input);
+                    });
+                }
+            }
+            Weights::Int4 { scales, factors, codes } => {
+                let groups = self.columns.div_ceil(GROUP);
+                let mut factors = rows(factors, groups);
+                let mut weights = rows(codes, groups.saturating_mul(GROUP_BYTES));
+                for (o, scale) in scales.iter().enumerate() {
+                    let row = weights.next().unwrap_or(&[]);
+                    let factors = factors.next().unwrap_or(&[]);
+                    self.each_row(o, inputs, outputs, |y, x, input| {
+                        put(y, dot_int4(row, factors, x), *scale, input);
+                    });
+                }
+            }
+            Weights::F32(_) | Weights::F16(_) | Weights::Bf16(_) => {}
+        }
+    }
+
+    /// Output `o` of every input row.
+    #[inline(always)]
+    fn each_row<R: Copy, Q>(
+        &self,
+        o: usize,
+        inputs: Inputs<'_, R>,
+        outputs: &mut [Q],
+        put: impl Fn(&mut Q, &[i8], f32),
+    ) {
+        for ((x, scale), y) in inputs.codes().zip(rows_mut(outputs, self.rows)) {
+            if let Some(y) = y.get_mut(o) {
+                put(y, x, scale);
+            }
         }
     }
 
@@ -64,6 +166,54 @@ impl<'a> Matrix<'a> {
         match self.weights {
             Weights::F32(weights) => widen::<F32>(weights, self.columns, index, row),
             Weights::F16(weights) => widen::<F16>(weights, self.columns, index, row),
+            Weights::Bf16(weights) => widen::<Bf16>(weights, self.columns, index, row),
+            Weights::Int8 { .. } | Weights::Int4 { .. } => {
+                self.read_codes(index, row, |code, scale| scale * code as f32)
+            }
+        }
+    }
+
+    /// Row `index` of a matrix of integers: every element becomes `value(integer, scale)`, where the
+    /// integer has the group's factor in it; whether there is such a row.
+    #[inline(always)]
+    pub fn read_codes<R>(
+        &self,
+        index: usize,
+        row: &mut [R],
+        value: impl Fn(i32, f32) -> R,
+    ) -> bool {
+        match self.weights {
+            Weights::Int8 { scales, codes } => {
+                let (Some(scale), Some(codes)) =
+                    (scales.get(index), rows(codes, self.columns).nth(index))
+                else {
+                    return false;
+                };
+                for (to, code) in row.iter_mut().zip(codes) {
+                    *to = value(i32::from(*code), *scale);
+                }
+                true
+            }
+            Weights::Int4 { scales, factors, codes } => {
+                let groups = self.columns.div_ceil(GROUP);
+                let bytes = groups.saturating_mul(GROUP_BYTES);
+                let (Some(scale), Some(factors), Some(codes)) = (
+                    scales.get(index),
+                    rows(factors, groups).nth(index),
+                    rows(codes, bytes).nth(index),
+                ) else {
+                    return false;
+                };
+                for ((to, factor), group) in
+                    row.chunks_mut(GROUP).zip(factors).zip(rows(codes, GROUP_BYTES))
+                {
+                    for (to, code) in to.iter_mut().zip(unpack_group(group)) {
+                        *to = value(i32::from(code) * i32::from(*factor), *scale);
+                    }
+                }
+                true
+            }
+            Weights::F32(_) | Weights::F16(_) | Weights::Bf16(_) => false,
         }
     }
 }

@@ -1,18 +1,25 @@
 use super::{Stored, dot, rows, rows_mut};
 
-/// Input rows of a matrix product: `data` holds rows of `width` elements, of which the first
-/// `skip` are left out.
+/// Input rows of a matrix product: rows of `width` numbers, of which the first `skip` are left out,
+/// and for matrices of integers the same rows as 8-bit integers with a scale each.
 #[derive(Debug, Clone, Copy)]
-pub struct Inputs<'a> {
-    data: &'a [f32],
+pub struct Inputs<'a, R = f32> {
+    data: &'a [R],
+    codes: &'a [i8],
+    scales: &'a [f32],
     width: usize,
     skip: usize,
 }
 
-impl<'a> Inputs<'a> {
+impl<'a, R> Inputs<'a, R> {
     /// Whole rows of `width` elements.
-    pub const fn new(data: &'a [f32], width: usize) -> Self {
-        Self { data, width, skip: 0 }
+    pub const fn new(data: &'a [R], width: usize) -> Self {
+        Self { data, codes: &[], scales: &[], width, skip: 0 }
+    }
+
+    /// The same rows with their 8-bit integers, also `width` a row, and the scale of each row.
+    pub const fn with_codes(self, codes: &'a [i8], scales: &'a [f32]) -> Self {
+        Self { codes, scales, ..self }
     }
 
     /// The same rows without their first `skip` elements.
@@ -21,9 +28,16 @@ impl<'a> Inputs<'a> {
     }
 
     /// The rows, in order; an incomplete last row is left out.
-    pub fn iter(self) -> impl Iterator<Item = &'a [f32]> {
+    pub fn iter(&self) -> impl Iterator<Item = &'a [R]> + use<'a, R> {
         let skip = self.skip;
         rows(self.data, self.width).map(move |row| row.get(skip..).unwrap_or(&[]))
+    }
+
+    /// The rows as 8-bit integers, each with its scale, in order.
+    pub fn codes(&self) -> impl Iterator<Item = (&'a [i8], f32)> + use<'a, R> {
+        let skip = self.skip;
+        let rows = rows(self.codes, self.width).map(move |row| row.get(skip..).unwrap_or(&[]));
+        rows.zip(self.scales.iter().copied())
     }
 }
 

@@ -4,19 +4,27 @@
 //! not on how many rows are computed together: token by token and in chunks give the same bits.
 
 mod activation;
+mod codes;
 mod dot;
+pub mod integer;
 mod matrix;
 mod matvec;
 mod norm;
+mod quantise;
 mod rows;
 mod softmax;
 mod stored;
 
 pub use activation::{gelu, relu, silu, swiglu};
+pub use codes::{
+    GROUP, GROUP_BYTES, INT4_COLUMNS, INT8_COLUMNS, dot_int4, dot_int8, high_half, low_half,
+    unpack_group,
+};
 pub use dot::dot;
 pub use matrix::{Matrix, Weights};
 pub use matvec::{Inputs, add_weighted_rows, matvec, matvec_add};
 pub use norm::{layer_norm, rms_norm};
+pub use quantise::{quantise, quantise_coarse};
 pub use rows::{Rows, RowsMut, rows, rows_mut};
 pub use softmax::softmax;
-pub use stored::{F16, F32, Stored};
+pub use stored::{Bf16, F16, F32, I8, Stored};

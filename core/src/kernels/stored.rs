@@ -46,6 +46,59 @@ impl Stored for F16 {
     }
 }
 
+/// Weights stored as bfloat16, the upper half of an `f32`, given as their 16 bits.
+#[derive(Debug, Clone, Copy)]
+pub struct Bf16;
+
+impl Stored for Bf16 {
+    type Bits = u16;
+
+    #[inline(always)]
+    fn widen(bits: u16) -> f32 {
+        f32::from_bits(u32::from(bits) << 16)
+    }
+}
+
+impl Bf16 {
+    /// Whether the stored weight is a number, neither infinite nor NaN.
+    #[inline(always)]
+    pub const fn is_finite(bits: u16) -> bool {
+        bits & 0x7f80 != 0x7f80
+    }
+
+    /// Round `x` to the nearest bfloat16, ties to even; `None` if that is not finite.
+    pub const fn narrow(x: f32) -> Option<u16> {
+        let bits = x.to_bits();
+        let even = bits >> 16 & 1;
+        let rounded = (bits.saturating_add(0x7fff + even) >> 16) as u16;
+        if Self::is_finite(rounded) && bits & 0x7f80_0000 != 0x7f80_0000 {
+            Some(rounded)
+        } else {
+            None
+        }
+    }
+
+    /// The smallest bfloat16 that is not below `x`, for a finite `x ≥ 0`; the largest one at the end of
+    /// the range.
+    pub const fn above(x: f32) -> u16 {
+        let rounded = x.to_bits().saturating_add(0xffff) >> 16;
+        if rounded < 0x7f7f { rounded as u16 } else { 0x7f7f }
+    }
+}
+
+/// Integers of 8 bits, whose scale is kept beside them.
+#[derive(Debug, Clone, Copy)]
+pub struct I8;
+
+impl Stored for I8 {
+    type Bits = i8;
+
+    #[inline(always)]
+    fn widen(bits: i8) -> f32 {
+        f32::from(bits)
+    }
+}
+
 impl F16 {
     /// Whether the stored weight is a number, neither infinite nor NaN.
     #[inline(always)]
@@ -86,6 +139,21 @@ mod tests {
             assert_eq!(F16::is_finite(bits), reference.is_finite());
             if reference.is_finite() {
                 assert_eq!(F16::widen(bits).to_bits(), reference.to_f32().to_bits());
+            }
+        }
+    }
+
+    #[test]
+    fn bfloat16_equals_the_half_crate() {
+        let mut random = crate::num::Random::new(1);
+        for _ in 0..200_000 {
+            let x = f32::from_bits(random.next_u32());
+            let reference = half::bf16::from_f32(x);
+            let expected = reference.is_finite().then_some(reference.to_bits());
+            assert_eq!(Bf16::narrow(x), expected, "{x:e}");
+            let above = Bf16::widen(Bf16::above(x.abs()));
+            if x.abs() < 3.3e38 {
+                assert!(above >= x.abs() && above <= x.abs() * 1.0079 + 1e-40, "{x:e} {above:e}");
             }
         }
     }

@@ -2,21 +2,25 @@
 
 mod dyadic;
 mod element;
+mod exp2;
 #[cfg(feature = "fixed")]
 mod fixed_point;
 #[cfg(feature = "half")]
 mod half_float;
 mod integer;
 mod math;
+mod multiplier;
 mod phase;
 mod power;
 mod random;
 
 pub use dyadic::Dyadic;
 pub use element::{Element, Format};
+pub use exp2::{EXPONENT_BITS, exp2_negative};
 #[cfg(feature = "micromath")]
 pub use math::Approximate;
 pub use math::{Exact, Math};
+pub use multiplier::{Multiplier, fixed, saturate, scale};
 pub use phase::{Frequencies, Turn};
 pub(crate) use power::{exp2_of_minus, log2, root};
 pub use random::Random;

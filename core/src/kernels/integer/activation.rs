@@ -1,0 +1,114 @@
+use crate::num::{EXPONENT_BITS, exp2_negative, saturate, scale};
+
+/// Units of the activations' arguments and results: `2^UNIT`.
+const UNIT: i32 = -16;
+
+/// `log2 e` in units of `2^-16`.
+const LOG2_E: i64 = 94_548;
+
+/// The logistic function `1/(1 + e^-z)` of `z` in units of `2^-16`; in units of `2^-31`, off by less
+/// than `2^-15` of 1.
+#[inline]
+fn logistic(z: i64) -> i64 {
+    // e^-|z| ≤ 1 in units of 2^-30; beyond 31 powers of two it is 0 anyway.
+    let exponent = scale(z.saturating_abs().min(1 << 22).saturating_mul(LOG2_E), UNIT);
+    let power = exp2_negative(exponent as u32);
+    // 1/(1 + power), both to 15 digits: a 32-bit division where there is none of 64 bits.
+    let sum = (power >> (EXPONENT_BITS - 1)).saturating_add(1 << 15);
+    let quotient = i64::from((1u32 << 31).checked_div(sum).unwrap_or(0)) << 15;
+    if z < 0 { (1 << 31) - quotient } else { quotient }
+}
+
+/// `x·σ(z)`
+#[inline]
+fn gated(x: i32, z: i64) -> i32 {
+    saturate(scale(i64::from(x).saturating_mul(logistic(z)), -31))
+}
+
+/// GELU in its tanh form, in place, in units of `2^-16`; the twin of
+/// [`kernels::gelu`](crate::kernels::gelu). Off by less than `2^-14·|x| + 2^-14`.
+pub fn gelu(x: &mut [i32]) {
+    /// `2·√(2/π)` in units of `2^-16`
+    const SLOPE: i64 = 104_580;
+    /// `0.044715` in units of `2^-16`
+    const CUBIC: i64 = 2_930;
+    for x in x {
+        // Beyond ±16 the logistic function is 0 or 1 to all digits.
+        let bounded = i64::from((*x).clamp(-(1 << 20), 1 << 20));
+        let square = scale(bounded * bounded, UNIT);
+        let inner = bounded + scale(scale(square * CUBIC, UNIT) * bounded, UNIT);
+        *x = gated(*x, scale(SLOPE * inner, UNIT));
+    }
+}
+
+/// SiLU, in place, in units of `2^-16`; the twin of [`kernels::silu`](crate::kernels::silu).
+pub fn silu(x: &mut [i32]) {
+    for x in x {
+        *x = gated(*x, i64::from(*x));
+    }
+}
+
+/// The inside of SwiGLU, in place: `x_i ← silu(x_i)·gate_i`, both in units of `2^-16`, the result in
+/// units of `2^exponent`; the twin of [`kernels::swiglu`](crate::kernels::swiglu).
+pub fn swiglu(x: &mut [i32], gate: &[i32], exponent: i32) {
+    let by = UNIT.saturating_mul(2).saturating_sub(exponent);
+    for (x, gate) in x.iter_mut().zip(gate) {
+        let silu = i64::from(gated(*x, i64::from(*x)));
+        *x = saturate(scale(silu.saturating_mul(i64::from(*gate)), by));
+    }
+}
+
+/// ReLU, in place; the twin of [`kernels::relu`](crate::kernels::relu).
+pub fn relu(x: &mut [i32]) {
+    for x in x {
+        *x = (*x).max(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn activations_are_within_their_bounds() {
+        for step in -200_000..=200_000i32 {
+            let x = step * 11;
+            let value = f64::from(x) / 65_536.0;
+            let mut y = [[x]; 4];
+            let [a, b, c, d] = &mut y;
+            gelu(a);
+            silu(b);
+            swiglu(c, &[-3 << 16], -14);
+            relu(d);
+            let logistic = |z: f64| 1.0 / (1.0 + (-z).exp());
+            let z = (2.0 / std::f64::consts::PI).sqrt() * (value + 0.044715 * value.powi(3));
+            let exact = [
+                value * logistic(2.0 * z),
+                value * logistic(value),
+                -3.0 * value * logistic(value),
+                value.max(0.0),
+            ];
+            let found = [
+                f64::from(y[0][0]) / 65_536.0,
+                f64::from(y[1][0]) / 65_536.0,
+                f64::from(y[2][0]) / 16_384.0,
+                f64::from(y[3][0]) / 65_536.0,
+            ];
+            for (found, exact) in found.iter().zip(exact) {
+                let bound = (value.abs() + 1.0) * 3.0 * 2f64.powi(-15);
+                assert!((found - exact).abs() <= bound, "{value}: {found} {exact}");
+            }
+        }
+    }
+
+    #[test]
+    fn extreme_inputs_saturate() {
+        let mut x = [i32::MAX, i32::MIN, 100 << 16, -100 << 16];
+        gelu(&mut x);
+        assert!(x[0] >= i32::MAX - (1 << 17) && x[2] >= (100 << 16) - 200 && x[2] <= 100 << 16);
+        assert!(x[1].abs() <= 1 << 17 && x[3].abs() <= 200, "{x:?}");
+        let mut x = [i32::MAX, i32::MIN];
+        swiglu(&mut x, &[i32::MAX, i32::MAX], -16);
+        assert_eq!(x[0], i32::MAX);
+    }
+}

@@ -1,0 +1,15 @@
+//! The kernels of the integer arithmetic, twins of the floating-point ones: no float instruction, and
+//! the same bits on every target.
+//!
+//! Numbers are 32-bit integers in units of `2^exponent`; scales are read from `f32`s by their bits
+//! (see [`Multiplier`](crate::num::Multiplier)). Whatever does not fit saturates; nothing wraps.
+
+mod activation;
+mod norm;
+mod quantise;
+mod softmax;
+
+pub use activation::{gelu, relu, silu, swiglu};
+pub use norm::norm;
+pub use quantise::{largest, quantise, quantise_coarse};
+pub use softmax::softmax;

@@ -1,0 +1,129 @@
+use super::{largest, quantise};
+use crate::num::{Multiplier, fixed, saturate, scale};
+
+/// Digits that the largest element is given before it is squared.
+const DIGITS: i32 = 24;
+/// Units of a gain: `2^GAIN`.
+const GAIN: i32 = -20;
+/// Digits that the product with the gain loses.
+const CUT: i32 = -25;
+
+/// Norm of a row in units of `2^exponent`, as 8-bit integers and their scale:
+/// `codes_i·s ≈ g_i·x_i / sqrt(mean(x²) + ε)`, after `x ← x − mean(x)` if it is `centred` (layer norm).
+///
+/// `y` is room for a row. The gain's magnitude must be below `2^11`, and the row at most `2^15` wide:
+/// the squares are those of 24-bit numbers, so their sum stays below `2^63`.
+///
+/// The codes depend on the gain and on the ratios of the elements alone; the mean square goes into
+/// one number, the scale, which is off by less than `2^-20` of itself.
+///
+/// The twin of [`kernels::rms_norm`](crate::kernels::rms_norm) and
+/// [`kernels::layer_norm`](crate::kernels::layer_norm) with [`quantise`].
+pub fn norm(
+    x: &[i32],
+    exponent: i32,
+    centred: bool,
+    gain: &[f32],
+    epsilon: Multiplier,
+    y: &mut [i32],
+    codes: &mut [i8],
+) -> f32 {
+    let count = x.len() as u64;
+    let mean = if centred { mean(x) } else { 0 };
+    for (y, x) in y.iter_mut().zip(x) {
+        *y = x.saturating_sub(mean);
+    }
+    // All digits that fit are kept: the result does not depend on how large the row is.
+    let digits = u32::BITS.saturating_sub(largest(y).leading_zeros()) as i32;
+    let shift = DIGITS.saturating_sub(digits);
+    let exponent = exponent.saturating_sub(shift);
+    let mut squares = 0u64;
+    for (y, gain) in y.iter_mut().zip(gain) {
+        let x = scale(i64::from(*y), shift);
+        squares = squares.saturating_add(x.unsigned_abs().saturating_mul(x.unsigned_abs()));
+        *y = saturate(scale(x.saturating_mul(i64::from(fixed(*gain, GAIN))), CUT));
+    }
+    let mean_square = squares.checked_div(count).unwrap_or(0);
+    // In units in which ε has 62 bits at most; the mean square has less than 49.
+    let unit = exponent.saturating_mul(2);
+    let excess = epsilon.log2().saturating_sub(unit).saturating_sub(60).max(0) as u32;
+    let excess = excess.saturating_add(1) & !1;
+    let epsilon = epsilon.apply_wide(1, unit.saturating_add_unsigned(excess)).unsigned_abs();
+    let mean_square = mean_square.checked_shr(excess).unwrap_or(0);
+    let root = root(mean_square.saturating_add(epsilon)).shifted((excess / 2) as i32);
+    let unit = Multiplier::new(1, GAIN.saturating_sub(CUT)).over(root);
+    quantise(y, unit, codes)
+}
+
+/// The mean, rounded toward zero.
+fn mean(x: &[i32]) -> i32 {
+    let sum = x.iter().fold(0i64, |sum, x| sum.saturating_add(i64::from(*x)));
+    saturate(sum.checked_div(x.len() as i64).unwrap_or(0))
+}
+
+/// `√x`, to at least 31 digits.
+fn root(x: u64) -> Multiplier {
+    // An even shift, so that the root's unit is a power of two.
+    let shift = x.leading_zeros() & !1;
+    let root = x.checked_shl(shift).unwrap_or(0).isqrt();
+    Multiplier::new(root, -(shift as i32 / 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::num::Random;
+
+    #[test]
+    fn agrees_with_floating_point() {
+        let mut random = Random::new(1);
+        for round in 0..400 {
+            let (count, centred) = (1 + random.below(300) as usize, round % 2 == 1);
+            let exponent = -(random.below(24) as i32);
+            let size = 2f32.powi(random.below(24) as i32);
+            let x: Vec<i32> = (0..count).map(|_| (random.normal() * size) as i32).collect();
+            let gain: Vec<f32> = (0..count).map(|_| 1.0 + random.normal()).collect();
+            let (mut y, mut codes) = (vec![0; count], vec![0; count]);
+            let epsilon = Multiplier::from_f32(1e-5);
+            let found = norm(&x, exponent, centred, &gain, epsilon, &mut y, &mut codes);
+
+            let unit = 2f64.powi(exponent);
+            let x: Vec<f64> = x.iter().map(|x| f64::from(*x) * unit).collect();
+            let mean = if centred { x.iter().sum::<f64>() / count as f64 } else { 0.0 };
+            let square = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count as f64;
+            let root = (square + f64::from(1e-5f32)).sqrt();
+            let exact: Vec<f64> =
+                x.iter().zip(&gain).map(|(x, g)| f64::from(*g) * (x - mean) / root).collect();
+            let largest = exact.iter().fold(0.0, |max: f64, x| max.max(x.abs()));
+            let scale = largest / 127.0;
+            // The mean is off by less than a unit, which moves every element and the root by as much;
+            // a gain by 2^-21, of elements that are at most √count.
+            let moved = if centred { 2.0 * unit / root * 10.0 } else { 0.0 };
+            let slack = (moved + 2f64.powi(-20)) * (count as f64).sqrt() * 5.0;
+            for (code, exact) in codes.iter().zip(&exact) {
+                let error = (f64::from(*code) * f64::from(found) - exact).abs();
+                let bound = scale * 0.5001 + largest * 2f64.powi(-17) + slack;
+                assert!(error <= bound, "{error} > {bound}: {count} {exponent} {size} {centred}");
+            }
+        }
+    }
+
+    #[test]
+    fn extremes_stay_in_range() {
+        let epsilon = Multiplier::from_f32(1e-5);
+        for value in [0, 1, -1, i32::MAX, i32::MIN] {
+            for exponent in [-40, -20, 0, 20] {
+                let (mut y, mut codes) = ([0; 4], [0; 4]);
+                let x = [value, 0, value, 0];
+                let gain = [2.0, 1.0, -2000.0, 0.0];
+                let scale = norm(&x, exponent, false, &gain, epsilon, &mut y, &mut codes);
+                assert!(scale.is_finite() && scale >= 0.0);
+                assert_eq!(codes[2], if value == 0 { 0 } else { -127 * value.signum() as i8 });
+            }
+        }
+        assert_eq!(norm(&[], 0, true, &[], epsilon, &mut [], &mut []), 0.0);
+    }
+}

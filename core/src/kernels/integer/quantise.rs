@@ -1,0 +1,82 @@
+use crate::kernels::Bf16;
+use crate::num::Multiplier;
+
+/// The largest magnitude.
+pub fn largest(x: &[i32]) -> u32 {
+    x.iter().map(|x| x.unsigned_abs()).max().unwrap_or(0)
+}
+
+/// Quantise a row, in units of `unit`, to 8-bit integers with the scale that its largest magnitude
+/// demands: `codes_i = round(x_i·unit/s)`, `s = max|x|·unit/127`. Gives `s` as an `f32`'s bits have it.
+///
+/// The twin of [`kernels::quantise`](crate::kernels::quantise).
+///
+/// ```
+/// use expe_core::kernels::integer::quantise;
+/// use expe_core::num::Multiplier;
+/// let mut codes = [0; 3];
+/// let scale = quantise(&[10, -20, 5], Multiplier::new(1, -3), &mut codes);
+/// assert_eq!(codes, [64, -127, 32]);
+/// assert!((scale - 20.0 / 8.0 / 127.0).abs() < 1e-8);
+/// ```
+pub fn quantise(x: &[i32], unit: Multiplier, codes: &mut [i8]) -> f32 {
+    let largest = Multiplier::from_integer(largest(x).into());
+    let codes_of_one = Multiplier::from_integer(127).over(largest);
+    code_all(x, codes_of_one, codes);
+    largest.over(Multiplier::from_integer(127)).times(unit).to_f32()
+}
+
+/// As [`quantise`], with the scale rounded up to a bfloat16, whose bits it gives.
+pub fn quantise_coarse(x: &[i32], unit: Multiplier, codes: &mut [i8]) -> u16 {
+    let largest = Multiplier::from_integer(largest(x).into());
+    let scale = Bf16::above(largest.over(Multiplier::from_integer(127)).times(unit).to_f32());
+    let scale_of_code = Multiplier::from_f32(f32::from_bits(u32::from(scale) << 16));
+    code_all(x, unit.over(scale_of_code), codes);
+    scale
+}
+
+fn code_all(x: &[i32], codes_of_one: Multiplier, codes: &mut [i8]) {
+    for (x, code) in x.iter().zip(codes) {
+        *code = codes_of_one.apply(*x, 0).clamp(-127, 127) as i8;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::kernels::Stored;
+    use crate::num::Random;
+
+    #[test]
+    fn codes_are_within_half_a_step() {
+        let mut random = Random::new(1);
+        for count in 1..200usize {
+            let bits = random.below(31);
+            let x: Vec<i32> = (0..count).map(|_| random.next_u32() as i32 >> bits).collect();
+            let unit = Multiplier::from_f32(0.3);
+            let mut codes = vec![0; count];
+            let fine = f64::from(quantise(&x, unit, &mut codes));
+            let check = |codes: &[i8], scale: f64| {
+                for (x, code) in x.iter().zip(codes) {
+                    let exact = f64::from(*x) * f64::from(0.3f32);
+                    let error = (f64::from(*code) * scale - exact).abs();
+                    // A code of at most 127 is off by half, and 127 times what the scale is cut by.
+                    assert!(error <= scale * (0.5 + 127.0 * 2f64.powi(-22)) + 1e-30, "{error}");
+                }
+            };
+            check(&codes, fine);
+            let coarse = Bf16::widen(quantise_coarse(&x, unit, &mut codes));
+            check(&codes, f64::from(coarse));
+            assert!(f64::from(coarse) >= fine && f64::from(coarse) <= fine * 1.0079);
+        }
+        let mut codes = [5; 2];
+        assert_eq!(quantise(&[0, 0], Multiplier::from_integer(1), &mut codes), 0.0);
+        assert_eq!(quantise_coarse(&[0, 0], Multiplier::from_integer(1), &mut codes), 0);
+        assert_eq!(codes, [0, 0]);
+        quantise(&[i32::MIN, i32::MAX], Multiplier::from_integer(1), &mut codes);
+        assert_eq!(codes, [-127, 127]);
+    }
+}

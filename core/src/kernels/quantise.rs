@@ -1,0 +1,87 @@
+//! From numbers to 8-bit integers with one scale.
+
+use super::{Bf16, Stored};
+
+/// The largest 8-bit code that is used: the range is symmetric.
+pub const LARGEST_CODE: f32 = 127.0;
+
+/// Quantise a row to 8-bit integers with the scale that its largest magnitude demands:
+/// `codes_i = round(x_i/s)`, `s = max|x|/127`. Gives `s`.
+///
+/// The error of an element is at most `s/2·(1 + 2^-15)`. A row with a NaN gets the scale NaN.
+///
+/// ```
+/// use expe_core::kernels::quantise;
+/// let mut codes = [0; 3];
+/// assert_eq!(quantise(&[1.0, -2.0, 0.5], &mut codes), 2.0 / 127.0);
+/// assert_eq!(codes, [64, -127, 32]);
+/// ```
+pub fn quantise(x: &[f32], codes: &mut [i8]) -> f32 {
+    let scale = largest(x) / LARGEST_CODE;
+    quantise_by(x, scale, codes);
+    scale
+}
+
+/// As [`quantise`], with the scale rounded up to a bfloat16, whose bits it gives.
+pub fn quantise_coarse(x: &[f32], codes: &mut [i8]) -> u16 {
+    let scale = Bf16::above(largest(x) / LARGEST_CODE);
+    quantise_by(x, Bf16::widen(scale), codes);
+    scale
+}
+
+/// The largest magnitude; NaN if there is one.
+fn largest(x: &[f32]) -> f32 {
+    x.iter().fold(0.0, |largest: f32, x| {
+        let size = x.abs();
+        if size > largest || size.is_nan() { size } else { largest }
+    })
+}
+
+fn quantise_by(x: &[f32], scale: f32, codes: &mut [i8]) {
+    let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+    for (x, code) in x.iter().zip(codes) {
+        let x = x * inverse;
+        // Half away from zero; the conversion cuts.
+        let rounded = (x + if x < 0.0 { -0.5 } else { 0.5 }) as i32;
+        *code = rounded.clamp(-127, 127) as i8;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::num::Random;
+
+    #[test]
+    fn codes_are_within_half_a_step() {
+        let mut random = Random::new(1);
+        for count in 1..100 {
+            let x: Vec<f32> = (0..count).map(|_| random.normal() * 10.0).collect();
+            let mut codes = vec![0; count];
+            let scales = [quantise(&x, &mut codes), Bf16::widen(quantise_coarse(&x, &mut codes))];
+            // The codes are those of the second scale, which is up to 2^-7 larger.
+            assert!(scales[1] >= scales[0] && scales[1] <= scales[0] * 1.0079);
+            for scale in [1, 0].map(|coarse| (coarse, scales[coarse])) {
+                if scale.0 == 0 {
+                    quantise(&x, &mut codes);
+                }
+                for (x, code) in x.iter().zip(&codes) {
+                    let error = (f32::from(*code) * scale.1 - x).abs();
+                    assert!(error <= scale.1 * 0.500_02, "{x} {code} {scale:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn zeros_and_nans_are_no_trouble() {
+        let mut codes = [9; 2];
+        assert_eq!(quantise(&[0.0, -0.0], &mut codes), 0.0);
+        assert_eq!(codes, [0, 0]);
+        assert!(quantise(&[f32::NAN, 1.0], &mut codes).is_nan());
+        assert!(quantise(&[1.0, f32::INFINITY], &mut codes).is_infinite());
+    }
+}

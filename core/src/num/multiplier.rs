@@ -1,0 +1,260 @@
+/// A number `mantissa · 2^exponent` that is not negative, with 31 significant binary digits: what a
+/// scale factor is where there is no floating point.
+///
+/// The mantissa is 0 or lies in `2^30..2^31`. Products and quotients are rounded down, so each adds
+/// a relative error of at most `2^-30`; all of it is integer arithmetic, the same on every target.
+///
+/// ```
+/// use expe_core::num::Multiplier;
+/// let third = Multiplier::from_integer(1).over(Multiplier::from_integer(3));
+/// // A third of 300, in units of 2^-4.
+/// assert_eq!(third.apply(300, -4), 1_600);
+/// assert_eq!(Multiplier::from_f32(0.15625).to_f32(), 0.15625);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Multiplier {
+    mantissa: u32,
+    exponent: i32,
+}
+
+/// Binary digits of a mantissa.
+const DIGITS: u32 = 31;
+
+impl Multiplier {
+    /// Zero.
+    pub const ZERO: Self = Self { mantissa: 0, exponent: 0 };
+
+    /// `value · 2^exponent`, cut to 31 digits.
+    pub const fn new(value: u64, exponent: i32) -> Self {
+        if value == 0 {
+            return Self::ZERO;
+        }
+        let digits = u64::BITS.saturating_sub(value.leading_zeros());
+        let mantissa = if digits > DIGITS {
+            value >> digits.saturating_sub(DIGITS)
+        } else {
+            value << DIGITS.saturating_sub(digits)
+        };
+        let moved = digits as i32 - DIGITS as i32;
+        Self { mantissa: mantissa as u32, exponent: exponent.saturating_add(moved) }
+    }
+
+    /// An integer, cut to 31 digits.
+    pub const fn from_integer(value: u64) -> Self {
+        Self::new(value, 0)
+    }
+
+    /// The magnitude of a finite float, exactly, by its bits alone.
+    pub const fn from_f32(value: f32) -> Self {
+        let bits = value.to_bits();
+        let biased = (bits >> 23 & 0xff) as i32;
+        let fraction = bits & 0x007f_ffff;
+        if biased == 0 {
+            return Self::new(fraction as u64, -149);
+        }
+        Self { mantissa: (fraction | 0x0080_0000) << 7, exponent: biased.saturating_sub(157) }
+    }
+
+    /// The float below it, by its bits alone; 0 below the normal range, the largest float above it.
+    pub const fn to_f32(self) -> f32 {
+        let biased = self.exponent.saturating_add(157);
+        if self.mantissa == 0 || biased < 1 {
+            return 0.0;
+        }
+        if biased > 254 {
+            return f32::MAX;
+        }
+        f32::from_bits((biased as u32) << 23 | (self.mantissa >> 7 & 0x007f_ffff))
+    }
+
+    /// Whether it is zero.
+    pub const fn is_zero(self) -> bool {
+        self.mantissa == 0
+    }
+
+    /// Its power of two: it lies in `2^log..2^(log + 1)`; `i32::MIN` for zero.
+    pub const fn log2(self) -> i32 {
+        if self.mantissa == 0 {
+            return i32::MIN;
+        }
+        self.exponent.saturating_add(DIGITS as i32 - 1)
+    }
+
+    /// The product.
+    pub const fn times(self, other: Self) -> Self {
+        let product = self.mantissa as u64 * other.mantissa as u64;
+        Self::new(product, self.exponent.saturating_add(other.exponent))
+    }
+
+    /// The product with a power of two.
+    pub const fn shifted(self, by: i32) -> Self {
+        if self.mantissa == 0 {
+            return self;
+        }
+        Self { exponent: self.exponent.saturating_add(by), ..self }
+    }
+
+    /// The quotient; zero if `other` is.
+    pub const fn over(self, other: Self) -> Self {
+        let dividend = (self.mantissa as u64) << 32;
+        match dividend.checked_div(other.mantissa as u64) {
+            Some(quotient) => {
+                let exponent = self.exponent.saturating_sub(other.exponent);
+                Self::new(quotient, exponent.saturating_sub(32))
+            }
+            None => Self::ZERO,
+        }
+    }
+
+    /// `x` times this, in units of `2^exponent`: rounded half up, saturating.
+    #[inline]
+    pub const fn apply(self, x: i32, exponent: i32) -> i32 {
+        saturate(self.apply_wide(x, exponent))
+    }
+
+    /// As [`apply`](Self::apply), saturating where 64 bits end.
+    #[inline]
+    pub const fn apply_wide(self, x: i32, exponent: i32) -> i64 {
+        let product = x as i64 * self.mantissa as i64;
+        scale(product, self.exponent.saturating_sub(exponent))
+    }
+
+    /// As [`apply_wide`](Self::apply_wide), for a wide factor of which 31 significant digits count.
+    pub const fn apply_to_wide(self, x: i64, exponent: i32) -> i64 {
+        let digits = u64::BITS.saturating_sub(x.unsigned_abs().leading_zeros());
+        let excess = digits.saturating_sub(DIGITS) as i32;
+        let exponent = exponent.saturating_sub(excess);
+        self.apply_wide(saturate(scale(x, excess.wrapping_neg())), exponent)
+    }
+}
+
+/// `x · 2^by`, rounded half up, saturating.
+#[inline]
+pub const fn scale(x: i64, by: i32) -> i64 {
+    if by < 0 {
+        let by = by.unsigned_abs();
+        if by >= i64::BITS {
+            return 0;
+        }
+        // One bit is kept for the rounding, so that nothing overflows.
+        return ((x >> by.saturating_sub(1)).saturating_add(1)) >> 1;
+    }
+    let shifted = if by < i64::BITS as i32 { x << by } else { 0 };
+    if by < i64::BITS as i32 && shifted >> by == x {
+        shifted
+    } else if x < 0 {
+        i64::MIN
+    } else if x > 0 {
+        i64::MAX
+    } else {
+        0
+    }
+}
+
+/// The nearest 32-bit integer.
+#[inline]
+pub const fn saturate(x: i64) -> i32 {
+    if x > i32::MAX as i64 {
+        i32::MAX
+    } else if x < i32::MIN as i64 {
+        i32::MIN
+    } else {
+        x as i32
+    }
+}
+
+/// A finite float in units of `2^exponent`, by its bits alone: rounded half up, saturating.
+///
+/// ```
+/// use expe_core::num::fixed;
+/// assert_eq!(fixed(-1.25, -16), -81_920);
+/// assert_eq!(fixed(1e30, -16), i32::MAX);
+/// ```
+pub const fn fixed(value: f32, exponent: i32) -> i32 {
+    let magnitude = Multiplier::from_f32(value);
+    let sign = if value.to_bits() >> 31 == 0 { 1 } else { -1 };
+    magnitude.apply(sign, exponent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::num::Random;
+
+    fn value(x: Multiplier) -> f64 {
+        f64::from(x.mantissa) * 2f64.powi(x.exponent)
+    }
+
+    #[test]
+    fn floats_convert_exactly_both_ways() {
+        let mut random = Random::new(1);
+        for _ in 0..100_000 {
+            let x = f32::from_bits(random.next_u32());
+            if x.is_finite() {
+                let multiplier = Multiplier::from_f32(x);
+                // Two steps: 2^-179 times a mantissa is exact in f64.
+                assert_eq!(value(multiplier), f64::from(x.abs()));
+                if x == 0.0 || x.is_normal() {
+                    assert_eq!(multiplier.to_f32(), x.abs());
+                }
+            }
+        }
+        assert_eq!(Multiplier::new(1, 200).to_f32(), f32::MAX);
+        assert_eq!(Multiplier::new(1, -200).to_f32(), 0.0);
+    }
+
+    #[test]
+    fn products_and_quotients_are_cut_in_the_last_digit() {
+        let mut random = Random::new(2);
+        for _ in 0..100_000 {
+            let (a, b) = (f64::from(random.next_u32()) + 1.0, f64::from(random.next_u32()) + 1.0);
+            let (x, y) = (Multiplier::new(a as u64, -7), Multiplier::new(b as u64, 9));
+            // Both factors are cut to 31 digits, and so is the result.
+            let bound = 3.0 * 2f64.powi(-30);
+            let product = a * b * 4.0;
+            assert!((value(x.times(y)) / product - 1.0).abs() <= bound);
+            let quotient = a / b * 2f64.powi(-16);
+            assert!((value(x.over(y)) / quotient - 1.0).abs() <= bound);
+            assert_eq!(x.log2(), (a.log2().floor() as i32) - 7);
+        }
+        assert!(Multiplier::ZERO.times(Multiplier::from_integer(5)).is_zero());
+        assert!(Multiplier::from_integer(5).over(Multiplier::ZERO).is_zero());
+    }
+
+    #[test]
+    fn applying_rounds_half_up_and_saturates() {
+        let mut random = Random::new(3);
+        for _ in 0..200_000 {
+            let x = (random.next_u32() >> random.below(31)) as i32;
+            let multiplier = Multiplier::new(random.next_u64() >> random.below(63), -40);
+            let exponent = random.below(40) as i32 - 20;
+            let exact = i128::from(x) * i128::from(multiplier.mantissa);
+            let by = multiplier.exponent - exponent;
+            // floor(2·value + 1) / 2, in wide integers.
+            let rounded = if by >= 0 {
+                exact.checked_shl(by as u32).filter(|_| by < 60).unwrap_or(exact << 60)
+            } else {
+                (exact + (1i128 << (-by - 1))) >> -by
+            };
+            let expected = rounded.clamp(i128::from(i32::MIN), i128::from(i32::MAX)) as i32;
+            assert_eq!(multiplier.apply(x, exponent), expected, "{multiplier:?} {x} {exponent}");
+        }
+        assert_eq!(scale(-3, -1), -1);
+        assert_eq!(scale(3, -1), 2);
+        assert_eq!(scale(i64::MAX, 1), i64::MAX);
+        assert_eq!(scale(-1, 64), i64::MIN);
+        assert_eq!(scale(i64::MIN, -64), 0);
+    }
+
+    #[test]
+    fn wide_factors_keep_31_digits() {
+        let mut random = Random::new(4);
+        for _ in 0..100_000 {
+            let x = (random.next_u64() >> random.below(60)) as i64;
+            let multiplier = Multiplier::new(random.next_u64(), -65);
+            let exact = x as f64 * value(multiplier);
+            let found = multiplier.apply_to_wide(x, 0) as f64;
+            assert!((found - exact).abs() <= exact.abs() * 2f64.powi(-29) + 1.0, "{found} {exact}");
+        }
+    }
+}
