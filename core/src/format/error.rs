@@ -44,7 +44,7 @@ pub enum FormatError {
         /// As computed.
         computed: u32,
     },
-    /// A field has a value that version 1 does not define.
+    /// A field has a value that the file's version does not define.
     Unknown {
         /// The field.
         field: &'static str,
@@ -78,10 +78,17 @@ pub enum FormatError {
         /// What it is.
         found: u64,
     },
-    /// A weight is infinite or NaN.
+    /// A weight is infinite or NaN, or a scale is negative.
     NotFinite {
         /// The tensor that holds it.
         tensor: TensorId,
+    },
+    /// A matrix of integers has so many columns that a sum could leave 32 bits.
+    Columns {
+        /// The tensor.
+        tensor: TensorId,
+        /// Its columns.
+        found: u32,
     },
     /// The tensors of this configuration have more bytes than 64 bits can count.
     TooLarge,
@@ -96,8 +103,9 @@ impl fmt::Display for FormatError {
             Self::Magic => f.write_str("not an .expe model file: it does not begin with its magic"),
             Self::Version { found } => write!(
                 f,
-                "version {found} of the model file is not known, only version {}; \
+                "version {found} of the model file is not known, only {} to {}; \
                  export it again or use a newer library",
+                super::OLDEST_VERSION,
                 super::VERSION
             ),
             Self::Length { what, expected, found } => {
@@ -115,7 +123,7 @@ impl fmt::Display for FormatError {
                  it is damaged, copy or export it again"
             ),
             Self::Unknown { field, value } => {
-                write!(f, "`{field}` is {value}, which version {} does not define", super::VERSION)
+                write!(f, "`{field}` is {value}, which the file's version does not define")
             }
             Self::Reserved { offset } => write!(f, "byte {offset} must be zero"),
             Self::Config(error) => write!(f, "the model's configuration: {error}"),
@@ -128,8 +136,13 @@ impl fmt::Display for FormatError {
                 write!(f, "{tensor}: `{field}` must be {expected}, found {found}")
             }
             Self::NotFinite { tensor } => {
-                write!(f, "{tensor} holds a weight that is infinite or not a number")
+                write!(f, "{tensor} holds a weight that is infinite or not a number, or a negative scale")
             }
+            Self::Columns { tensor, found } => write!(
+                f,
+                "{tensor} has {found} columns, too many for sums of 32 bits; \
+                 store it as f16 or with larger integers"
+            ),
             Self::TooLarge => f.write_str("the tensors of this configuration are too large"),
         }
     }

@@ -1,10 +1,11 @@
-use super::{FormatError, MAGIC, VERSION};
+use super::{Execution, FormatError, MAGIC, OLDEST_VERSION, VERSION};
 use crate::model::{Activation, Config, Norm};
 use crate::position::{Beyond, Growth, MAX_DIGITS, PositionConfig, Scaling};
 
 /// The fixed part of the file: what its first [`Header::LEN`] bytes say.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Header {
+    pub version: u32,
     pub header_len: u32,
     pub file_len: u64,
     pub checksum: u32,
@@ -12,6 +13,9 @@ pub(super) struct Header {
     pub tokenizer: TokenizerKind,
     pub merges: u32,
     pub tensors: u32,
+    pub execution: Execution,
+    /// A bfloat16.
+    pub residual_range: u16,
 }
 
 /// Which tokenizer the file holds.
@@ -86,9 +90,9 @@ impl Header {
         if u64::from_le_bytes(reader.take()) != u64::from_le_bytes(MAGIC) {
             return Err(FormatError::Magic);
         }
-        match reader.u32() {
-            VERSION => {}
-            found => return Err(FormatError::Version { found }),
+        let version = reader.u32();
+        if version < OLDEST_VERSION || version > VERSION {
+            return Err(FormatError::Version { found: version });
         }
         let header_len = reader.u32();
         let file_len = reader.u64();
@@ -127,6 +131,17 @@ impl Header {
         let merges = reader.u32();
         let tensors = reader.u32();
         let position = attempt!(read_position(&mut reader));
+        let execution = match reader.u8() {
+            0 => Execution::Float,
+            1 => Execution::Integer,
+            code => return unknown("execution", code as u32),
+        };
+        let _reserved = reader.u8();
+        let residual_range = u16::from_le_bytes(reader.take());
+        // Neither negative nor infinite nor NaN.
+        if residual_range >= 0x7f80 {
+            return unknown("residual range", residual_range as u32);
+        }
         let config = Config {
             vocab,
             width,
@@ -146,7 +161,18 @@ impl Header {
             Ok(()) => {}
             Err(error) => return Err(FormatError::Config(error)),
         }
-        Ok(Self { header_len, file_len, checksum, config, tokenizer, merges, tensors })
+        Ok(Self {
+            version,
+            header_len,
+            file_len,
+            checksum,
+            config,
+            tokenizer,
+            merges,
+            tensors,
+            execution,
+            residual_range,
+        })
     }
 
     /// The bytes of the fixed part; reserved and unused fields are zero.
@@ -155,7 +181,7 @@ impl Header {
         let mut writer = Writer { rest: bytes.iter_mut() };
         let config = &self.config;
         writer.put(&MAGIC);
-        writer.u32(VERSION);
+        writer.u32(self.version);
         writer.u32(self.header_len);
         writer.put(&self.file_len.to_le_bytes());
         writer.u32(self.checksum);
@@ -188,11 +214,15 @@ impl Header {
         writer.u32(self.merges);
         writer.u32(self.tensors);
         write_position(&mut writer, &config.position);
+        if self.version > OLDEST_VERSION {
+            writer.put(&[self.execution as u8, 0]);
+            writer.put(&self.residual_range.to_le_bytes());
+        }
         bytes
     }
 }
 
-/// Read the 48 bytes of the position encoding.
+/// Read the 44 bytes of the position encoding.
 const fn read_position(reader: &mut Reader<'_>) -> Result<PositionConfig, FormatError> {
     let encoding = reader.u8();
     let beyond = match reader.u8() {
@@ -246,7 +276,7 @@ const fn read_position(reader: &mut Reader<'_>) -> Result<PositionConfig, Format
     })
 }
 
-/// The 48 bytes of the position encoding: every field that the encoding does not use stays zero.
+/// The 44 bytes of the position encoding: every field that the encoding does not use stays zero.
 fn write_position(writer: &mut Writer<'_>, position: &PositionConfig) {
     let mut codes = [0u8; 4];
     let [encoding, beyond_code, growth_code, scaling_code] = &mut codes;

@@ -1,24 +1,40 @@
 use core::fmt;
 
+use crate::kernels::{GROUP, GROUP_BYTES};
 use crate::model::{Activation, Config};
 use crate::position::PositionConfig;
 
-/// The numeric format of one stored tensor.
+/// The numeric format of one stored tensor; all but the first are for matrices only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Numbers {
     /// IEEE 754 single precision, code 0.
-    F32,
-    /// IEEE 754 half precision, code 1; matrices only.
-    F16,
+    F32 = 0,
+    /// IEEE 754 half precision, code 1.
+    F16 = 1,
+    /// bfloat16, code 2.
+    Bf16 = 2,
+    /// 8-bit integers with a scale per row, code 3.
+    Int8 = 3,
+    /// 4-bit integers with a factor per group of 32 columns and a scale per row, code 4.
+    Int4 = 4,
 }
 
 impl Numbers {
-    /// Bytes of one element.
-    pub const fn size(self) -> usize {
-        match self {
-            Self::F32 => 4,
-            Self::F16 => 2,
+    /// All formats, in the order of their codes.
+    pub const ALL: [Self; 5] = [Self::F32, Self::F16, Self::Bf16, Self::Int8, Self::Int4];
+
+    /// Bytes of a tensor of `rows` rows and `columns` columns; `None` past `u64`.
+    pub const fn bytes(self, rows: u64, columns: u64) -> Option<u64> {
+        let per_row = match self {
+            Self::F32 => columns.checked_mul(4),
+            Self::F16 | Self::Bf16 => columns.checked_mul(2),
+            Self::Int8 => columns.checked_add(4),
+            Self::Int4 => return int4_bytes(rows, columns),
+        };
+        match per_row {
+            Some(bytes) => bytes.checked_mul(rows),
+            None => None,
         }
     }
 
@@ -32,8 +48,34 @@ impl Numbers {
         match code {
             0 => Some(Self::F32),
             1 => Some(Self::F16),
+            2 => Some(Self::Bf16),
+            3 => Some(Self::Int8),
+            4 => Some(Self::Int4),
             _ => None,
         }
+    }
+
+    /// Whether it is one of the integer formats.
+    pub const fn is_integer(self) -> bool {
+        matches!(self, Self::Int8 | Self::Int4)
+    }
+}
+
+/// Scales, then factors up to a multiple of four bytes, then the integers.
+const fn int4_bytes(rows: u64, columns: u64) -> Option<u64> {
+    let Some(groups) = rows.checked_mul(columns.div_ceil(GROUP as u64)) else {
+        return None;
+    };
+    let (Some(factors), Some(codes), Some(scales)) = (
+        groups.checked_next_multiple_of(4),
+        groups.checked_mul(GROUP_BYTES as u64),
+        rows.checked_mul(4),
+    ) else {
+        return None;
+    };
+    match scales.checked_add(factors) {
+        Some(front) => front.checked_add(codes),
+        None => None,
     }
 }
 
@@ -42,6 +84,32 @@ impl fmt::Display for Numbers {
         f.write_str(match self {
             Self::F32 => "f32",
             Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
+            Self::Int4 => "int4",
+        })
+    }
+}
+
+/// In which arithmetic a file's model is meant to be run: in the one its perplexity was measured in
+/// when it was exported.
+///
+/// A model of integer matrices runs in both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Execution {
+    /// [`Float`](crate::model::Float), code 0.
+    #[default]
+    Float = 0,
+    /// [`Integer`](crate::model::Integer), code 1.
+    Integer = 1,
+}
+
+impl fmt::Display for Execution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Float => "floating point",
+            Self::Integer => "integers",
         })
     }
 }
@@ -104,6 +172,11 @@ impl TensorKind {
     /// The code that stands for this kind in the file.
     pub const fn code(self) -> u16 {
         self as u16
+    }
+
+    /// Whether it has a row per token: the embedding and the head.
+    pub const fn is_vocabulary(self) -> bool {
+        matches!(self, Self::Embed | Self::Head)
     }
 
     /// Whether it is a weight matrix, which may be stored in any format; the others are `f32`.
@@ -198,9 +271,7 @@ pub struct TensorShape {
 impl TensorShape {
     /// Bytes in `numbers`, without padding; `None` past `u64`.
     pub fn size(&self, numbers: Numbers) -> Option<u64> {
-        let rows = u64::try_from(self.rows).ok()?;
-        let columns = u64::try_from(self.columns).ok()?;
-        rows.checked_mul(columns)?.checked_mul(u64::from(numbers.size() as u32))
+        numbers.bytes(u64::try_from(self.rows).ok()?, u64::try_from(self.columns).ok()?)
     }
 }
 

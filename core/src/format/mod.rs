@@ -1,4 +1,4 @@
-//! The `.expe` model file, version 1: everything that inference needs, read in place.
+//! The `.expe` model file, version 2: everything that inference needs, read in place.
 //!
 //! [`Model::new`] checks a file once, from the first byte to the last; after that no access can
 //! fail. [`Writer`] writes one. [`config`] reads the shape at compile time, so that firmware can
@@ -17,7 +17,7 @@
 //! | offset | type | field |
 //! |---:|---|---|
 //! | 0 | 8 bytes | magic: `89 45 58 50 45 0D 0A 1A` (`\x89EXPE\r\n\x1a`, which text transfer would damage) |
-//! | 8 | u32 | version: 1 |
+//! | 8 | u32 | version: 2; version 1 is read too, see below |
 //! | 12 | u32 | length of all in front of the tensors: `128 + 12·merges + 32·tensors`, rounded up to a multiple of 16 |
 //! | 16 | u64 | length of the file |
 //! | 24 | u32 | CRC-32 (ISO-HDLC, as in zip and PNG) of the bytes from 32 to the end |
@@ -51,7 +51,9 @@
 //! | 112 | f32 | sinusoidal, RoPE: base |
 //! | 116 | f32 | RoPE with scaling: factor |
 //! | 120 | u32 | RoPE with YaRN: original context |
-//! | 124 | u32 | zero |
+//! | 124 | u8 | arithmetic that the model is meant for: 0 floating point, 1 integers |
+//! | 125 | u8 | zero |
+//! | 126 | bf16 | range of the residual stream in integer arithmetic, 0 if not measured |
 //!
 //! No dimension is 0 or above 2^24. The byte tokenizer has `vocab` = 256, BPE `vocab` = 256 + merges.
 //!
@@ -70,12 +72,12 @@
 //! | offset | type | field |
 //! |---:|---|---|
 //! | 0 | u16 | kind: the number of a [`TensorKind`] |
-//! | 2 | u16 | numbers: 0 f32, 1 f16 (matrices only, see below) |
+//! | 2 | u16 | numbers: 0 f32; matrices only: 1 f16, 2 bf16, 3 int8, 4 int4 (see below) |
 //! | 4 | u32 | layer, from 0; 0 outside the layers |
 //! | 8 | u32 | rows |
 //! | 12 | u32 | columns |
 //! | 16 | u64 | offset from the start of the file, a multiple of 16 |
-//! | 24 | u64 | length in bytes: `rows · columns · 4` (f32) or `· 2` (f16) |
+//! | 24 | u64 | length in bytes, see the numbers |
 //!
 //! The tensors stand in one order, given by [`layout`], in the directory as in the file, without
 //! gaps but the padding:
@@ -100,6 +102,24 @@
 //!
 //! Matrices are row-major, `y_o = Σ_i W[o, i]·x_i`. All weights are finite.
 //!
+//! ## Numbers
+//!
+//! | code | name | the tensor's bytes, `r` rows and `c` columns | `W[o, i]` |
+//! |---:|---|---|---|
+//! | 0 | f32 | `r·c` f32 | as stored |
+//! | 1 | f16 | `r·c` IEEE 754 half precision | as stored |
+//! | 2 | bf16 | `r·c` upper halves of f32 | as stored |
+//! | 3 | int8 | `r` f32 scales `s`; `r·c` i8 codes | `s[o]·code[o, i]` |
+//! | 4 | int4 | `r` f32 scales `s`; `r·⌈c/32⌉` u8 factors `f`, zeros up to a multiple of 4 bytes; `r·⌈c/32⌉` groups of 16 bytes | `s[o]·f[o, i/32]·code[o, i]` |
+//!
+//! Byte `k` of an int4 group holds column `k` in its low half and column `k + 16` in its high half, in
+//! two's complement; columns past the last are 0. Scales are not negative. An int8 matrix has at most
+//! 2^17 columns and an int4 matrix 2^13, so that its sums with inputs of 8 bits stay in 32 bits.
+//!
+//! ## Version 1
+//!
+//! As version 2, but the four bytes from 124 are zero, and the only numbers are f32 and f16.
+//!
 //! **Folded columns.** All overridden columns of digit `j` carry one value, so only the sum of their
 //! weights matters: with `r = l/D`, `columns[j, o] = Σ_{i = j·r}^{(j+1)·r − 1} W[o, i]`, and the
 //! matrices `wq` and `wk` are stored without their first `l` columns. `l` = 0 for the other encodings.
@@ -112,15 +132,18 @@ mod model;
 mod writer;
 
 pub use error::FormatError;
-pub use layout::{Numbers, TensorId, TensorKind, TensorShape, layout};
+pub use layout::{Execution, Numbers, TensorId, TensorKind, TensorShape, layout};
 pub use model::{Layer, Layers, Model, StoredTensor};
-pub use writer::{WeightSource, WriteError, Writer};
+pub use writer::{Codes, Storage, WeightSource, WriteError, Writer};
 
 use crate::model::Config;
 use header::Header;
 
-/// The version of the file that is read and written here.
-pub const VERSION: u32 = 1;
+/// The version of the file that is written here.
+pub const VERSION: u32 = 2;
+
+/// The oldest version that is read.
+pub const OLDEST_VERSION: u32 = 1;
 
 /// The file's first bytes.
 pub const MAGIC: [u8; 8] = *b"\x89EXPE\r\n\x1a";

@@ -3,10 +3,12 @@ use zerocopy::FromBytes;
 use super::directory::Entry;
 use super::header::{Header, TokenizerKind};
 use super::{
-    ALIGNMENT, CHECKED_FROM, CRC, ENTRY_LEN, FormatError, Numbers, TensorKind, TensorShape,
-    header_len, layout,
+    ALIGNMENT, CHECKED_FROM, CRC, ENTRY_LEN, Execution, FormatError, Numbers, OLDEST_VERSION,
+    TensorKind, TensorShape, header_len, layout,
 };
-use crate::kernels::{F16, Matrix, Weights};
+use crate::kernels::{
+    Bf16, F16, GROUP, GROUP_BYTES, INT4_COLUMNS, INT8_COLUMNS, Matrix, Weights, rows, unpack_group,
+};
 use crate::model::Config;
 use crate::position::{Position, PositionError, Shape};
 use crate::token::{Bpe, Tokenizer};
@@ -31,6 +33,8 @@ pub struct Model<'m> {
     layers: Tensors<'m>,
     final_norm: &'m [f32],
     head: Matrix<'m>,
+    execution: Execution,
+    residual_range: f32,
 }
 
 /// The weights of one layer; see the [file's specification](super) for the shapes.
@@ -107,8 +111,11 @@ impl<'m> Model<'m> {
         let tensors = Tensors { bytes, directory, config, offset: u64::from(header.header_len) };
         let directory_end = file_len.saturating_sub(padding.len() as u64);
         zeros(bytes, directory_end, tensors.offset)?;
-        check_tensors(tensors, header.tensors)?;
-        Self::view(config, tokenizer, tensors).ok_or(too_short)
+        check_tensors(tensors, &header)?;
+        let mut model = Self::view(config, tokenizer, tensors).ok_or(too_short)?;
+        model.execution = header.execution;
+        model.residual_range = f32::from_bits(u32::from(header.residual_range) << 16);
+        Ok(model)
     }
 
     /// The views of a file that has been checked.
@@ -122,12 +129,34 @@ impl<'m> Model<'m> {
         }
         let final_norm = rest.floats(TensorKind::FinalNorm, 0)?;
         let head = if config.tied_head { embed } else { rest.matrix(TensorKind::Head, 0)? };
-        Some(Self { config, tokenizer, tensors, embed, position, layers, final_norm, head })
+        Some(Self {
+            config,
+            tokenizer,
+            tensors,
+            embed,
+            position,
+            layers,
+            final_norm,
+            head,
+            execution: Execution::Float,
+            residual_range: 0.0,
+        })
     }
 
     /// The model's shape.
     pub const fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// The arithmetic that the file was exported for.
+    pub const fn execution(&self) -> Execution {
+        self.execution
+    }
+
+    /// The largest magnitude in the residual stream that integer arithmetic must hold, as measured
+    /// on text when the file was exported; 0 if it was not.
+    pub const fn residual_range(&self) -> f32 {
+        self.residual_range
     }
 
     /// The model's tokenizer.
@@ -222,11 +251,7 @@ impl<'m> Tensors<'m> {
         let (rows, columns) = kind.shape(&self.config)?;
         let shape = TensorShape { id: super::TensorId { kind, layer }, rows, columns };
         let (entry, bytes) = self.next(&shape)?;
-        let weights = match entry.numbers {
-            Numbers::F32 => Weights::F32(<[f32]>::ref_from_bytes(bytes).ok()?),
-            Numbers::F16 => Weights::F16(<[u16]>::ref_from_bytes(bytes).ok()?),
-        };
-        Matrix::new(weights, rows, columns)
+        Matrix::new(weights(bytes, entry.numbers, rows, columns)?, rows, columns)
     }
 
     /// The elements of a tensor that is always `f32`; none if the model has no such tensor.
@@ -256,6 +281,49 @@ impl<'m> Tensors<'m> {
             },
             w2: self.matrix(TensorKind::W2, layer)?,
         })
+    }
+}
+
+/// The parts of a matrix stored as `numbers`.
+fn weights(bytes: &[u8], numbers: Numbers, rows: usize, columns: usize) -> Option<Weights<'_>> {
+    Some(match numbers {
+        Numbers::F32 => Weights::F32(<[f32]>::ref_from_bytes(bytes).ok()?),
+        Numbers::F16 => Weights::F16(<[u16]>::ref_from_bytes(bytes).ok()?),
+        Numbers::Bf16 => Weights::Bf16(<[u16]>::ref_from_bytes(bytes).ok()?),
+        Numbers::Int8 => {
+            let (scales, codes) = <[f32]>::ref_from_prefix_with_elems(bytes, rows).ok()?;
+            Weights::Int8 { scales, codes: <[i8]>::ref_from_bytes(codes).ok()? }
+        }
+        Numbers::Int4 => {
+            let (scales, rest) = <[f32]>::ref_from_prefix_with_elems(bytes, rows).ok()?;
+            let groups = rows.checked_mul(columns.div_ceil(GROUP))?;
+            let (padded, codes) = rest.split_at_checked(groups.checked_next_multiple_of(4)?)?;
+            Weights::Int4 { scales, factors: padded.get(..groups)?, codes }
+        }
+    })
+}
+
+/// Whether a float is finite, by its bits.
+const fn is_finite(value: f32) -> bool {
+    value.to_bits() & 0x7f80_0000 != 0x7f80_0000
+}
+
+/// Whether all numbers of a tensor are: finite, scales not negative, padding zero.
+fn is_sound(weights: &Weights<'_>, columns: usize) -> bool {
+    let is_scale = |scale: &f32| scale.to_bits() < 0x7f80_0000;
+    match weights {
+        Weights::F32(weights) => weights.iter().all(|weight| is_finite(*weight)),
+        Weights::F16(weights) => weights.iter().all(|weight| F16::is_finite(*weight)),
+        Weights::Bf16(weights) => weights.iter().all(|weight| Bf16::is_finite(*weight)),
+        Weights::Int8 { scales, .. } => scales.iter().all(is_scale),
+        Weights::Int4 { scales, codes, .. } => {
+            // Columns past the last, in the last group of every row.
+            let groups = columns.div_ceil(GROUP).max(1);
+            let last = columns.checked_rem(GROUP).filter(|rest| *rest > 0).unwrap_or(GROUP);
+            let unused = |group| unpack_group(group).skip(last).all(|code| code == 0);
+            scales.iter().all(is_scale)
+                && rows(codes, GROUP_BYTES).skip(groups.saturating_sub(1)).step_by(groups).all(unused)
+        }
     }
 }
 
@@ -296,7 +364,8 @@ fn check_front(bytes: &[u8]) -> Result<Header, FormatError> {
 
 /// Check every tensor: its entry, that it lies in the file, its padding, that it is finite; and
 /// that the file ends with the last one.
-fn check_tensors(mut rest: Tensors<'_>, count: u32) -> Result<(), FormatError> {
+fn check_tensors(mut rest: Tensors<'_>, header: &Header) -> Result<(), FormatError> {
+    let count = header.tensors;
     let file_len = rest.bytes.len() as u64;
     let mut seen = 0u32;
     for shape in layout(&rest.config) {
@@ -311,14 +380,26 @@ fn check_tensors(mut rest: Tensors<'_>, count: u32) -> Result<(), FormatError> {
             return Err(too_short);
         }
         let (_, bytes) = rest.next(&shape).ok_or(too_short)?;
-        let finite = match entry.numbers {
-            Numbers::F32 => <[f32]>::ref_from_bytes(bytes)
-                .is_ok_and(|weights| weights.iter().all(|weight| weight.is_finite())),
-            Numbers::F16 => <[u16]>::ref_from_bytes(bytes)
-                .is_ok_and(|weights| weights.iter().all(|weight| F16::is_finite(*weight))),
+        let most = match entry.numbers {
+            Numbers::Int8 => INT8_COLUMNS,
+            Numbers::Int4 => INT4_COLUMNS,
+            _ => usize::MAX,
         };
-        if !finite {
+        if shape.columns > most {
+            return Err(FormatError::Columns { tensor: shape.id, found: entry.columns });
+        }
+        if header.version == OLDEST_VERSION && entry.numbers.code() > Numbers::F16.code() {
+            let value = u32::from(entry.numbers.code());
+            return Err(FormatError::Unknown { field: "numbers", value });
+        }
+        let weights = weights(bytes, entry.numbers, shape.rows, shape.columns).ok_or(too_short)?;
+        if !is_sound(&weights, shape.columns) {
             return Err(FormatError::NotFinite { tensor: shape.id });
+        }
+        if let Weights::Int4 { scales, factors, .. } = weights {
+            let front = (scales.len() as u64).saturating_mul(4).saturating_add(factors.len() as u64);
+            let from = entry.offset.saturating_add(front);
+            zeros(rest.bytes, from, from.checked_next_multiple_of(4).unwrap_or(from))?;
         }
         zeros(rest.bytes, entry.offset.saturating_add(entry.len), needed)?;
         seen = seen.saturating_add(1);

@@ -5,9 +5,10 @@ use zerocopy::IntoBytes;
 use super::directory::Entry;
 use super::header::{Header, TokenizerKind};
 use super::{
-    ALIGNMENT, FormatError, Numbers, TensorId, TensorKind, TensorShape, align, header_len, layout,
+    ALIGNMENT, Execution, FormatError, Numbers, TensorId, TensorKind, TensorShape, VERSION, align,
+    header_len, layout,
 };
-use crate::kernels::F16;
+use crate::kernels::{Bf16, F16, GROUP, GROUP_BYTES};
 use crate::model::Config;
 use crate::token::Tokenizer;
 
@@ -25,6 +26,57 @@ pub trait WeightSource {
     /// # Errors
     /// Whatever keeps the source from having it.
     fn row(&mut self, tensor: TensorId, row: usize) -> Result<&[f32], Self::Error>;
+
+    /// Row `row` of the matrix `tensor` as integers of the kind that the [`Storage`] asks for, without
+    /// the overridden columns; only asked for if it does. How weights are rounded is the source's
+    /// choice.
+    ///
+    /// # Errors
+    /// Whatever keeps the source from having it.
+    fn codes(&mut self, tensor: TensorId, row: usize) -> Result<Codes<'_>, Self::Error>;
+}
+
+/// A row of a matrix of integers; see the [file's specification](super#numbers).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Codes<'a> {
+    /// `W[i] = scale·codes[i]`
+    Int8 {
+        /// Finite, not negative.
+        scale: f32,
+        /// One per column.
+        codes: &'a [i8],
+    },
+    /// `W[i] = scale·factors[i/32]·code[i]`
+    Int4 {
+        /// Finite, not negative.
+        scale: f32,
+        /// One per group of 32 columns.
+        factors: &'a [u8],
+        /// 16 bytes per group.
+        codes: &'a [u8],
+    },
+}
+
+/// How a [`Writer`] stores a model.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Storage {
+    /// The matrices of the layers.
+    pub layers: Numbers,
+    /// The embedding and the head.
+    pub vocabulary: Numbers,
+    /// The arithmetic that the model is meant for.
+    pub execution: Execution,
+    /// The largest magnitude in the residual stream, rounded up to a bfloat16 in the file; 0 if
+    /// unknown.
+    pub residual_range: f32,
+}
+
+impl From<Numbers> for Storage {
+    /// All matrices in one format, for floating point.
+    fn from(numbers: Numbers) -> Self {
+        let execution = Execution::Float;
+        Self { layers: numbers, vocabulary: numbers, execution, residual_range: 0.0 }
+    }
 }
 
 /// Writes a model as an `.expe` file: folds the position columns, rounds to the numeric format,
@@ -33,21 +85,22 @@ pub trait WeightSource {
 pub struct Writer<'a> {
     config: Config,
     tokenizer: Tokenizer<'a>,
-    numbers: Numbers,
+    storage: Storage,
     header: Header,
 }
 
 impl<'a> Writer<'a> {
-    /// A writer of models of this configuration, whose matrices are stored as `numbers`.
+    /// A writer of models of this configuration, stored as `storage` says: often a [`Numbers`].
     ///
     /// # Errors
-    /// [`FormatError::Config`], [`FormatError::Unknown`] for digits that the file cannot hold,
-    /// [`FormatError::Vocabulary`] or [`FormatError::TooLarge`].
+    /// [`FormatError::Config`], [`FormatError::Unknown`] for digits or a range that the file cannot
+    /// hold, [`FormatError::Vocabulary`] or [`FormatError::TooLarge`].
     pub fn new(
         config: &Config,
         tokenizer: Tokenizer<'a>,
-        numbers: Numbers,
+        storage: impl Into<Storage>,
     ) -> Result<Self, FormatError> {
+        let storage = storage.into();
         config.check()?;
         if config.vocab != tokenizer.vocab() {
             let (model, tokenizer) = (config.vocab, tokenizer.vocab());
@@ -63,8 +116,9 @@ impl<'a> Writer<'a> {
         let mut writer = Self {
             config: *config,
             tokenizer,
-            numbers,
+            storage,
             header: Header {
+                version: VERSION,
                 header_len: u32::try_from(front).map_err(|_| FormatError::TooLarge)?,
                 file_len: 0,
                 checksum: 0,
@@ -72,6 +126,8 @@ impl<'a> Writer<'a> {
                 tokenizer: kind,
                 merges,
                 tensors,
+                execution: storage.execution,
+                residual_range: Bf16::above(storage.residual_range),
             },
         };
         let mut end = front;
@@ -115,7 +171,11 @@ impl<'a> Writer<'a> {
     }
 
     fn numbers_of(&self, id: TensorId) -> Numbers {
-        if id.kind.is_matrix() { self.numbers } else { Numbers::F32 }
+        match id.kind {
+            kind if !kind.is_matrix() => Numbers::F32,
+            kind if kind.is_vocabulary() => self.storage.vocabulary,
+            _ => self.storage.layers,
+        }
     }
 
     fn emit<S: WeightSource, E>(
@@ -184,6 +244,9 @@ impl<'a> Writer<'a> {
             }
             return Ok(end);
         }
+        if self.numbers_of(id).is_integer() {
+            return emit_codes(shape, self.numbers_of(id), source, sink);
+        }
         let skipped = match id.kind {
             TensorKind::Wq | TensorKind::Wk => columns.width,
             _ => 0,
@@ -222,23 +285,77 @@ fn emit_row<R, W>(
     sink: &mut impl FnMut(&[u8]) -> Result<u64, WriteError<R, W>>,
 ) -> Result<u64, WriteError<R, W>> {
     let refuse = |value: f32| WriteError::OutOfRange { tensor, row, value, numbers };
-    match numbers {
-        Numbers::F32 => match weights.iter().find(|w| !w.is_finite()) {
-            Some(value) => Err(refuse(*value)),
-            None => sink(weights.as_bytes()),
-        },
-        Numbers::F16 => {
-            let mut end = sink(&[])?;
-            for part in weights.chunks(64) {
-                let mut halves = [0u16; 64];
-                for (half, weight) in halves.iter_mut().zip(part) {
-                    *half = F16::narrow(*weight).ok_or_else(|| refuse(*weight))?;
-                }
-                end = sink(halves.get(..part.len()).unwrap_or(&[]).as_bytes())?;
-            }
-            Ok(end)
+    let narrow: fn(f32) -> Option<u16> = match numbers {
+        Numbers::F16 => F16::narrow,
+        Numbers::Bf16 => Bf16::narrow,
+        _ => {
+            return match weights.iter().find(|w| !w.is_finite()) {
+                Some(value) => Err(refuse(*value)),
+                None => sink(weights.as_bytes()),
+            };
         }
+    };
+    let mut end = sink(&[])?;
+    for part in weights.chunks(64) {
+        let mut halves = [0u16; 64];
+        for (half, weight) in halves.iter_mut().zip(part) {
+            *half = narrow(*weight).ok_or_else(|| refuse(*weight))?;
+        }
+        end = sink(halves.get(..part.len()).unwrap_or(&[]).as_bytes())?;
     }
+    Ok(end)
+}
+
+/// Write a matrix of integers: scales, factors, integers; the number of bytes written so far.
+fn emit_codes<S: WeightSource, E>(
+    shape: &TensorShape,
+    numbers: Numbers,
+    source: &mut S,
+    sink: &mut impl FnMut(&[u8]) -> Result<u64, WriteError<S::Error, E>>,
+) -> Result<u64, WriteError<S::Error, E>> {
+    let tensor = shape.id;
+    let groups = shape.columns.div_ceil(GROUP);
+    for row in 0..shape.rows {
+        let codes = source.codes(tensor, row).map_err(WriteError::Source)?;
+        let (found, expected, scale) = match codes {
+            Codes::Int8 { scale, codes } if numbers == Numbers::Int8 => {
+                (codes.len(), shape.columns, scale)
+            }
+            Codes::Int4 { scale, factors, codes } if numbers == Numbers::Int4 => {
+                // Both lengths in one number: sixteen bytes and a factor for each group.
+                let found = codes.len().saturating_add(factors.len());
+                (found, groups.saturating_mul(GROUP_BYTES + 1), scale)
+            }
+            _ => (0, shape.columns, 0.0),
+        };
+        if found != expected {
+            return Err(WriteError::Width { tensor, row, expected, found });
+        }
+        if !(scale.is_finite() && scale >= 0.0) {
+            return Err(WriteError::OutOfRange { tensor, row, value: scale, numbers });
+        }
+        sink(scale.as_bytes())?;
+    }
+    if numbers == Numbers::Int4 {
+        for row in 0..shape.rows {
+            if let Codes::Int4 { factors, .. } =
+                source.codes(tensor, row).map_err(WriteError::Source)?
+            {
+                sink(factors)?;
+            }
+        }
+        let factors = shape.rows.saturating_mul(groups);
+        let padding = factors.next_multiple_of(4).saturating_sub(factors);
+        sink([0; 4].get(..padding).unwrap_or(&[]))?;
+    }
+    let mut end = sink(&[])?;
+    for row in 0..shape.rows {
+        end = match source.codes(tensor, row).map_err(WriteError::Source)? {
+            Codes::Int8 { codes, .. } => sink(codes.as_bytes())?,
+            Codes::Int4 { codes, .. } => sink(codes)?,
+        };
+    }
+    Ok(end)
 }
 
 /// Why a model cannot be written; `R` is the source's error and `W` the sink's.

@@ -127,7 +127,8 @@ impl Config {
                 return Err(ConfigError::Heads { heads: self.heads, kv_heads: self.kv_heads });
             }
         }
-        if !(self.epsilon > 0.0 && self.epsilon < 1.0) {
+        // By its bits, which are in the order of the numbers: no float instruction.
+        if self.epsilon.to_bits() == 0 || self.epsilon.to_bits() >= 1.0f32.to_bits() {
             return Err(ConfigError::Epsilon { value: self.epsilon });
         }
         let rotated = matches!(self.position, PositionConfig::Rope { .. });

@@ -1,15 +1,21 @@
+use zerocopy::{FromBytes, IntoBytes};
+
+use super::cache_format::CacheFormat;
 use super::{Config, MemoryError};
-use crate::kernels::{rows, rows_mut};
-use crate::position::PositionEncoding;
-use crate::position::PositionError;
+use crate::kernels::{F32, rows, rows_mut};
+
+/// Bytes of a word, the unit of the caller's memory.
+const WORD: usize = size_of::<u32>();
 
 impl Config {
-    /// The length of a [`KvCache`] of `context` positions, in `f32`s:
-    /// `context·(2·layers·kv_heads·head_width + D)`.
+    /// The length of a [`KvCache`] of `context` positions in the format `S`, in words of 4 bytes:
+    /// keys and values, with `I8` their scales of 2 bytes per position, layer and kv head, and one
+    /// word per position and digit; each part is rounded up to words.
     ///
     /// ```
     /// # use expe_core::model::{Activation, Config, Norm};
     /// # use expe_core::position::{Beyond, PositionConfig};
+    /// use expe_core::kernels::{F16, F32, I8};
     /// let expe = PositionConfig::Expe {
     ///     start: 16.0, step: 0.0625, width: 8, query_cap: None, beyond: Beyond::Refuse,
     /// };
@@ -18,34 +24,72 @@ impl Config {
     ///     context: 64, norm: Norm::RmsNorm, epsilon: 1e-5, activation: Activation::Gelu,
     ///     tied_head: true, position: expe,
     /// };
-    /// assert_eq!(config.cache_len(100), 100 * (2 * 2 * 2 * 16 + 1));
+    /// assert_eq!(config.cache_len::<F32>(100), 100 * (2 * 2 * 2 * 16 + 1));
+    /// assert_eq!(config.cache_len::<F16>(100), 100 * (2 * 2 * 2 * 16 / 2 + 1));
+    /// assert_eq!(config.cache_len::<I8>(100), 100 * (2 * 2 * 2 * 16 / 4 + 2 * 2 * 2 / 2 + 1));
     /// ```
-    pub const fn cache_len(&self, context: usize) -> usize {
-        let row = self
-            .key_width()
-            .saturating_mul(self.layers)
-            .saturating_mul(2)
-            .saturating_add(self.columns().digits);
-        row.saturating_mul(context)
+    pub const fn cache_len<S: CacheFormat>(&self, context: usize) -> usize {
+        let heads = self.layers.saturating_mul(self.kv_heads).saturating_mul(context);
+        let half = half_len::<S>(heads, self.head_width);
+        half.saturating_mul(2).saturating_add(self.columns().digits.saturating_mul(context))
+    }
+
+    /// Whether keys can be moved to another position in the cache: the position is added at the
+    /// score, or there is none. With the others it is inside the keys or the values.
+    pub(super) const fn is_position_free(&self) -> bool {
+        use crate::position::PositionConfig::{Alibi, Expe, Exqpe, None};
+        matches!(self.position, None | Alibi | Expe { .. } | Exqpe { .. })
     }
 }
 
-/// Keys and values of the positions seen so far, for all layers, in the caller's memory.
+/// Words of all keys, or all values: `heads` rows of `head_width` elements and their scales.
+const fn half_len<S: CacheFormat>(heads: usize, head_width: usize) -> usize {
+    let elements = heads.saturating_mul(head_width);
+    let bytes = elements.saturating_mul(size_of::<S::Bits>());
+    let scales = if S::SCALED { heads.saturating_mul(size_of::<u16>()) } else { 0 };
+    bytes.div_ceil(WORD).saturating_add(scales.div_ceil(WORD))
+}
+
+/// Keys and values of the positions seen so far, for all layers, in the caller's memory, in the
+/// format `S`.
 ///
 /// With ExPE and ExQPE the keys are *position-free*: what a position adds to a score is computed
-/// from its values, `D` numbers kept once for all layers, when the score is. Truncating is free, so
-/// a cache can be rewound to any earlier position.
+/// from its values, `D` words kept once for all layers, when the score is. Truncating is free, so a
+/// cache can be rewound to any earlier position.
 ///
-/// In memory: keys `[layer][kv head][position][head_width]`, values alike, then the values of the
-/// positions `[position][D]`.
+/// A [`ring`](Self::ring) goes on when it is full: the oldest position makes room, and the others move
+/// one place towards the front of the window. For position-free keys this costs nothing: a position is
+/// its place in the window, and no key is touched.
+///
+/// In memory: keys `[layer][kv head][slot][head_width]` and their scales `[layer][kv head][slot]`,
+/// values alike, then the values of the positions `[position][D]`.
 #[derive(Debug)]
-pub struct KvCache<'a> {
-    keys: &'a mut [f32],
-    values: &'a mut [f32],
-    codes: &'a mut [f32],
+pub struct KvCache<'a, S: CacheFormat = F32> {
+    keys: Half<'a, S>,
+    values: Half<'a, S>,
+    codes: &'a mut [u32],
     shape: CacheShape,
     capacity: usize,
     len: usize,
+    ring: Option<Ring>,
+}
+
+/// Keys, or values.
+#[derive(Debug)]
+struct Half<'a, S: CacheFormat> {
+    rows: &'a mut [S::Bits],
+    scales: &'a mut [u16],
+}
+
+/// Where the window of a ring begins.
+#[derive(Debug, Clone, Copy)]
+struct Ring {
+    /// First positions that stay.
+    sinks: usize,
+    /// The slot of position `sinks` is `sinks + offset`.
+    offset: usize,
+    /// Positions that have made room so far.
+    dropped: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +98,7 @@ struct CacheShape {
     kv_heads: usize,
     head_width: usize,
     digits: usize,
+    position_free: bool,
 }
 
 impl CacheShape {
@@ -63,25 +108,45 @@ impl CacheShape {
             kv_heads: config.kv_heads,
             head_width: config.head_width,
             digits: config.columns().digits,
+            position_free: config.is_position_free(),
         }
     }
 }
 
 /// Which half of the cache.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Half {
+pub enum Part {
+    /// Keys.
     Keys,
+    /// Values.
     Values,
 }
 
-/// What one kv head of one layer holds, and the values of the positions.
-pub(super) struct Past<'c> {
-    pub keys: &'c [f32],
-    pub values: &'c [f32],
-    pub codes: &'c [f32],
+/// Neighbouring slots of one kv head of one layer: `first..first + len` of the window's positions.
+#[derive(Debug)]
+pub struct Run<'c, S: CacheFormat> {
+    /// The first position.
+    pub first: usize,
+    /// Rows of `head_width`.
+    pub keys: &'c [S::Bits],
+    /// One per key, if the format has scales.
+    pub key_scales: &'c [u16],
+    /// Rows of `head_width`.
+    pub values: &'c [S::Bits],
+    /// One per value, if the format has scales.
+    pub value_scales: &'c [u16],
 }
 
-impl<'a> KvCache<'a> {
+/// What one kv head of one layer holds: the positions `0..count` of the window.
+#[derive(Debug)]
+pub struct Past<'c, S: CacheFormat> {
+    /// All positions, in up to three runs; some may be empty.
+    pub runs: [Run<'c, S>; 3],
+    /// What the positions put into the keys' columns: rows of `D` words.
+    pub codes: &'c [u32],
+}
+
+impl<'a, S: CacheFormat> KvCache<'a, S> {
     /// An empty cache of `capacity` positions, at the front of `buffer`.
     ///
     /// # Errors
@@ -89,23 +154,57 @@ impl<'a> KvCache<'a> {
     pub fn new(
         config: &Config,
         capacity: usize,
-        buffer: &'a mut [f32],
+        buffer: &'a mut [u32],
     ) -> Result<Self, MemoryError> {
         // Positions are counted in 32 bits.
         let needed = match u32::try_from(capacity) {
-            Ok(_) => config.cache_len(capacity),
+            Ok(_) => config.cache_len::<S>(capacity),
             Err(_) => usize::MAX,
         };
         let error = MemoryError { what: "cache", needed, found: buffer.len() };
         let buffer = buffer.get_mut(..needed).ok_or(error)?;
         // All products are smaller than `needed`.
-        let half = capacity.saturating_mul(config.key_width()).saturating_mul(config.layers);
+        let heads = config.layers.saturating_mul(config.kv_heads).saturating_mul(capacity);
+        let half = half_len::<S>(heads, config.head_width);
         let (keys, rest) = buffer.split_at_mut_checked(half).ok_or(error)?;
         let (values, codes) = rest.split_at_mut_checked(half).ok_or(error)?;
-        Ok(Self { keys, values, codes, shape: CacheShape::of(config), capacity, len: 0 })
+        let elements = heads.saturating_mul(config.head_width);
+        Ok(Self {
+            keys: Half::new(keys, heads, elements).ok_or(error)?,
+            values: Half::new(values, heads, elements).ok_or(error)?,
+            codes,
+            shape: CacheShape::of(config),
+            capacity,
+            len: 0,
+            ring: None,
+        })
     }
 
-    /// Positions held: the next token's position.
+    /// An empty cache that never fills: past `capacity` positions the oldest makes room, except for
+    /// the first `sinks`, which stay (attention sinks; Xiao et al. 2023, arXiv 2309.17453). There is
+    /// always at least one place that is not a sink.
+    ///
+    /// With ExPE, ExQPE, ALiBi and none a token's position is its place in the window, so it stays
+    /// below `capacity` for ever. With the others, whose position is inside keys or values, it counts
+    /// on, up to the encoding's length.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); [`MemoryError`] for a capacity that leaves no place beside the sinks.
+    pub fn ring(
+        config: &Config,
+        capacity: usize,
+        sinks: usize,
+        buffer: &'a mut [u32],
+    ) -> Result<Self, MemoryError> {
+        if sinks >= capacity {
+            let (needed, found) = (sinks.saturating_add(1), capacity);
+            return Err(MemoryError { what: "ring beside its sinks", needed, found });
+        }
+        let cache = Self::new(config, capacity, buffer)?;
+        Ok(Self { ring: Some(Ring { sinks, offset: 0, dropped: 0 }), ..cache })
+    }
+
+    /// Positions held.
     pub const fn len(&self) -> usize {
         self.len
     }
@@ -120,6 +219,11 @@ impl<'a> KvCache<'a> {
         self.capacity
     }
 
+    /// Whether the oldest position makes room when it is full.
+    pub const fn is_ring(&self) -> bool {
+        self.ring.is_some()
+    }
+
     /// Forget all positions from `len` on; decoding goes on at position `len`. Nothing happens if
     /// it holds fewer.
     pub const fn truncate(&mut self, len: usize) {
@@ -131,6 +235,10 @@ impl<'a> KvCache<'a> {
     /// Forget everything.
     pub const fn clear(&mut self) {
         self.len = 0;
+        if let Some(ring) = &mut self.ring {
+            ring.offset = 0;
+            ring.dropped = 0;
+        }
     }
 
     /// Whether it was made for models of this shape.
@@ -138,63 +246,138 @@ impl<'a> KvCache<'a> {
         self.shape == CacheShape::of(config)
     }
 
+    /// The next token's position as the encoding counts it.
+    pub(super) fn next_position(&self) -> u32 {
+        let dropped = match self.ring {
+            Some(ring) if !self.shape.position_free => ring.dropped,
+            _ => 0,
+        };
+        (self.len as u32).saturating_add(dropped)
+    }
+
+    /// Positions that fit before one has to make room.
+    pub(super) const fn room(&self) -> usize {
+        self.capacity.saturating_sub(self.len)
+    }
+
+    /// Make room for a position, if it is a full ring.
+    pub(super) fn make_room(&mut self) {
+        if let Some(ring) = &mut self.ring {
+            if self.len >= self.capacity {
+                let places = self.capacity.saturating_sub(ring.sinks);
+                let next = ring.offset.saturating_add(1);
+                ring.offset = if next >= places { 0 } else { next };
+                ring.dropped = ring.dropped.saturating_add(1);
+                self.len = self.len.saturating_sub(1);
+            }
+        }
+    }
+
     /// Count `rows` more positions as held; they were stored before.
     pub(super) fn advance(&mut self, rows: usize) {
         self.len = self.len.saturating_add(rows).min(self.capacity);
     }
 
-    /// Elements of one kv head of one layer.
-    fn plane(&self) -> usize {
-        self.capacity.saturating_mul(self.shape.head_width)
+    /// The places of what the next `count` positions put into the keys' columns: rows of `D` words.
+    pub(super) fn next_codes(&mut self, count: usize) -> impl Iterator<Item = &mut [u32]> {
+        rows_mut(self.codes, self.shape.digits).skip(self.len).take(count)
     }
 
-    /// Compute what the next `count` positions put into the keys' columns.
-    pub(super) fn store_codes(
-        &mut self,
-        count: usize,
-        position: &impl PositionEncoding,
-    ) -> Result<(), PositionError> {
-        let codes = rows_mut(self.codes, self.shape.digits);
-        for (n, codes) in (0u32..).zip(codes).skip(self.len).take(count) {
-            position.key_values(n, codes)?;
-        }
-        Ok(())
+    /// The slots of the positions `0..count`, as runs of neighbours: `(first position, slot, length)`.
+    fn runs(&self, count: usize) -> [(usize, usize, usize); 3] {
+        let Ring { sinks, offset, .. } =
+            self.ring.unwrap_or(Ring { sinks: 0, offset: 0, dropped: 0 });
+        let kept = count.min(sinks);
+        let moving = count.saturating_sub(kept);
+        let places = self.capacity.saturating_sub(sinks);
+        let first = moving.min(places.saturating_sub(offset));
+        [
+            (0, 0, kept),
+            (kept, sinks.saturating_add(offset), first),
+            (kept.saturating_add(first), sinks, moving.saturating_sub(first)),
+        ]
     }
 
-    /// Store rows of keys or values of all kv heads at the next positions.
-    pub(super) fn store(&mut self, half: Half, layer: usize, new: &[f32]) {
-        let CacheShape { kv_heads, head_width, .. } = self.shape;
-        let plane = self.plane();
-        let first = layer.saturating_mul(kv_heads);
-        let to = match half {
-            Half::Keys => &mut *self.keys,
-            Half::Values => &mut *self.values,
+    /// The slot of a position of the window.
+    fn slot(&self, position: usize) -> usize {
+        let runs = self.runs(position.saturating_add(1));
+        let holds = |(first, slot, len): &(usize, usize, usize)| {
+            let inside = position.checked_sub(*first).filter(|inside| inside < len)?;
+            Some(slot.saturating_add(inside))
         };
-        let planes = rows_mut(to, plane).skip(first).take(kv_heads);
-        for (head, plane) in planes.enumerate() {
-            let places = rows_mut(plane, head_width).skip(self.len);
-            let heads = rows(new, head_width).skip(head).step_by(kv_heads.max(1));
-            for (place, head) in places.zip(heads) {
-                for (to, from) in place.iter_mut().zip(head) {
-                    *to = *from;
+        runs.iter().find_map(holds).unwrap_or(usize::MAX)
+    }
+
+    /// Store `new`, rows of all kv heads, at the next positions: `store` writes the row of one head
+    /// and gives its scale.
+    pub(super) fn store<R>(
+        &mut self,
+        part: Part,
+        layer: usize,
+        new: &[R],
+        store: impl Fn(&[R], &mut [S::Bits]) -> u16,
+    ) {
+        let CacheShape { kv_heads, head_width, .. } = self.shape;
+        let width = kv_heads.saturating_mul(head_width);
+        for (row, position) in rows(new, width).zip(self.len..) {
+            let slot = self.slot(position);
+            let half = match part {
+                Part::Keys => &mut self.keys,
+                Part::Values => &mut self.values,
+            };
+            let first = layer.saturating_mul(kv_heads);
+            for (head, plane) in rows(row, head_width).zip(first..) {
+                let place = plane.saturating_mul(self.capacity).saturating_add(slot);
+                if let Some(bits) = rows_mut(half.rows, head_width).nth(place) {
+                    let scale = store(head, bits);
+                    if let Some(place) = half.scales.get_mut(place) {
+                        *place = scale;
+                    }
                 }
             }
         }
     }
 
     /// The kv heads of a layer, with the positions held and `more` after them.
-    pub(super) fn heads(&self, layer: usize, more: usize) -> impl Iterator<Item = Past<'_>> {
+    pub(super) fn heads(&self, layer: usize, more: usize) -> impl Iterator<Item = Past<'_, S>> {
         let CacheShape { kv_heads, head_width, digits, .. } = self.shape;
         let count = self.len.saturating_add(more);
-        let held = count.saturating_mul(head_width);
         let codes = self.codes.get(..count.saturating_mul(digits)).unwrap_or(&[]);
-        let plane = self.plane();
-        let keys = rows(self.keys, plane).skip(layer.saturating_mul(kv_heads));
-        let values = rows(self.values, plane).skip(layer.saturating_mul(kv_heads));
-        keys.zip(values).take(kv_heads).map(move |(keys, values)| Past {
-            keys: keys.get(..held).unwrap_or(&[]),
-            values: values.get(..held).unwrap_or(&[]),
-            codes,
+        let runs = self.runs(count);
+        let first = layer.saturating_mul(kv_heads);
+        (first..).take(kv_heads).map(move |plane| {
+            let start = plane.saturating_mul(self.capacity);
+            Past {
+                runs: runs.map(|(first, slot, len)| {
+                    let from = start.saturating_add(slot);
+                    let (keys, key_scales) = self.keys.part(from, len, head_width);
+                    let (values, value_scales) = self.values.part(from, len, head_width);
+                    Run { first, keys, key_scales, values, value_scales }
+                }),
+                codes,
+            }
         })
+    }
+}
+
+impl<'a, S: CacheFormat> Half<'a, S> {
+    /// The parts of `words`, which are exactly enough.
+    fn new(words: &'a mut [u32], heads: usize, elements: usize) -> Option<Self> {
+        let (rows, rest) =
+            <[S::Bits]>::mut_from_prefix_with_elems(words.as_mut_bytes(), elements).ok()?;
+        // Behind elements of one byte the scales begin at the next word.
+        let used = size_of_val(rows).next_multiple_of(WORD).saturating_sub(size_of_val(rows));
+        let rest = rest.get_mut(used..)?;
+        let scales = if S::SCALED { heads } else { 0 };
+        let (scales, _) = <[u16]>::mut_from_prefix_with_elems(rest, scales).ok()?;
+        Some(Self { rows, scales })
+    }
+
+    /// `len` rows from `from` on, and their scales.
+    fn part(&self, from: usize, len: usize, head_width: usize) -> (&[S::Bits], &[u16]) {
+        let (start, count) = (from.saturating_mul(head_width), len.saturating_mul(head_width));
+        let rows = self.rows.get(start..).and_then(|rows| rows.get(..count));
+        let scales = self.scales.get(from..).and_then(|scales| scales.get(..len));
+        (rows.unwrap_or(&[]), scales.unwrap_or(&[]))
     }
 }
