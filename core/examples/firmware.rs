@@ -4,6 +4,7 @@
 //! the firmware.
 
 use expe_core::format::{self, Model};
+use expe_core::kernels::F32;
 use expe_core::model::{Config, Decoder, KvCache, Sampler, Workspace};
 use expe_core::token::TextStream;
 
@@ -19,8 +20,8 @@ const CONTEXT: usize = 128;
 
 /// All the RAM that the engine needs; firmware makes it a `static`, with `static_cell` for example.
 struct Memory {
-    cache: [f32; CONFIG.cache_len(CONTEXT)],
-    workspace: [f32; CONFIG.workspace_len(1, CONTEXT)],
+    cache: [u32; CONFIG.cache_len::<F32>(CONTEXT)],
+    workspace: [u32; CONFIG.workspace_len(1, CONTEXT)],
 }
 
 fn generate(
@@ -30,7 +31,7 @@ fn generate(
 ) -> Result<(), expe_core::Error> {
     let model = Model::new(MODEL)?; // checks the whole file; after this no access can fail
     let decoder = Decoder::new(&model, model.position()?)?;
-    let mut cache = KvCache::new(&CONFIG, CONTEXT, &mut memory.cache)?;
+    let mut cache = KvCache::<F32>::new(&CONFIG, CONTEXT, &mut memory.cache)?;
     let mut workspace = Workspace::new(&CONFIG, 1, CONTEXT, &mut memory.workspace)?;
     let mut sampler = Sampler::new(0.8, 40, 7)?; // temperature, top-k, seed
     let mut text = TextStream::new();
@@ -50,8 +51,8 @@ fn generate(
 
 fn main() -> Result<(), expe_core::Error> {
     let mut memory = Memory {
-        cache: [0.0; CONFIG.cache_len(CONTEXT)],
-        workspace: [0.0; CONFIG.workspace_len(1, CONTEXT)],
+        cache: [0; CONFIG.cache_len::<F32>(CONTEXT)],
+        workspace: [0; CONFIG.workspace_len(1, CONTEXT)],
     };
     generate(&mut memory, "Once upon a time", |character| print!("{character}"))?;
     println!();

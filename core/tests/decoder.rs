@@ -3,7 +3,7 @@
 mod support;
 
 use expe_core::format::{Model, Numbers, TensorKind};
-use expe_core::kernels::{F16, Stored};
+use expe_core::kernels::{F16, F32, Stored};
 use expe_core::model::{Activation, Config, DecodeError, Decoder, KvCache, Norm, Workspace};
 use expe_core::num::Random;
 use expe_core::position::{
@@ -18,9 +18,9 @@ fn logits(file: &AlignedBytes, tokens: &[u32], chunk: usize) -> Vec<Vec<f32>> {
     let model = Model::new(file.bytes()).unwrap();
     let config = model.config();
     let decoder = Decoder::new(&model, model.position().unwrap()).unwrap();
-    let mut cache = vec![f32::NAN; config.cache_len(tokens.len())];
-    let mut cache = KvCache::new(config, tokens.len(), &mut cache).unwrap();
-    let mut workspace = vec![f32::NAN; config.workspace_len(chunk, tokens.len())];
+    let mut cache = vec![u32::MAX; config.cache_len::<F32>(tokens.len())];
+    let mut cache = KvCache::<F32>::new(config, tokens.len(), &mut cache).unwrap();
+    let mut workspace = vec![u32::MAX; config.workspace_len(chunk, tokens.len())];
     let mut workspace = Workspace::new(config, chunk, tokens.len(), &mut workspace).unwrap();
     let mut rows = Vec::new();
     decoder
@@ -136,8 +136,8 @@ fn rewinding_the_cache_gives_the_same_bits_again() {
         let config = model.config();
         let decoder = Decoder::new(&model, model.position().unwrap()).unwrap();
         let (mut cache, mut workspace) =
-            (vec![0.0; config.cache_len(16)], vec![0.0; config.workspace_len(3, 16)]);
-        let mut cache = KvCache::new(config, 16, &mut cache).unwrap();
+            (vec![0; config.cache_len::<F32>(16)], vec![0; config.workspace_len(3, 16)]);
+        let mut cache = KvCache::<F32>::new(config, 16, &mut cache).unwrap();
         let mut workspace = Workspace::new(config, 3, 16, &mut workspace).unwrap();
         let tokens = tokens(16, 13);
         let first = decoder.forward(&tokens, &mut cache, &mut workspace).unwrap().to_vec();
@@ -195,15 +195,15 @@ fn buffers_of_exactly_the_computed_size_suffice() {
             let decoder = Decoder::new(&model, model.position().unwrap()).unwrap();
             for (chunk, context) in [(1, 1), (3, 8), (20, 11)] {
                 let (cache_len, workspace_len) =
-                    (config.cache_len(context), config.workspace_len(chunk, context));
-                let mut cache = vec![0.0; cache_len];
-                let mut workspace = vec![0.0; workspace_len];
-                let error = KvCache::new(&config, context, &mut cache[1..]).unwrap_err();
+                    (config.cache_len::<F32>(context), config.workspace_len(chunk, context));
+                let mut cache = vec![0; cache_len];
+                let mut workspace = vec![0; workspace_len];
+                let error = KvCache::<F32>::new(&config, context, &mut cache[1..]).unwrap_err();
                 assert_eq!((error.needed, error.found), (cache_len, cache_len - 1));
                 let error =
                     Workspace::new(&config, chunk, context, &mut workspace[1..]).unwrap_err();
                 assert_eq!((error.needed, error.found), (workspace_len, workspace_len - 1));
-                let mut cache = KvCache::new(&config, context, &mut cache).unwrap();
+                let mut cache = KvCache::<F32>::new(&config, context, &mut cache).unwrap();
                 let mut workspace =
                     Workspace::new(&config, chunk, context, &mut workspace).unwrap();
                 let tokens = tokens(context, 15);
@@ -214,9 +214,9 @@ fn buffers_of_exactly_the_computed_size_suffice() {
     }
     let config = small(expe());
     for context in [usize::MAX, usize::MAX / 8, 1 << 40] {
-        assert!(KvCache::new(&config, context, &mut [0.0; 64]).is_err());
-        assert!(Workspace::new(&config, 1, context, &mut [0.0; 64]).is_err());
-        assert!(Workspace::new(&config, context, 1, &mut [0.0; 64]).is_err());
+        assert!(KvCache::<F32>::new(&config, context, &mut [0; 64]).is_err());
+        assert!(Workspace::new(&config, 1, context, &mut [0; 64]).is_err());
+        assert!(Workspace::new(&config, context, 1, &mut [0; 64]).is_err());
     }
 }
 
@@ -227,9 +227,9 @@ fn errors_are_typed_and_change_nothing() {
     let model = Model::new(file.bytes()).unwrap();
     let decoder = Decoder::new(&model, model.position().unwrap()).unwrap();
     let room = 20;
-    let mut memory = vec![0.0; config.cache_len(room)];
-    let mut cache = KvCache::new(&config, room, &mut memory).unwrap();
-    let mut memory = vec![0.0; config.workspace_len(4, room)];
+    let mut memory = vec![0; config.cache_len::<F32>(room)];
+    let mut cache = KvCache::<F32>::new(&config, room, &mut memory).unwrap();
+    let mut memory = vec![0; config.workspace_len(4, room)];
     let mut workspace = Workspace::new(&config, 4, room, &mut memory).unwrap();
     let tokens = tokens(21, 16);
     decoder.forward(&tokens[..9], &mut cache, &mut workspace).unwrap();
@@ -251,12 +251,12 @@ fn errors_are_typed_and_change_nothing() {
     assert_eq!(after, logits(&file, &tokens[..16], 16)[15]);
 
     let other = Config { layers: 3, ..config };
-    let mut memory = vec![0.0; other.cache_len(room)];
-    let mut cache = KvCache::new(&other, room, &mut memory).unwrap();
+    let mut memory = vec![0; other.cache_len::<F32>(room)];
+    let mut cache = KvCache::<F32>::new(&other, room, &mut memory).unwrap();
     let found = decoder.forward(&tokens[..1], &mut cache, &mut workspace).map(<[f32]>::len);
     assert_eq!(found, Err(DecodeError::OtherCache));
-    let mut memory = vec![0.0; config.cache_len(4 * room)];
-    let mut cache = KvCache::new(&config, 4 * room, &mut memory).unwrap();
+    let mut memory = vec![0; config.cache_len::<F32>(4 * room)];
+    let mut cache = KvCache::<F32>::new(&config, 4 * room, &mut memory).unwrap();
     let found = decoder.forward(&tokens[..1], &mut cache, &mut workspace).map(<[f32]>::len);
     assert!(matches!(found, Err(DecodeError::Workspace(_))), "{found:?}");
 }
@@ -278,8 +278,8 @@ fn an_error_in_a_later_chunk_takes_back_the_earlier_ones() {
     let model = Model::new(file.bytes()).unwrap();
     let decoder = Decoder::new(&model, Gap(7)).unwrap();
     let (mut cache, mut workspace) =
-        (vec![0.0; config.cache_len(12)], vec![0.0; config.workspace_len(2, 12)]);
-    let mut cache = KvCache::new(&config, 12, &mut cache).unwrap();
+        (vec![0; config.cache_len::<F32>(12)], vec![0; config.workspace_len(2, 12)]);
+    let mut cache = KvCache::<F32>::new(&config, 12, &mut cache).unwrap();
     let mut workspace = Workspace::new(&config, 2, 12, &mut workspace).unwrap();
     decoder.forward(&[1, 2, 3], &mut cache, &mut workspace).unwrap();
     let found = decoder.forward(&[0; 9], &mut cache, &mut workspace).map(<[f32]>::len);
@@ -320,9 +320,9 @@ fn approximate_mathematics_are_a_choice() {
     let tokens = tokens(16, 17);
     let run = |forward: &dyn Fn(&mut KvCache<'_>, &mut Workspace<'_>) -> Vec<f32>| {
         let (mut cache, mut workspace) =
-            (vec![0.0; config.cache_len(16)], vec![0.0; config.workspace_len(4, 16)]);
+            (vec![0; config.cache_len::<F32>(16)], vec![0; config.workspace_len(4, 16)]);
         forward(
-            &mut KvCache::new(&config, 16, &mut cache).unwrap(),
+            &mut KvCache::<F32>::new(&config, 16, &mut cache).unwrap(),
             &mut Workspace::new(&config, 4, 16, &mut workspace).unwrap(),
         )
     };

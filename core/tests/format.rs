@@ -5,11 +5,11 @@ mod support;
 use std::convert::Infallible;
 
 use expe_core::format::{
-    FormatError, Model, Numbers, TensorId, TensorKind, WeightSource, WriteError, Writer, config,
-    layout,
+    Codes, Execution, FormatError, Model, Numbers, Storage, TensorId, TensorKind, WeightSource,
+    WriteError, Writer, config, layout,
 };
 use expe_core::include_model;
-use expe_core::kernels::{F16, Stored, Weights};
+use expe_core::kernels::{Bf16, F16, F32, Matrix, Stored, Weights};
 use expe_core::model::{Activation, Config, ConfigError, Norm};
 use expe_core::position::{Beyond, Growth, PositionConfig, Scaling};
 use expe_core::token::{Bpe, Tokenizer};
@@ -51,14 +51,51 @@ const READ: Config = match config(FIXTURE) {
 };
 
 #[test]
-fn version_1_stays_readable_and_is_written_alike() {
-    static CACHE: [f32; READ.cache_len(3)] = [0.0; READ.cache_len(3)];
+fn version_1_stays_readable() {
+    static CACHE: [u32; READ.cache_len::<F32>(3)] = [0; READ.cache_len::<F32>(3)];
     assert_eq!(CACHE.len(), 3 * (2 * 2 + 2));
     assert_eq!(READ, FIXTURE_CONFIG);
     let model = Model::new(FIXTURE).unwrap();
     assert_eq!(*model.config(), FIXTURE_CONFIG);
     let written = TestModel::random(FIXTURE_CONFIG, 1).file(Numbers::F16);
-    assert!(written.bytes() == FIXTURE);
+    // Version 2 of this model differs in the version alone.
+    let mut expected = FIXTURE.to_vec();
+    expected[8] = 2;
+    assert!(written.bytes() == expected);
+}
+
+#[test]
+fn version_2_stays_readable() {
+    const PINNED: &[u8] = include_model!("data/version2.expe");
+    let storage = Storage {
+        layers: Numbers::Int4,
+        vocabulary: Numbers::Int4,
+        execution: Execution::Integer,
+        residual_range: 40.1,
+    };
+    let config = Config { width: 36, ..FIXTURE_CONFIG };
+    let written = TestModel::random(config, 1).file_with(Tokenizer::Bytes, storage);
+    if std::env::var_os("EXPE_BLESS").is_some() {
+        std::fs::write("tests/data/version2.expe", written.bytes()).unwrap();
+    }
+    assert!(written.bytes() == PINNED);
+    assert_eq!(PINNED[124..128], [1, 0, 0x21, 0x42]);
+    let model = Model::new(PINNED).unwrap();
+    // The range is rounded up.
+    assert_eq!((model.execution(), model.residual_range()), (Execution::Integer, 40.25));
+    // Scales and factors of the embedding come before its integers.
+    let embed = model.tensors().next().unwrap();
+    assert_eq!(embed.bytes.len(), 256 * 4 + 256 * 2 + 256 * 2 * 16);
+    let Weights::Int4 { scales, factors, codes } = model.embed().weights() else { panic!() };
+    let start = embed.bytes.as_ptr().addr();
+    assert_eq!(scales.as_ptr().addr(), start);
+    assert_eq!(factors.as_ptr().addr(), start + 1024);
+    assert_eq!(codes.as_ptr().addr(), start + 1024 + 512);
+    // Column 17 of row 0 is in the high half of byte 1.
+    let mut row = [0.0; 36];
+    model.embed().read_row(0, &mut row);
+    let code = codes[1] as i8 >> 4;
+    assert_eq!(row[17], scales[0] * (f32::from(factors[0]) * f32::from(code)));
 }
 
 #[test]
@@ -104,11 +141,24 @@ fn crc32(bytes: &[u8]) -> u32 {
     })
 }
 
-fn floats(weights: Weights<'_>) -> Vec<f32> {
-    match weights {
-        Weights::F32(weights) => weights.to_vec(),
-        Weights::F16(weights) => weights.iter().map(|bits| F16::widen(*bits)).collect(),
+/// The matrix holds the weights: exactly, where its numbers can, else within half a step.
+#[track_caller]
+fn assert_holds(matrix: Matrix<'_>, expected: &[f32]) {
+    for (o, expected) in expected.chunks(matrix.columns().max(1)).enumerate() {
+        let mut row = vec![0.0; matrix.columns()];
+        assert!(matrix.read_row(o, &mut row));
+        let largest = expected.iter().fold(0.0, |max: f32, w| max.max(w.abs()));
+        // The scales of int4's groups are 255ths of the row's.
+        let step = match matrix.weights() {
+            Weights::Int8 { .. } => largest / 127.0,
+            Weights::Int4 { .. } => largest / 7.0,
+            _ => 0.0,
+        };
+        for (found, expected) in row.iter().zip(expected) {
+            assert!((found - expected).abs() <= step * 0.5 * 1.001, "{found} {expected} {step}");
+        }
     }
+    assert!(!matrix.read_row(matrix.rows(), &mut [0.0]));
 }
 
 #[test]
@@ -125,7 +175,7 @@ fn every_model_reads_back() {
         ] {
             let config = Config { norm, activation, tied_head, ..small(position) };
             let source = TestModel::random(config, 2);
-            for numbers in [Numbers::F32, Numbers::F16] {
+            for numbers in Numbers::ALL {
                 let file = source.file(numbers);
                 let model = Model::new(file.bytes()).unwrap();
                 assert_eq!(*model.config(), config);
@@ -139,8 +189,9 @@ fn every_model_reads_back() {
 fn check_weights(source: &TestModel, model: &Model<'_>, numbers: Numbers) {
     let config = model.config();
     let stored = |w: f32| match numbers {
-        Numbers::F32 => w,
-        _ => F16::widen(F16::narrow(w).unwrap()),
+        Numbers::F16 => F16::widen(F16::narrow(w).unwrap()),
+        Numbers::Bf16 => Bf16::widen(Bf16::narrow(w).unwrap()),
+        _ => w,
     };
     let matrix = |kind, layer| -> Vec<f32> {
         source.tensor(kind, layer).iter().map(|w| stored(*w)).collect()
@@ -158,10 +209,10 @@ fn check_weights(source: &TestModel, model: &Model<'_>, numbers: Numbers) {
         let digits = 0..config.columns().digits;
         digits.flat_map(|digit| rows.iter().map(move |row| sum(row, digit))).collect()
     };
-    assert_eq!(floats(model.embed().weights()), matrix(TensorKind::Embed, 0));
+    assert_holds(model.embed(), &matrix(TensorKind::Embed, 0));
     assert_eq!(model.final_norm(), source.tensor(TensorKind::FinalNorm, 0));
     let head = if config.tied_head { TensorKind::Embed } else { TensorKind::Head };
-    assert_eq!(floats(model.head().weights()), matrix(head, 0));
+    assert_holds(model.head(), &matrix(head, 0));
     if config.position == PositionConfig::Learned {
         assert_eq!(model.position_table(), source.tensor(TensorKind::Position, 0));
     } else {
@@ -171,16 +222,16 @@ fn check_weights(source: &TestModel, model: &Model<'_>, numbers: Numbers) {
     for (layer, weights) in (0u32..).zip(model.layers()) {
         assert_eq!(weights.attn_norm, source.tensor(TensorKind::AttnNorm, layer));
         assert_eq!(weights.mlp_norm, source.tensor(TensorKind::MlpNorm, layer));
-        assert_eq!(floats(weights.wq.weights()), free(TensorKind::Wq, layer));
-        assert_eq!(floats(weights.wk.weights()), free(TensorKind::Wk, layer));
+        assert_holds(weights.wq, &free(TensorKind::Wq, layer));
+        assert_holds(weights.wk, &free(TensorKind::Wk, layer));
         assert_eq!(weights.query_columns, folded(TensorKind::Wq, layer));
         assert_eq!(weights.key_columns, folded(TensorKind::Wk, layer));
-        assert_eq!(floats(weights.wv.weights()), matrix(TensorKind::Wv, layer));
-        assert_eq!(floats(weights.wo.weights()), matrix(TensorKind::Wo, layer));
-        assert_eq!(floats(weights.w1.weights()), matrix(TensorKind::W1, layer));
-        assert_eq!(floats(weights.w2.weights()), matrix(TensorKind::W2, layer));
+        assert_holds(weights.wv, &matrix(TensorKind::Wv, layer));
+        assert_holds(weights.wo, &matrix(TensorKind::Wo, layer));
+        assert_holds(weights.w1, &matrix(TensorKind::W1, layer));
+        assert_holds(weights.w2, &matrix(TensorKind::W2, layer));
         match weights.w3 {
-            Some(w3) => assert_eq!(floats(w3.weights()), matrix(TensorKind::W3, layer)),
+            Some(w3) => assert_holds(w3, &matrix(TensorKind::W3, layer)),
             None => assert_ne!(config.activation, Activation::SwiGlu),
         }
     }
@@ -260,6 +311,10 @@ impl WeightSource for Faulty {
             }
         }
         Ok(&self.row)
+    }
+
+    fn codes(&mut self, tensor: TensorId, row: usize) -> Result<Codes<'_>, String> {
+        self.model.codes(tensor, row)
     }
 }
 

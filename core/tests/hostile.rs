@@ -3,9 +3,10 @@
 mod support;
 
 use expe_core::format::{FormatError, Model, Numbers, TensorId, TensorKind};
+use expe_core::kernels::{F32, I8};
 use expe_core::model::{Config, Decoder, KvCache, Sampler, Workspace};
 use expe_core::num::Random;
-use expe_core::position::PositionConfig;
+use expe_core::position::{Position, PositionConfig};
 use expe_core::token::{Bpe, Tokenizer};
 use support::model::{expe, positions};
 use support::{AlignedBytes, TestModel};
@@ -31,7 +32,8 @@ fn files() -> Vec<AlignedBytes> {
     };
     let mut files: Vec<_> = positions()
         .into_iter()
-        .map(|position| TestModel::random(tiny(position), 1).file(Numbers::F16))
+        .zip(Numbers::ALL.into_iter().cycle())
+        .map(|(position, numbers)| TestModel::random(tiny(position), 1).file(numbers))
         .collect();
     // Three merges, so that padding follows the directory.
     let mut records = [[0; 3]; 3];
@@ -64,10 +66,11 @@ fn survives(file: &AlignedBytes) -> bool {
     let config = model.config();
     assert_eq!(model.layers().count(), config.layers);
     let Ok(position) = model.position() else { return true };
+    runs_in_integers(&model, position);
     let decoder = Decoder::new(&model, position).unwrap();
-    let mut cache = vec![0.0; config.cache_len(8)];
-    let mut cache = KvCache::new(config, 8, &mut cache).unwrap();
-    let mut workspace = vec![0.0; config.workspace_len(3, 8)];
+    let mut cache = vec![0; config.cache_len::<F32>(8)];
+    let mut cache = KvCache::<F32>::new(config, 8, &mut cache).unwrap();
+    let mut workspace = vec![0; config.workspace_len(3, 8)];
     let mut workspace = Workspace::new(config, 3, 8, &mut workspace).unwrap();
     let mut tokens = [0; 8];
     let tokens = model.tokenizer().encode(b"hi hi\xff\n", &mut tokens).unwrap();
@@ -78,6 +81,19 @@ fn survives(file: &AlignedBytes) -> bool {
         }
     }
     true
+}
+
+/// In integers it runs too, or is refused.
+fn runs_in_integers(model: &Model<'_>, position: Position<'_>) {
+    let config = model.config();
+    let Ok(decoder) = Decoder::integer(model, position) else { return };
+    let mut cache = vec![0; config.cache_len::<I8>(3)];
+    let mut cache = KvCache::<I8>::ring(config, 3, 1, &mut cache).unwrap();
+    let mut workspace = vec![0; config.workspace_len(2, 3)];
+    let mut workspace = Workspace::new(config, 2, 3, &mut workspace).unwrap();
+    if let Ok(logits) = decoder.forward(&[104, 105, 32, 33, 34], &mut cache, &mut workspace) {
+        assert!((Sampler::new(1.0, 3, 1).unwrap().sample(logits).unwrap() as usize) < config.vocab);
+    }
 }
 
 #[test]
@@ -198,12 +214,15 @@ fn what_is_wrong_is_said() {
     };
     let says = |message: String, words: &str| assert!(message.contains(words), "{message}");
     says(message(&|bytes| bytes[0] = 0), "not an .expe model file");
-    says(message(&|bytes| bytes[8] = 2), "version 2 of the model file is not known");
+    says(message(&|bytes| bytes[8] = 3), "version 3 of the model file is not known");
     says(message(&|bytes| bytes[28] = 1), "byte 28 must be zero");
     says(message(&|bytes| bytes[40] ^= 4), "checksum");
     says(message(&|bytes| bytes[80] = 7), "`position encoding` is 7");
     says(message(&|bytes| bytes[48..52].fill(0)), "`kv_heads` is 0");
-    says(message(&|bytes| bytes[126] = 1), "byte 126 must be zero");
+    says(message(&|bytes| bytes[125] = 1), "byte 125 must be zero");
+    says(message(&|bytes| bytes[124] = 2), "`execution` is 2");
+    says(message(&|bytes| bytes[127] = 0x80), "`residual range` is 32768");
+    says(message(&|bytes| (bytes[8], bytes[126]) = (1, 1)), "byte 126 must be zero");
 }
 
 #[test]
@@ -235,12 +254,19 @@ fn weights_must_be_finite() {
         let model = Model::new(file.bytes()).unwrap();
         let start = file.bytes().as_ptr().addr();
         for tensor in model.tensors().filter(|tensor| !tensor.bytes.is_empty()) {
-            let size = tensor.numbers.size();
-            let last = tensor.bytes.as_ptr().addr() - start + tensor.bytes.len() - size;
             let (infinite, nan): (&[u8], &[u8]) = match tensor.numbers {
                 Numbers::F16 => (&[0x00, 0xfc], &[0x01, 0x7c]),
+                Numbers::Bf16 => (&[0x80, 0xff], &[0x81, 0x7f]),
                 _ => (&[0x00, 0x00, 0x80, 0xff], &[0x01, 0x00, 0x80, 0x7f]),
             };
+            let size = infinite.len();
+            // The last weight, or the last scale, in front of the integers.
+            let end = if tensor.numbers.is_integer() {
+                4 * tensor.shape.rows
+            } else {
+                tensor.bytes.len()
+            };
+            let last = tensor.bytes.as_ptr().addr() - start + end - size;
             for bits in [infinite, nan] {
                 let mut changed = AlignedBytes::new(file.bytes());
                 changed.bytes_mut()[last..last + size].copy_from_slice(bits);
@@ -295,7 +321,7 @@ fn every_field_of_an_entry_has_one_value() {
         }
     }
     // A norm in half precision, and numbers that do not exist.
-    for (entry, value, expected) in [(1, 1, "must be 0, found 1"), (0, 2, "`numbers` is 2")] {
+    for (entry, value, expected) in [(1, 1, "must be 0, found 1"), (0, 5, "`numbers` is 5")] {
         let mut changed = AlignedBytes::new(file.bytes());
         changed.bytes_mut()[128 + entry * 32 + 2] = value;
         mend(&mut changed);

@@ -85,7 +85,7 @@ fn the_ends_of_the_scale_are_greedy() {
         assert_eq!(Sampler::new(temperature, top_k, 3).unwrap().sample(&logits), Ok(1));
     }
     assert_eq!(Sampler::greedy().sample(&logits), Ok(1));
-    assert_eq!(Sampler::greedy().sample(&[]), Err(SampleError::Empty));
+    assert_eq!(Sampler::greedy().sample::<f32>(&[]), Err(SampleError::Empty));
     for value in [-1.0, f32::INFINITY] {
         assert_eq!(Sampler::new(value, 0, 0).unwrap_err(), SampleError::Temperature { value });
     }

@@ -136,7 +136,10 @@ impl fmt::Display for FormatError {
                 write!(f, "{tensor}: `{field}` must be {expected}, found {found}")
             }
             Self::NotFinite { tensor } => {
-                write!(f, "{tensor} holds a weight that is infinite or not a number, or a negative scale")
+                write!(
+                    f,
+                    "{tensor} holds a weight that is infinite or not a number, or a negative scale"
+                )
             }
             Self::Columns { tensor, found } => write!(
                 f,

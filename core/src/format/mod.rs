@@ -179,6 +179,7 @@ fn header_len(merges: u32, tensors: u32) -> Option<u64> {
 ///
 /// ```
 /// use expe_core::format::config;
+/// use expe_core::kernels::F32;
 /// use expe_core::model::Config;
 ///
 /// const MODEL: &[u8] = expe_core::include_model!(
@@ -188,8 +189,8 @@ fn header_len(merges: u32, tensors: u32) -> Option<u64> {
 ///     Ok(config) => config,
 ///     Err(_) => panic!("not a model"),
 /// };
-/// let cache = [0.0f32; CONFIG.cache_len(32)];
-/// let workspace = [0.0f32; CONFIG.workspace_len(1, 32)];
+/// let cache = [0u32; CONFIG.cache_len::<F32>(32)];
+/// let workspace = [0u32; CONFIG.workspace_len(1, 32)];
 /// # assert_eq!(CONFIG.vocab, 256);
 /// ```
 ///

@@ -4,7 +4,7 @@ use super::directory::Entry;
 use super::header::{Header, TokenizerKind};
 use super::{
     ALIGNMENT, CHECKED_FROM, CRC, ENTRY_LEN, Execution, FormatError, Numbers, OLDEST_VERSION,
-    TensorKind, TensorShape, header_len, layout,
+    TensorId, TensorKind, TensorShape, header_len, layout,
 };
 use crate::kernels::{
     Bf16, F16, GROUP, GROUP_BYTES, INT4_COLUMNS, INT8_COLUMNS, Matrix, Weights, rows, unpack_group,
@@ -201,6 +201,15 @@ impl<'m> Model<'m> {
         self.head
     }
 
+    /// All matrices, in the file's order.
+    pub fn matrices(&self) -> impl Iterator<Item = (TensorId, Matrix<'m>)> + use<'m> {
+        self.tensors().filter(|tensor| tensor.shape.id.kind.is_matrix()).filter_map(|tensor| {
+            let TensorShape { id, rows, columns } = tensor.shape;
+            let weights = weights(tensor.bytes, tensor.numbers, rows, columns)?;
+            Some((id, Matrix::new(weights, rows, columns)?))
+        })
+    }
+
     /// All tensors as they are stored, in the file's order.
     pub fn tensors(&self) -> impl Iterator<Item = StoredTensor<'m>> + use<'m> {
         let mut rest = self.tensors;
@@ -249,7 +258,7 @@ impl<'m> Tensors<'m> {
 
     fn matrix(&mut self, kind: TensorKind, layer: u32) -> Option<Matrix<'m>> {
         let (rows, columns) = kind.shape(&self.config)?;
-        let shape = TensorShape { id: super::TensorId { kind, layer }, rows, columns };
+        let shape = TensorShape { id: TensorId { kind, layer }, rows, columns };
         let (entry, bytes) = self.next(&shape)?;
         Matrix::new(weights(bytes, entry.numbers, rows, columns)?, rows, columns)
     }
@@ -259,7 +268,7 @@ impl<'m> Tensors<'m> {
         let Some((rows, columns)) = kind.shape(&self.config) else {
             return Some(&[]);
         };
-        let shape = TensorShape { id: super::TensorId { kind, layer }, rows, columns };
+        let shape = TensorShape { id: TensorId { kind, layer }, rows, columns };
         let (_, bytes) = self.next(&shape)?;
         <[f32]>::ref_from_bytes(bytes).ok()
     }
@@ -322,7 +331,10 @@ fn is_sound(weights: &Weights<'_>, columns: usize) -> bool {
             let last = columns.checked_rem(GROUP).filter(|rest| *rest > 0).unwrap_or(GROUP);
             let unused = |group| unpack_group(group).skip(last).all(|code| code == 0);
             scales.iter().all(is_scale)
-                && rows(codes, GROUP_BYTES).skip(groups.saturating_sub(1)).step_by(groups).all(unused)
+                && rows(codes, GROUP_BYTES)
+                    .skip(groups.saturating_sub(1))
+                    .step_by(groups)
+                    .all(unused)
         }
     }
 }
@@ -397,7 +409,8 @@ fn check_tensors(mut rest: Tensors<'_>, header: &Header) -> Result<(), FormatErr
             return Err(FormatError::NotFinite { tensor: shape.id });
         }
         if let Weights::Int4 { scales, factors, .. } = weights {
-            let front = (scales.len() as u64).saturating_mul(4).saturating_add(factors.len() as u64);
+            let front =
+                (scales.len() as u64).saturating_mul(4).saturating_add(factors.len() as u64);
             let from = entry.offset.saturating_add(front);
             zeros(rest.bytes, from, from.checked_next_multiple_of(4).unwrap_or(from))?;
         }

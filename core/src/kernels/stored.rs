@@ -1,7 +1,7 @@
 /// A format in which weights are stored and from which they are widened, exactly, to `f32`.
 pub trait Stored {
     /// One stored weight.
-    type Bits: Copy;
+    type Bits: Copy + core::fmt::Debug;
 
     /// The stored weight's value.
     fn widen(bits: Self::Bits) -> f32;

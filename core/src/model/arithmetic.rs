@@ -14,7 +14,7 @@ use crate::position::{PositionEncoding, PositionError};
 /// here is how. Implement it to look on: measure ranges, count operations.
 pub trait Arithmetic {
     /// One number of the residual stream, of queries, keys, values and logits; 4 bytes.
-    type Real: Copy + Default + FromBytes + IntoBytes + Immutable;
+    type Real: Copy + Default + core::fmt::Debug + FromBytes + IntoBytes + Immutable;
 
     /// What is the same for all tokens; checks that the model can be computed so.
     ///

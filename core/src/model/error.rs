@@ -1,5 +1,6 @@
 use core::fmt;
 
+use crate::format::TensorId;
 use crate::position::{Columns, PositionError};
 
 /// A buffer is too small.
@@ -8,7 +9,7 @@ use crate::position::{Columns, PositionError};
 pub struct MemoryError {
     /// What it is for.
     pub what: &'static str,
-    /// Its smallest length, in `f32`s; `usize::MAX` if no memory is large enough.
+    /// Its smallest length, in words of 4 bytes; `usize::MAX` if no memory is large enough.
     pub needed: usize,
     /// Its length.
     pub found: usize,
@@ -19,7 +20,7 @@ impl fmt::Display for MemoryError {
         let Self { what, needed, found } = self;
         write!(
             f,
-            "the {what} needs {needed} numbers, found {found}; its size is `Config::{what}_len`"
+            "the {what} needs {needed} words of 4 bytes, found {found}; see `Config::{what}_len`"
         )
     }
 }
@@ -44,6 +45,16 @@ pub enum DecodeError {
         /// Whether the model's does.
         model: bool,
     },
+    /// Integer arithmetic cannot use this matrix: it is stored as floats.
+    Numbers {
+        /// The matrix.
+        tensor: TensorId,
+    },
+    /// Integer arithmetic cannot be sure to hold what comes out of this tensor.
+    Range {
+        /// The tensor.
+        tensor: TensorId,
+    },
     /// There are no tokens.
     NoTokens,
     /// A token is not in the vocabulary.
@@ -54,6 +65,13 @@ pub enum DecodeError {
         token: u32,
         /// The vocabulary's size.
         vocab: usize,
+    },
+    /// More tokens are given than the workspace can hold at a time.
+    Chunk {
+        /// Tokens given.
+        found: usize,
+        /// The workspace's chunk.
+        chunk: usize,
     },
     /// The cache has no room for so many tokens.
     CacheFull {
@@ -84,9 +102,22 @@ impl fmt::Display for DecodeError {
             Self::Rotation { model: false } => {
                 f.write_str("the position encoding rotates heads, the model does not")
             }
+            Self::Numbers { tensor } => write!(
+                f,
+                "{tensor} is stored as floats, which integer arithmetic cannot use; \
+                 export the model as int8, int4 or integer"
+            ),
+            Self::Range { tensor } => write!(
+                f,
+                "what {tensor} can make of its input leaves 32 bits in integer arithmetic; \
+                 run the model in floating point"
+            ),
             Self::NoTokens => f.write_str("no tokens were given; begin with at least one"),
             Self::Token { index, token, vocab } => {
                 write!(f, "token {token} at index {index} is not in the vocabulary of {vocab}")
+            }
+            Self::Chunk { found, chunk } => {
+                write!(f, "{found} tokens at a time need a larger workspace, made for {chunk}")
             }
             Self::CacheFull { needed, capacity } => write!(
                 f,

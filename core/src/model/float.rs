@@ -170,7 +170,9 @@ impl<M: Math, S: CacheFormat> Attend<S> for Float<M> {
         let digits = past.codes.len().checked_div(count).unwrap_or(0);
         if digits > 0 {
             let mut by_digit = [0.0; MAX_DIGITS];
-            for (product, columns) in by_digit.iter_mut().zip(rows(head.key_columns, head.key_width)) {
+            for (product, columns) in
+                by_digit.iter_mut().zip(rows(head.key_columns, head.key_width))
+            {
                 let columns = rows(columns, width).nth(head.kv_head);
                 *product = dot::<F32>(query, columns.unwrap_or(&[]));
             }

@@ -181,25 +181,22 @@ impl<'a, S: CacheFormat> KvCache<'a, S> {
     }
 
     /// An empty cache that never fills: past `capacity` positions the oldest makes room, except for
-    /// the first `sinks`, which stay (attention sinks; Xiao et al. 2023, arXiv 2309.17453). There is
-    /// always at least one place that is not a sink.
+    /// the first `sinks`, which stay (attention sinks; Xiao et al. 2023, arXiv 2309.17453). At most
+    /// `capacity − 1` are kept.
     ///
     /// With ExPE, ExQPE, ALiBi and none a token's position is its place in the window, so it stays
     /// below `capacity` for ever. With the others, whose position is inside keys or values, it counts
     /// on, up to the encoding's length.
     ///
     /// # Errors
-    /// As [`new`](Self::new); [`MemoryError`] for a capacity that leaves no place beside the sinks.
+    /// As [`new`](Self::new).
     pub fn ring(
         config: &Config,
         capacity: usize,
         sinks: usize,
         buffer: &'a mut [u32],
     ) -> Result<Self, MemoryError> {
-        if sinks >= capacity {
-            let (needed, found) = (sinks.saturating_add(1), capacity);
-            return Err(MemoryError { what: "ring beside its sinks", needed, found });
-        }
+        let sinks = sinks.min(capacity.saturating_sub(1));
         let cache = Self::new(config, capacity, buffer)?;
         Ok(Self { ring: Some(Ring { sinks, offset: 0, dropped: 0 }), ..cache })
     }

@@ -2,6 +2,7 @@
 //!
 //! ```
 //! # use expe_core::format::{FormatError, Model};
+//! # use expe_core::kernels::F32;
 //! # use expe_core::model::{Decoder, KvCache, Sampler, Workspace};
 //! # use expe_core::token::TextStream;
 //! # fn generate(file: &[u8], prompt: &[u8]) -> Result<String, Box<dyn core::error::Error>> {
@@ -11,8 +12,8 @@
 //!
 //! // Room for 256 positions; prompts are read 8 tokens at a time.
 //! let (mut cache, mut workspace) =
-//!     (vec![0.0; config.cache_len(256)], vec![0.0; config.workspace_len(8, 256)]);
-//! let mut cache = KvCache::new(config, 256, &mut cache)?;
+//!     (vec![0; config.cache_len::<F32>(256)], vec![0; config.workspace_len(8, 256)]);
+//! let mut cache = KvCache::<F32>::new(config, 256, &mut cache)?;
 //! let mut workspace = Workspace::new(config, 8, 256, &mut workspace)?;
 //!
 //! let mut tokens = [0; 256];
@@ -30,17 +31,29 @@
 //! # }
 //! ```
 
-mod attention;
+mod arithmetic;
+mod bounds;
+mod cache_format;
 mod config;
 mod decoder;
 mod error;
+mod float;
+mod integer;
 mod kv_cache;
+mod logit;
+mod pass;
 mod sampler;
 mod workspace;
 
+pub use arithmetic::{Arithmetic, Attend, HeadPosition};
+pub use cache_format::CacheFormat;
 pub use config::{Activation, Config, ConfigError, MAX_DIMENSION, Norm};
 pub use decoder::Decoder;
 pub use error::{DecodeError, MemoryError};
-pub use kv_cache::KvCache;
+pub use float::Float;
+pub use integer::Integer;
+pub use kv_cache::{KvCache, Past, Run};
+pub use logit::Logit;
+pub use pass::Pass;
 pub use sampler::{SampleError, Sampler};
 pub use workspace::Workspace;

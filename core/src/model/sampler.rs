@@ -1,6 +1,7 @@
 use core::fmt;
 
-use crate::num::{Exact, Math, Random};
+use super::Logit;
+use crate::num::Random;
 
 /// Chooses the next token from logits: greedily, or at random among the `k` most likely.
 ///
@@ -28,7 +29,8 @@ impl Sampler {
     /// # Errors
     /// [`SampleError::Temperature`] if the temperature is negative, infinite or NaN.
     pub fn new(temperature: f32, top_k: usize, seed: u64) -> Result<Self, SampleError> {
-        if temperature.is_finite() && temperature >= 0.0 {
+        // By its bits, so that integer firmware has no float comparison.
+        if temperature.to_bits() < f32::INFINITY.to_bits() || temperature.to_bits() == 1 << 31 {
             Ok(Self { temperature, top_k, random: Random::new(seed) })
         } else {
             Err(SampleError::Temperature { value: temperature })
@@ -44,70 +46,66 @@ impl Sampler {
     ///
     /// Needs no memory: the `k`-th largest logit is found by bisection over the order of the bit
     /// patterns, at most 32 passes. Of several tokens that tie for the last places the first ones
-    /// are taken.
+    /// are taken. With `i32` logits all of it is integer arithmetic.
     ///
     /// # Errors
     /// [`SampleError::NotFinite`] for a logit that is NaN or +∞, [`SampleError::Empty`] if there are
     /// none, or all are ruled out.
-    pub fn sample(&mut self, logits: &[f32]) -> Result<u32, SampleError> {
-        let refused = |(_, logit): &(u32, &f32)| logit.is_nan() || **logit == f32::INFINITY;
-        if let Some((token, value)) = (0u32..).zip(logits).find(refused) {
-            return Err(SampleError::NotFinite { token, value: *value });
+    pub fn sample<L: Logit>(&mut self, logits: &[L]) -> Result<u32, SampleError> {
+        let mut best: Option<(u32, L, u32)> = None;
+        for (token, logit) in (0u32..).zip(logits) {
+            let Some(order) = logit.order() else {
+                return Err(SampleError::NotFinite { token, value: logit.value() });
+            };
+            if !logit.rules_out() && best.is_none_or(|(_, _, largest)| order > largest) {
+                best = Some((token, *logit, order));
+            }
         }
-        let first = (0, f32::NEG_INFINITY);
-        let later = |best: (u32, f32), (token, logit): (u32, &f32)| {
-            if *logit > best.1 { (token, *logit) } else { best }
-        };
-        let (best, max) = (0u32..).zip(logits).fold(first, later);
-        if max == f32::NEG_INFINITY {
-            return Err(SampleError::Empty);
-        }
-        if self.temperature == 0.0 || self.top_k == 1 {
+        let (best, max, _) = best.ok_or(SampleError::Empty)?;
+        if self.temperature.to_bits() << 1 == 0 || self.top_k == 1 {
             return Ok(best);
         }
         let k = if self.top_k == 0 { logits.len() } else { self.top_k.min(logits.len()) };
         let threshold = kth_largest(logits, k);
-        let above = logits.iter().filter(|logit| order(**logit) > threshold).count();
-        let temperature = self.temperature;
+        let above = logits.iter().filter(|logit| logit.order() > Some(threshold)).count();
+        let temperature = L::temperature(self.temperature);
         let weights = || {
             let mut ties = k.saturating_sub(above);
             (0u32..).zip(logits).filter_map(move |(token, logit)| {
-                let chosen = order(*logit) > threshold || {
-                    let tie = order(*logit) == threshold && ties > 0;
+                let chosen = logit.order() > Some(threshold) || {
+                    let tie = logit.order() == Some(threshold) && ties > 0;
                     ties = ties.saturating_sub(usize::from(tie));
                     tie
                 };
-                chosen.then(|| (token, Exact::exp((logit - max) / temperature)))
+                chosen.then(|| (token, u64::from(logit.weight(max, temperature))))
             })
         };
-        let total: f32 = weights().map(|(_, weight)| weight).sum();
-        let mut rest = self.random.uniform() * total;
-        let mut last = best;
-        for (token, weight) in weights().filter(|(_, weight)| *weight > 0.0) {
+        let total: u64 = weights().map(|(_, weight)| weight).sum();
+        let mut rest = draw(self.random.next_u32(), total);
+        for (token, weight) in weights() {
             if rest < weight {
                 return Ok(token);
             }
-            rest -= weight;
-            last = token;
+            rest = rest.saturating_sub(weight);
         }
-        // Rounding in the running difference can leave a rest: it belongs to the last token.
-        Ok(last)
+        Ok(best)
     }
 }
 
-/// A number whose order is that of `x`, for all `x` but NaN; the two zeros are one number.
-fn order(x: f32) -> u32 {
-    let bits = (x + 0.0).to_bits();
-    if bits >> 31 == 0 { bits | 1 << 31 } else { !bits }
+/// `random·total/2^32`, below `total`, for a total below `2^62`.
+const fn draw(random: u32, total: u64) -> u64 {
+    let (high, low) = (total >> 32, total & 0xffff_ffff);
+    let random = random as u64;
+    (random * high).saturating_add((random * low) >> 32)
 }
 
-/// The [`order`] of the `k`-th largest element, `1 ≤ k ≤ len`: the largest number that at least `k`
-/// elements reach.
-fn kth_largest(logits: &[f32], k: usize) -> u32 {
+/// The [`order`](Logit::order) of the `k`-th largest element, `1 ≤ k ≤ len`: the largest number that at
+/// least `k` elements reach.
+fn kth_largest<L: Logit>(logits: &[L], k: usize) -> u32 {
     let mut threshold = 0u32;
     for bit in (0..u32::BITS).rev() {
         let candidate = threshold | 1 << bit;
-        if logits.iter().filter(|logit| order(**logit) >= candidate).count() >= k {
+        if logits.iter().filter(|logit| logit.order() >= Some(candidate)).count() >= k {
             threshold = candidate;
         }
     }

@@ -1,11 +1,15 @@
+use zerocopy::{FromBytes, IntoBytes};
+
 use super::{Activation, Config, MemoryError};
 use crate::position::PositionConfig;
 
 impl Config {
-    /// The length of a [`Workspace`], in `f32`s, for `chunk` tokens at a time and caches of up to
-    /// `context` positions:
+    /// The length of a [`Workspace`], in words of 4 bytes, for `chunk` tokens at a time and caches of
+    /// up to `context` positions:
     /// `chunk·(2·width + max(heads·head_width + kv_heads·head_width, hidden·(2 with SwiGLU, else 1))`
-    /// ` + D + (head_width with RoPE)) + context + vocab`.
+    /// ` + D + (head_width with RoPE) + 1) + context + vocab`, and a quarter of
+    /// `chunk·max(width, heads·head_width, hidden)`, rounded up, for the 8-bit integers that integer
+    /// matrices act on.
     ///
     /// ```
     /// # use expe_core::model::{Activation, Config, Norm};
@@ -15,8 +19,8 @@ impl Config {
     ///     context: 64, norm: Norm::RmsNorm, epsilon: 1e-5, activation: Activation::SwiGlu,
     ///     tied_head: true, position: PositionConfig::None,
     /// };
-    /// static WORKSPACE: [f32; CONFIG.workspace_len(1, 512)] = [0.0; CONFIG.workspace_len(1, 512)];
-    /// assert_eq!(WORKSPACE.len(), 2 * 64 + 256 + 512 + 256);
+    /// static WORKSPACE: [u32; CONFIG.workspace_len(1, 512)] = [0; CONFIG.workspace_len(1, 512)];
+    /// assert_eq!(WORKSPACE.len(), 2 * 64 + 256 + 1 + 512 + 256 + 128 / 4);
     /// ```
     pub const fn workspace_len(&self, chunk: usize, context: usize) -> usize {
         let row = self
@@ -24,8 +28,23 @@ impl Config {
             .saturating_mul(2)
             .saturating_add(self.inner_width())
             .saturating_add(self.columns().digits)
-            .saturating_add(self.rotation_width());
-        chunk.saturating_mul(row).saturating_add(context).saturating_add(self.vocab)
+            .saturating_add(self.rotation_width())
+            .saturating_add(1);
+        let codes = chunk.saturating_mul(self.widest()).div_ceil(WORD);
+        let rows = chunk.saturating_mul(row).saturating_add(codes);
+        rows.saturating_add(context).saturating_add(self.vocab)
+    }
+
+    /// The widest input of a matrix.
+    const fn widest(&self) -> usize {
+        let mut widest = self.width;
+        if self.query_width() > widest {
+            widest = self.query_width();
+        }
+        if self.hidden > widest {
+            widest = self.hidden;
+        }
+        widest
     }
 
     /// Per token, what attention and the MLP need in turn.
@@ -48,31 +67,39 @@ impl Config {
     }
 }
 
+/// Bytes of a word.
+const WORD: usize = size_of::<u32>();
+
 /// The memory in which a [`Decoder`](super::Decoder) computes; it holds nothing between calls but
 /// the last logits.
 #[derive(Debug)]
 pub struct Workspace<'a> {
-    buffer: &'a mut [f32],
+    buffer: &'a mut [u32],
     chunk: usize,
     context: usize,
 }
 
-/// A workspace's parts for one model; rows are tokens of a chunk.
-pub(super) struct Parts<'w> {
+/// A workspace's parts for one model; rows are tokens of a chunk, `R` are 4 bytes.
+#[derive(Debug)]
+pub(super) struct Parts<'w, R> {
     /// Residual stream: rows of `width`.
-    pub x: &'w mut [f32],
+    pub x: &'w mut [R],
     /// Normalised residual stream: rows of `width`.
-    pub h: &'w mut [f32],
+    pub h: &'w mut [R],
     /// Queries and keys or values, or the MLP's inner layer.
-    pub inner: &'w mut [f32],
+    pub inner: &'w mut [R],
+    /// The inputs of a matrix as 8-bit integers: rows as wide as they are.
+    pub packed: &'w mut [i8],
+    /// Their scales: one per row.
+    pub scales: &'w mut [f32],
     /// Values of the positions in the queries' columns: rows of `digits`.
-    pub codes: &'w mut [f32],
+    pub codes: &'w mut [u32],
     /// Tables of rotations: rows of `head_width`.
-    pub rotations: &'w mut [f32],
+    pub rotations: &'w mut [R],
     /// Scores of one query head: one per position.
-    pub scores: &'w mut [f32],
+    pub scores: &'w mut [R],
     /// Logits of one token.
-    pub logits: &'w mut [f32],
+    pub logits: &'w mut [R],
 }
 
 impl<'a> Workspace<'a> {
@@ -88,7 +115,7 @@ impl<'a> Workspace<'a> {
         config: &Config,
         chunk: usize,
         context: usize,
-        buffer: &'a mut [f32],
+        buffer: &'a mut [u32],
     ) -> Result<Self, MemoryError> {
         let chunk = chunk.max(1);
         let needed = config.workspace_len(chunk, context);
@@ -109,16 +136,17 @@ impl<'a> Workspace<'a> {
     }
 
     /// The last token's logits, which a model of this configuration has left at the front.
-    pub(super) fn logits(&self, config: &Config) -> &[f32] {
-        self.buffer.get(..config.vocab).unwrap_or(&[])
+    pub(super) fn logits<R: FromBytes + zerocopy::Immutable>(&self, config: &Config) -> &[R] {
+        let words = self.buffer.get(..config.vocab).unwrap_or(&[]);
+        <[R]>::ref_from_bytes(words.as_bytes()).unwrap_or(&[])
     }
 
     /// Split for a model of this configuration and a cache of `capacity` positions.
-    pub(super) fn split(
+    pub(super) fn split<R: FromBytes + IntoBytes>(
         &mut self,
         config: &Config,
         capacity: usize,
-    ) -> Result<Parts<'_>, MemoryError> {
+    ) -> Result<Parts<'_, R>, MemoryError> {
         let needed = config.workspace_len(self.chunk, capacity);
         let found = self.buffer.len();
         let error = MemoryError { what: "workspace", needed, found };
@@ -126,21 +154,30 @@ impl<'a> Workspace<'a> {
             return Err(error);
         }
         let mut rest = &mut *self.buffer;
-        let mut take = |len: usize| {
-            let (part, tail) = core::mem::take(&mut rest).split_at_mut_checked(len).ok_or(error)?;
-            rest = tail;
-            Ok(part)
-        };
         // None of the products is larger than `needed`.
         let rows = self.chunk;
         Ok(Parts {
-            logits: take(config.vocab)?,
-            scores: take(capacity)?,
-            x: take(rows.saturating_mul(config.width))?,
-            h: take(rows.saturating_mul(config.width))?,
-            inner: take(rows.saturating_mul(config.inner_width()))?,
-            codes: take(rows.saturating_mul(config.columns().digits))?,
-            rotations: take(rows.saturating_mul(config.rotation_width()))?,
+            logits: take(&mut rest, config.vocab).ok_or(error)?,
+            scores: take(&mut rest, capacity).ok_or(error)?,
+            x: take(&mut rest, rows.saturating_mul(config.width)).ok_or(error)?,
+            h: take(&mut rest, rows.saturating_mul(config.width)).ok_or(error)?,
+            inner: take(&mut rest, rows.saturating_mul(config.inner_width())).ok_or(error)?,
+            codes: take(&mut rest, rows.saturating_mul(config.columns().digits)).ok_or(error)?,
+            rotations: take(&mut rest, rows.saturating_mul(config.rotation_width()))
+                .ok_or(error)?,
+            scales: take(&mut rest, rows).ok_or(error)?,
+            packed: take(&mut rest, rows.saturating_mul(config.widest()).div_ceil(WORD))
+                .ok_or(error)?,
         })
     }
+}
+
+/// The next `words` words as numbers of another type.
+fn take<'w, R: FromBytes + IntoBytes>(
+    rest: &mut &'w mut [u32],
+    words: usize,
+) -> Option<&'w mut [R]> {
+    let (part, tail) = core::mem::take(rest).split_at_mut_checked(words)?;
+    *rest = tail;
+    <[R]>::mut_from_bytes(part.as_mut_bytes()).ok()
 }

@@ -20,8 +20,8 @@ pub const fn exp2_negative(x: u32) -> u32 {
     let power = table((x >> 11 & 31) as usize) as u64;
     // z in multiples of 2^-32: eleven bits of 2^-16 times ln 2.
     let z = ((x & 0x7ff) as u64 * LN_2) >> 16;
-    let square = z * z >> 32;
-    let cube = square * z >> 32;
+    let square = (z * z) >> 32;
+    let cube = (square * z) >> 32;
     // 1 − z + z²/2 − z³/6
     let taylor = (1u64 << 32) - z + square / 2 - cube / 6;
     let product = (power * taylor) >> 33;
@@ -56,7 +56,7 @@ const fn powers() -> [u32; 32] {
     let mut power = 1u128 << 62;
     while let [first, tail @ ..] = rest {
         *first = ((power + (1 << 30)) >> 31) as u32;
-        power = power * root >> 62;
+        power = (power * root) >> 62;
         rest = tail;
     }
     powers

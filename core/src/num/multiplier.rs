@@ -1,3 +1,7 @@
+use core::cmp::Ordering;
+
+use super::Dyadic;
+
 /// A number `mantissa · 2^exponent` that is not negative, with 31 significant binary digits: what a
 /// scale factor is where there is no floating point.
 ///
@@ -23,6 +27,9 @@ const DIGITS: u32 = 31;
 impl Multiplier {
     /// Zero.
     pub const ZERO: Self = Self { mantissa: 0, exponent: 0 };
+
+    /// `log2 e`
+    pub const LOG2_E: Self = Self::new(3_098_164_009, -31);
 
     /// `value · 2^exponent`, cut to 31 digits.
     pub const fn new(value: u64, exponent: i32) -> Self {
@@ -55,6 +62,19 @@ impl Multiplier {
         Self { mantissa: (fraction | 0x0080_0000) << 7, exponent: biased.saturating_sub(157) }
     }
 
+    /// The magnitude of a dyadic rational, cut to 31 digits.
+    pub const fn of(value: Dyadic) -> Self {
+        Self::new(value.mantissa.unsigned_abs(), value.exponent)
+    }
+
+    /// `√x`, to at least 31 digits.
+    pub const fn root(x: u64) -> Self {
+        // An even shift, so that the root's unit is a power of two.
+        let shift = x.leading_zeros() & !1;
+        let shifted = if shift < u64::BITS { x << shift } else { 0 };
+        Self::new(shifted.isqrt(), -(shift as i32 / 2))
+    }
+
     /// The float below it, by its bits alone; 0 below the normal range, the largest float above it.
     pub const fn to_f32(self) -> f32 {
         let biased = self.exponent.saturating_add(157);
@@ -84,6 +104,32 @@ impl Multiplier {
     pub const fn times(self, other: Self) -> Self {
         let product = self.mantissa as u64 * other.mantissa as u64;
         Self::new(product, self.exponent.saturating_add(other.exponent))
+    }
+
+    /// The sum.
+    pub const fn plus(self, other: Self) -> Self {
+        let (low, high) = match self.order(other) {
+            Ordering::Less => (self, other),
+            _ => (other, self),
+        };
+        if low.mantissa == 0 {
+            return high;
+        }
+        let apart = high.exponent.saturating_sub(low.exponent).unsigned_abs();
+        let high_part = (high.mantissa as u64) << 32;
+        let low_part = if apart < 64 { ((low.mantissa as u64) << 32) >> apart } else { 0 };
+        Self::new(high_part.saturating_add(low_part), high.exponent.saturating_sub(32))
+    }
+
+    const fn order(self, other: Self) -> Ordering {
+        let (a, b) = (self.log2(), other.log2());
+        if a < b || (a == b && self.mantissa < other.mantissa) {
+            Ordering::Less
+        } else if a == b && self.mantissa == other.mantissa {
+            Ordering::Equal
+        } else {
+            Ordering::Greater
+        }
     }
 
     /// The product with a power of two.
@@ -125,6 +171,18 @@ impl Multiplier {
         let excess = digits.saturating_sub(DIGITS) as i32;
         let exponent = exponent.saturating_sub(excess);
         self.apply_wide(saturate(scale(x, excess.wrapping_neg())), exponent)
+    }
+}
+
+impl Ord for Multiplier {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.order(*other)
+    }
+}
+
+impl PartialOrd for Multiplier {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -216,7 +274,12 @@ mod tests {
             let quotient = a / b * 2f64.powi(-16);
             assert!((value(x.over(y)) / quotient - 1.0).abs() <= bound);
             assert_eq!(x.log2(), (a.log2().floor() as i32) - 7);
+            assert!((value(x.plus(y)) / (a / 128.0 + b * 512.0) - 1.0).abs() <= bound);
+            assert_eq!(x.cmp(&y), value(x).total_cmp(&value(y)));
+            let root = Multiplier::root(a as u64);
+            assert!((value(root) / a.sqrt() - 1.0).abs() <= bound);
         }
+        assert!(Multiplier::root(0).is_zero() && Multiplier::ZERO < Multiplier::new(1, -1_000));
         assert!(Multiplier::ZERO.times(Multiplier::from_integer(5)).is_zero());
         assert!(Multiplier::from_integer(5).over(Multiplier::ZERO).is_zero());
     }

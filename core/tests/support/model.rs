@@ -1,7 +1,8 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 
-use expe_core::format::{Numbers, TensorId, TensorKind, WeightSource, Writer};
+use expe_core::format::{Codes, Numbers, Storage, TensorId, TensorKind, WeightSource, Writer};
+use expe_core::kernels::{GROUP, GROUP_BYTES};
 use expe_core::model::{Activation, Config, Norm};
 use expe_core::num::Random;
 use expe_core::position::{Beyond, Growth, PositionConfig, Scaling};
@@ -35,6 +36,7 @@ impl AlignedBytes {
 pub struct TestModel {
     pub config: Config,
     tensors: HashMap<(u16, u32), Vec<f32>>,
+    rounded: Rounded,
 }
 
 impl TestModel {
@@ -52,7 +54,7 @@ impl TestModel {
                 (0..shape.rows * shape.columns).map(|_| centre + scale * random.normal()).collect();
             tensors.insert((shape.id.kind.code(), shape.id.layer), weights);
         }
-        Self { config, tensors }
+        Self { config, tensors, rounded: Rounded::new(Numbers::F32) }
     }
 
     /// A tensor, unfolded.
@@ -75,11 +77,14 @@ impl TestModel {
         self.file_with(Tokenizer::Bytes, numbers)
     }
 
-    pub fn file_with(&self, tokenizer: Tokenizer<'_>, numbers: Numbers) -> AlignedBytes {
-        let writer = Writer::new(&self.config, tokenizer, numbers).unwrap();
+    pub fn file_with(&self, tokenizer: Tokenizer<'_>, storage: impl Into<Storage>) -> AlignedBytes {
+        let storage = storage.into();
+        assert_eq!(storage.layers, storage.vocabulary, "the test rounds in one way");
+        let writer = Writer::new(&self.config, tokenizer, storage).unwrap();
         let mut bytes = Vec::new();
+        let mut source = Self { rounded: Rounded::new(storage.layers), ..self.clone() };
         writer
-            .write(&mut self.clone(), |piece| {
+            .write(&mut source, |piece| {
                 bytes.extend_from_slice(piece);
                 Ok::<(), Infallible>(())
             })
@@ -98,6 +103,53 @@ impl WeightSource for TestModel {
         let (rows, columns) = shape.ok_or_else(|| format!("asked for {tensor}"))?;
         assert!(row < rows);
         Ok(&self.tensor(tensor.kind, tensor.layer)[row * columns..][..columns])
+    }
+
+    fn codes(&mut self, tensor: TensorId, row: usize) -> Result<Codes<'_>, String> {
+        let skipped = match tensor.kind {
+            TensorKind::Wq | TensorKind::Wk => self.config.columns().width,
+            _ => 0,
+        };
+        let weights = self.row(tensor, row)?[skipped..].to_vec();
+        Ok(self.rounded.round(&weights))
+    }
+}
+
+/// A row rounded to the nearest integers, without any finesse.
+#[derive(Clone)]
+struct Rounded {
+    numbers: Numbers,
+    int8: Vec<i8>,
+    factors: Vec<u8>,
+    int4: Vec<u8>,
+}
+
+impl Rounded {
+    fn new(numbers: Numbers) -> Self {
+        Self { numbers, int8: Vec::new(), factors: Vec::new(), int4: Vec::new() }
+    }
+
+    fn round(&mut self, weights: &[f32]) -> Codes<'_> {
+        let largest = |weights: &[f32]| weights.iter().fold(0.0, |max: f32, w| max.max(w.abs()));
+        if self.numbers == Numbers::Int8 {
+            let scale = largest(weights) / 127.0;
+            self.int8 = weights.iter().map(|w| (w / scale).round() as i8).collect();
+            return Codes::Int8 { scale, codes: &self.int8 };
+        }
+        assert_eq!(self.numbers, Numbers::Int4);
+        let scale = largest(weights) / 7.0 / 255.0;
+        (self.factors, self.int4) = (Vec::new(), Vec::new());
+        for group in weights.chunks(GROUP) {
+            let factor = (largest(group) / 7.0 / scale).ceil().clamp(1.0, 255.0);
+            let mut bytes = [0u8; GROUP_BYTES];
+            for (i, weight) in group.iter().enumerate() {
+                let code = (weight / (scale * factor)).round().clamp(-8.0, 7.0) as i8 as u8 & 15;
+                bytes[i % GROUP_BYTES] |= code << (4 * (i / GROUP_BYTES));
+            }
+            self.factors.push(factor as u8);
+            self.int4.extend(bytes);
+        }
+        Codes::Int4 { scale, factors: &self.factors, codes: &self.int4 }
     }
 }
 

@@ -50,7 +50,7 @@ pub fn norm(
     let excess = excess.saturating_add(1) & !1;
     let epsilon = epsilon.apply_wide(1, unit.saturating_add_unsigned(excess)).unsigned_abs();
     let mean_square = mean_square.checked_shr(excess).unwrap_or(0);
-    let root = root(mean_square.saturating_add(epsilon)).shifted((excess / 2) as i32);
+    let root = Multiplier::root(mean_square.saturating_add(epsilon)).shifted((excess / 2) as i32);
     let unit = Multiplier::new(1, GAIN.saturating_sub(CUT)).over(root);
     quantise(y, unit, codes)
 }
@@ -59,14 +59,6 @@ pub fn norm(
 fn mean(x: &[i32]) -> i32 {
     let sum = x.iter().fold(0i64, |sum, x| sum.saturating_add(i64::from(*x)));
     saturate(sum.checked_div(x.len() as i64).unwrap_or(0))
-}
-
-/// `√x`, to at least 31 digits.
-fn root(x: u64) -> Multiplier {
-    // An even shift, so that the root's unit is a power of two.
-    let shift = x.leading_zeros() & !1;
-    let root = x.checked_shl(shift).unwrap_or(0).isqrt();
-    Multiplier::new(root, -(shift as i32 / 2))
 }
 
 #[cfg(test)]

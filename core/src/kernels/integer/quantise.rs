@@ -15,8 +15,8 @@ pub fn largest(x: &[i32]) -> u32 {
 /// use expe_core::kernels::integer::quantise;
 /// use expe_core::num::Multiplier;
 /// let mut codes = [0; 3];
-/// let scale = quantise(&[10, -20, 5], Multiplier::new(1, -3), &mut codes);
-/// assert_eq!(codes, [64, -127, 32]);
+/// let scale = quantise(&[11, -20, 5], Multiplier::new(1, -3), &mut codes);
+/// assert_eq!(codes, [70, -127, 32]);
 /// assert!((scale - 20.0 / 8.0 / 127.0).abs() < 1e-8);
 /// ```
 pub fn quantise(x: &[i32], unit: Multiplier, codes: &mut [i8]) -> f32 {

@@ -1,0 +1,173 @@
+use super::integer::INNER;
+use super::{Activation, Config, DecodeError};
+use crate::format::{Model, TensorId, TensorKind};
+use crate::kernels::{GROUP, GROUP_BYTES, Matrix, Weights, rows, unpack_group};
+use crate::num::Multiplier;
+use crate::position::PositionConfig;
+
+/// Numbers in units of `2^-16` lie below this: `2^15`.
+const INNER_LIMIT: Multiplier = Multiplier::new(1, 31 + INNER);
+/// A gain of the norm lies below this: its units are `2^-20`.
+const GAIN_LIMIT: Multiplier = Multiplier::new(1, 11);
+/// A folded column lies below this: `2^24` of a query times `2^27` times a head's width fits 64 bits.
+const COLUMN_LIMIT: Multiplier = Multiplier::new(1, 7);
+/// A norm's row has at most so many elements.
+const WIDTH_LIMIT: usize = 1 << 15;
+/// A head has at most so many elements.
+const HEAD_LIMIT: usize = 1 << 11;
+/// What the residual stream's range takes of 31 bits; one is left above it.
+const RESIDUAL_BITS: i32 = 30;
+
+/// How large numbers can get in integer arithmetic, from the weights alone, for any text:
+///
+/// | number | bound | must be below |
+/// |---|---|---|
+/// | a norm's output | `h = √d·max\|g\|`, for no element of a row is above √d times its root mean square | |
+/// | query (without its position), key, value | `max_o Σ_i \|W_oi\|·h` | `2^15` |
+/// | inner layer of the MLP, its gate, logits | `max_o Σ_i \|W_oi\|·h` | `2^15` |
+/// | product with the gate | that of both | sets its unit, `2^product` |
+/// | sums of a matrix | columns, checked by the file's format | `2^31` |
+/// | residual stream | measured on text, else the sum of all that is added | sets its unit, `2^residual` |
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Units of the residual stream, as an exponent of two.
+    pub residual: i32,
+    /// Units of the MLP's inner layer after its activation.
+    pub product: i32,
+    /// The largest query without its position.
+    query: Multiplier,
+    /// The largest of the folded columns.
+    column: Multiplier,
+}
+
+impl Bounds {
+    /// The bounds of a model.
+    pub fn of(model: &Model<'_>) -> Result<Self, DecodeError> {
+        let Config { width, head_width, activation, position, .. } = *model.config();
+        let outside = |kind| TensorId { kind, layer: 0 };
+        for (kind, found, limit) in
+            [(TensorKind::Embed, width, WIDTH_LIMIT), (TensorKind::Wq, head_width, HEAD_LIMIT)]
+        {
+            if found > limit {
+                return Err(DecodeError::Range { tensor: outside(kind) });
+            }
+        }
+        let root = Multiplier::root(width as u64);
+        let mut bounds =
+            Self { residual: 0, product: INNER, query: Multiplier::ZERO, column: Multiplier::ZERO };
+        let mut residual = largest(outside(TensorKind::Embed), &model.embed())?;
+        residual = match position {
+            PositionConfig::Sinusoidal { .. } => residual.times(root).plus(Multiplier::new(1, 0)),
+            _ => model
+                .position_table()
+                .iter()
+                .fold(residual, |largest, x| largest.max(residual.plus(Multiplier::from_f32(*x)))),
+        };
+        for (layer, index) in model.layers().zip(0u32..) {
+            let id = |kind| TensorId { kind, layer: index };
+            let inner = |kind, matrix: &Matrix<'_>, input| inner(id(kind), matrix, input);
+            let h = gain(id(TensorKind::AttnNorm), layer.attn_norm)?.times(root);
+            bounds.query = bounds.query.max(inner(TensorKind::Wq, &layer.wq, h)?);
+            inner(TensorKind::Wk, &layer.wk, h)?;
+            let value = inner(TensorKind::Wv, &layer.wv, h)?;
+            bounds.columns(id(TensorKind::QueryColumns), layer.query_columns)?;
+            bounds.columns(id(TensorKind::KeyColumns), layer.key_columns)?;
+            residual = residual.plus(sums(id(TensorKind::Wo), &layer.wo)?.times(value));
+
+            let h = gain(id(TensorKind::MlpNorm), layer.mlp_norm)?.times(root);
+            let mut hidden = inner(TensorKind::W1, &layer.w1, h)?;
+            if let Some(w3) = layer.w3.filter(|_| activation == Activation::SwiGlu) {
+                hidden = hidden.times(inner(TensorKind::W3, &w3, h)?);
+            }
+            // 2^31 units are more than the product.
+            bounds.product = bounds.product.max(hidden.log2().saturating_sub(30));
+            residual = residual.plus(sums(id(TensorKind::W2), &layer.w2)?.times(hidden));
+        }
+        let h = gain(outside(TensorKind::FinalNorm), model.final_norm())?.times(root);
+        inner(outside(TensorKind::Head), &model.head(), h)?;
+
+        if model.residual_range() > 0.0 {
+            residual = Multiplier::from_f32(model.residual_range());
+        }
+        bounds.residual = residual.log2().saturating_add(1 - RESIDUAL_BITS).max(-RESIDUAL_BITS);
+        Ok(bounds)
+    }
+
+    /// Whether a query keeps to its bits with values of digits that add up to `reach`.
+    pub fn holds(&self, reach: Multiplier) -> bool {
+        self.query.plus(reach.times(self.column)) < INNER_LIMIT
+    }
+
+    /// Look at the columns of one projection.
+    fn columns(&mut self, tensor: TensorId, columns: &[f32]) -> Result<(), DecodeError> {
+        let largest = columns.iter().map(|x| Multiplier::from_f32(*x)).max();
+        self.column = self.column.max(largest.unwrap_or(Multiplier::ZERO));
+        if self.column < COLUMN_LIMIT { Ok(()) } else { Err(DecodeError::Range { tensor }) }
+    }
+}
+
+/// The largest magnitude of a gain.
+fn gain(tensor: TensorId, gain: &[f32]) -> Result<Multiplier, DecodeError> {
+    let largest = gain.iter().map(|x| Multiplier::from_f32(*x)).max().unwrap_or(Multiplier::ZERO);
+    if largest < GAIN_LIMIT { Ok(largest) } else { Err(DecodeError::Range { tensor }) }
+}
+
+/// The largest output of a matrix for inputs up to `input`, which must have room in 32 bits.
+fn inner(
+    tensor: TensorId,
+    matrix: &Matrix<'_>,
+    input: Multiplier,
+) -> Result<Multiplier, DecodeError> {
+    let bound = sums(tensor, matrix)?.times(input);
+    if bound < INNER_LIMIT { Ok(bound) } else { Err(DecodeError::Range { tensor }) }
+}
+
+/// `max_o Σ_i |W_oi|`
+fn sums(tensor: TensorId, matrix: &Matrix<'_>) -> Result<Multiplier, DecodeError> {
+    per_row(tensor, matrix, |codes| codes.fold(0, |sum: u64, code| sum.saturating_add(code)))
+}
+
+/// `max_oi |W_oi|`
+fn largest(tensor: TensorId, matrix: &Matrix<'_>) -> Result<Multiplier, DecodeError> {
+    per_row(tensor, matrix, |codes| codes.max().unwrap_or(0))
+}
+
+/// The largest of all rows' figures, each made by `of_codes` from the magnitudes of its integers, times
+/// the row's scale.
+fn per_row(
+    tensor: TensorId,
+    matrix: &Matrix<'_>,
+    of_codes: impl Fn(&mut dyn Iterator<Item = u64>) -> u64,
+) -> Result<Multiplier, DecodeError> {
+    let scaled =
+        |scale: &f32, figure| Multiplier::from_f32(*scale).times(Multiplier::new(figure, 0));
+    let largest = match matrix.weights() {
+        Weights::Int8 { scales, codes } => scales
+            .iter()
+            .zip(rows(codes, matrix.columns()))
+            .map(|(scale, codes)| {
+                scaled(scale, of_codes(&mut codes.iter().map(|code| code.unsigned_abs().into())))
+            })
+            .max(),
+        Weights::Int4 { scales, factors, codes } => {
+            let groups = matrix.columns().div_ceil(GROUP);
+            let codes = rows(codes, groups.saturating_mul(GROUP_BYTES));
+            scales
+                .iter()
+                .zip(rows(factors, groups).zip(codes))
+                .map(|(scale, (factors, codes))| {
+                    let groups = rows(codes, GROUP_BYTES).zip(factors);
+                    let mut codes = groups.flat_map(|(group, factor)| {
+                        let factor = u64::from(*factor);
+                        unpack_group(group).map(move |code| u64::from(code.unsigned_abs()) * factor)
+                    });
+                    scaled(scale, of_codes(&mut codes))
+                })
+                .max()
+        }
+        Weights::F32(_) | Weights::F16(_) | Weights::Bf16(_) => {
+            return Err(DecodeError::Numbers { tensor });
+        }
+    };
+    Ok(largest.unwrap_or(Multiplier::ZERO))
+}

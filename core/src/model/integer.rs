@@ -1,0 +1,295 @@
+use super::arithmetic::{Arithmetic, Attend, HeadPosition};
+use super::bounds::Bounds;
+use super::kv_cache::Past;
+use super::{Activation, Config, DecodeError, Norm};
+use crate::format::Model;
+use crate::kernels::integer::{
+    gelu, largest, norm, quantise, quantise_coarse, relu, softmax, swiglu,
+};
+use crate::kernels::{Bf16, I8, Inputs, Matrix, Stored, dot_int8, rows};
+use crate::num::{Dyadic, Multiplier, fixed, saturate, scale};
+use crate::position::{MAX_DIGITS, PositionEncoding, PositionError};
+
+/// Units of queries, keys, values, inner layers and logits: `2^INNER`.
+pub(super) const INNER: i32 = -16;
+/// Units of the folded columns.
+const COLUMN: i32 = -20;
+/// Units of cosines and sines.
+const ROTATION: i32 = -29;
+/// Units of what one step of a digit, or one position of distance, adds to a score.
+const SLOPE: i32 = -30;
+/// Units of attention's weights, which add up to 1: with 8-bit values a sum stays in 32 bits.
+const WEIGHT: i32 = -23;
+/// Digits that a query is given before it meets the columns.
+const QUERY_DIGITS: i32 = 24;
+
+/// Integers alone: no float instruction from token to token, and the same bits on every target.
+///
+/// Numbers are 32-bit integers with a fixed binary point: queries, keys, values, inner layers and
+/// logits in units of `2^-16`, the residual stream in units that the model's range decides. Matrices
+/// (int8 or int4) act on 8-bit integers, scores are computed to the base 2, positions in 64 bits.
+///
+/// No accumulator can overflow: the bound of each is computed when the decoder is made, from the
+/// weights, and a model that exceeds one is refused. Only the residual stream, whose worst case is
+/// far above what text makes of it, saturates at twice its measured range or more.
+#[derive(Debug, Clone, Copy)]
+pub struct Integer {
+    /// `log2(e)/√d_h`
+    scale: Multiplier,
+    epsilon: Multiplier,
+    bounds: Bounds,
+}
+
+impl Arithmetic for Integer {
+    type Real = i32;
+
+    fn new(model: &Model<'_>) -> Result<Self, DecodeError> {
+        let Config { head_width, epsilon, .. } = *model.config();
+        let scale = Multiplier::LOG2_E.over(Multiplier::root(head_width as u64));
+        Ok(Self { scale, epsilon: Multiplier::from_f32(epsilon), bounds: Bounds::of(model)? })
+    }
+
+    fn embed(&self, embed: &Matrix<'_>, token: usize, x: &mut [i32]) {
+        let unit = self.bounds.residual;
+        embed.read_codes(token, x, |code, scale| Multiplier::from_f32(scale).apply(code, unit));
+    }
+
+    fn embed_position(
+        &self,
+        position: &impl PositionEncoding,
+        n: u32,
+        x: &mut [i32],
+    ) -> Result<(), PositionError> {
+        position.embed_fixed(n, self.bounds.residual, x)
+    }
+
+    fn key_codes(
+        &self,
+        position: &impl PositionEncoding,
+        n: u32,
+        codes: &mut [u32],
+    ) -> Result<(), PositionError> {
+        position.key_digits(n, codes)
+    }
+
+    fn query_codes(
+        &self,
+        position: &impl PositionEncoding,
+        n: u32,
+        codes: &mut [u32],
+    ) -> Result<(), PositionError> {
+        position.query_digits(n, codes)?;
+        let mut reach = Multiplier::ZERO;
+        for (digit, code) in codes.iter().enumerate() {
+            reach = reach.plus(Multiplier::of(value(position, digit, *code)));
+        }
+        if self.bounds.holds(reach) {
+            Ok(())
+        } else {
+            // Past the place where the query would leave its 32 bits.
+            Err(PositionError::BeyondLength { position: n, length: n })
+        }
+    }
+
+    fn rotation(
+        &self,
+        position: &impl PositionEncoding,
+        n: u32,
+        table: &mut [i32],
+    ) -> Result<(), PositionError> {
+        position.rotation_fixed(n, table)
+    }
+
+    fn norm(
+        &self,
+        config: &Config,
+        x: &[i32],
+        gain: &[f32],
+        y: &mut [i32],
+        codes: &mut [i8],
+    ) -> f32 {
+        let centred = matches!(config.norm, Norm::LayerNorm);
+        norm(x, self.bounds.residual, centred, gain, self.epsilon, y, codes)
+    }
+
+    fn pack_attention(&self, x: &[i32], codes: &mut [i8]) -> f32 {
+        quantise(x, Multiplier::new(1, INNER), codes)
+    }
+
+    fn pack_inner(&self, x: &[i32], codes: &mut [i8]) -> f32 {
+        quantise(x, Multiplier::new(1, self.bounds.product), codes)
+    }
+
+    fn project(&self, matrix: &Matrix<'_>, inputs: Inputs<'_, i32>, outputs: &mut [i32]) {
+        matrix.each_sum(inputs, outputs, |y, sum, row, input| {
+            *y = requantise(sum, row, input, INNER);
+        });
+    }
+
+    fn project_add(&self, matrix: &Matrix<'_>, inputs: Inputs<'_, i32>, x: &mut [i32]) {
+        let unit = self.bounds.residual;
+        matrix.each_sum(inputs, x, |x, sum, row, input| {
+            *x = x.saturating_add(requantise(sum, row, input, unit));
+        });
+    }
+
+    fn add_columns(
+        &self,
+        position: &impl PositionEncoding,
+        codes: &[u32],
+        columns: &[f32],
+        q: &mut [i32],
+    ) {
+        let width = q.len();
+        for ((digit, code), columns) in codes.iter().enumerate().zip(rows(columns, width)) {
+            let value = value(position, digit, *code);
+            let factor = Multiplier::of(value).shifted(COLUMN);
+            for (q, column) in q.iter_mut().zip(columns) {
+                let column = fixed(*column, COLUMN);
+                let column = if value.mantissa < 0 { column.saturating_neg() } else { column };
+                *q = q.saturating_add(factor.apply(column, INNER));
+            }
+        }
+    }
+
+    fn rotate(&self, table: &[i32], head: &mut [i32]) {
+        let half = head.len() / 2;
+        let (Some((cosines, sines)), Some((low, high))) =
+            (table.split_at_checked(half), head.split_at_mut_checked(half))
+        else {
+            return;
+        };
+        for (((a, b), c), s) in low.iter_mut().zip(high).zip(cosines).zip(sines) {
+            let (x, y) = (i64::from(*a), i64::from(*b));
+            let (c, s) = (i64::from(*c), i64::from(*s));
+            *a = saturate(scale((x * c).saturating_sub(y * s), ROTATION));
+            *b = saturate(scale((y * c).saturating_add(x * s), ROTATION));
+        }
+    }
+
+    fn activate(&self, activation: Activation, x: &mut [i32], gate: &[i32]) {
+        match activation {
+            Activation::Gelu => gelu(x),
+            Activation::SwiGlu => swiglu(x, gate, self.bounds.product),
+            Activation::Relu => relu(x),
+        }
+    }
+}
+
+/// The value of a digit; those past 63 bits are refused by their position's length.
+fn value(position: &impl PositionEncoding, digit: usize, code: u32) -> Dyadic {
+    position.progression(digit).value(code).unwrap_or(Dyadic { mantissa: i64::MAX, exponent: 0 })
+}
+
+/// A sum of products of integers times the scales of the matrix's row and of the input.
+#[inline(always)]
+fn requantise(sum: i32, row: f32, input: f32, unit: i32) -> i32 {
+    Multiplier::from_f32(row).times(Multiplier::from_f32(input)).apply(sum, unit)
+}
+
+impl Attend<I8> for Integer {
+    fn store(&self, row: &[i32], place: &mut [i8]) -> u16 {
+        quantise_coarse(row, Multiplier::new(1, INNER), place)
+    }
+
+    fn attend(
+        &self,
+        position: &impl PositionEncoding,
+        head: &HeadPosition<'_>,
+        past: &Past<'_, I8>,
+        query: &mut [i32],
+        scores: &mut [i32],
+        codes: &mut [i8],
+    ) {
+        let width = query.len();
+        let codes = codes.get_mut(..width).unwrap_or_default();
+        // Scores to the base 2, in units of 2^-16.
+        let unit = self.scale.shifted(INNER);
+        let query_scale = Multiplier::from_f32(quantise(query, unit, codes));
+        for run in &past.runs {
+            let scores = scores.get_mut(run.first..).unwrap_or_default();
+            for ((score, key), bits) in
+                scores.iter_mut().zip(rows(run.keys, width)).zip(run.key_scales)
+            {
+                let factor = query_scale.times(Multiplier::from_f32(Bf16::widen(*bits)));
+                *score = factor.apply(dot_int8(key, codes), INNER);
+            }
+        }
+        self.add_positions(position, head, past.codes, query, scores);
+        if head.slope.to_bits() != 0 {
+            let slope =
+                Multiplier::from_f32(head.slope).times(Multiplier::LOG2_E).apply_wide(1, SLOPE);
+            for (distance, score) in (0i64..).zip(scores.iter_mut().rev()) {
+                let penalty = scale(slope.saturating_mul(distance), SLOPE - INNER);
+                *score = saturate(i64::from(*score).saturating_sub(penalty));
+            }
+        }
+        let total = softmax(scores);
+
+        // The value's scale goes into the weight, relative to the largest.
+        let bits = past.runs.iter().flat_map(|run| run.value_scales).copied().max().unwrap_or(0);
+        let largest = Multiplier::from_f32(Bf16::widen(bits));
+        let factor = total.over(largest);
+        query.fill(0);
+        for run in &past.runs {
+            let scores = scores.get(run.first..).unwrap_or(&[]);
+            for ((power, value), bits) in
+                scores.iter().zip(rows(run.values, width)).zip(run.value_scales)
+            {
+                let factor = factor.times(Multiplier::from_f32(Bf16::widen(*bits)));
+                let weight = factor.apply(*power, WEIGHT);
+                for (sum, value) in query.iter_mut().zip(value) {
+                    *sum = sum.wrapping_add(weight.wrapping_mul(i32::from(*value)));
+                }
+            }
+        }
+        let factor = largest.shifted(WEIGHT);
+        for sum in query {
+            *sum = factor.apply(*sum, INNER);
+        }
+    }
+}
+
+impl Integer {
+    /// Add the positions to the scores: `Σ_j (a_j(m) − a_j(n))·step_j·(q·w_j)`, where the difference of
+    /// the digits is exact and the product with the query has 64 bits.
+    fn add_positions(
+        &self,
+        position: &impl PositionEncoding,
+        head: &HeadPosition<'_>,
+        codes: &[u32],
+        query: &[i32],
+        scores: &mut [i32],
+    ) {
+        let (width, count) = (query.len(), scores.len());
+        let digits = codes.len().checked_div(count).unwrap_or(0);
+        if digits == 0 {
+            return;
+        }
+        let size = u32::BITS.saturating_sub(largest(query).leading_zeros()) as i32;
+        let shift = QUERY_DIGITS.saturating_sub(size);
+        let unit = INNER.saturating_sub(shift).saturating_add(COLUMN);
+        let mut by_digit = [0i64; MAX_DIGITS];
+        let columns = rows(head.key_columns, head.key_width);
+        for ((digit, product), columns) in by_digit.iter_mut().enumerate().zip(columns) {
+            let columns = rows(columns, width).nth(head.kv_head).unwrap_or(&[]);
+            let sum = query.iter().zip(columns).fold(0i64, |sum, (q, w)| {
+                let q = scale(i64::from(*q), shift);
+                sum.saturating_add(q.saturating_mul(i64::from(fixed(*w, COLUMN))))
+            });
+            let step = position.progression(digit).step;
+            let factor = self.scale.times(Multiplier::of(step)).shifted(unit);
+            let sum = if step.mantissa < 0 { sum.saturating_neg() } else { sum };
+            *product = factor.apply_to_wide(sum, SLOPE);
+        }
+        let now = rows(codes, digits).nth(count.saturating_sub(1)).unwrap_or(&[]);
+        for (score, codes) in scores.iter_mut().zip(rows(codes, digits)) {
+            let mut sum = 0i64;
+            for ((then, now), product) in codes.iter().zip(now).zip(&by_digit) {
+                let distance = i64::from(*then) - i64::from(*now);
+                sum = sum.saturating_add(distance.saturating_mul(*product));
+            }
+            *score = saturate(i64::from(*score).saturating_add(scale(sum, SLOPE - INNER)));
+        }
+    }
+}

@@ -1,0 +1,80 @@
+use crate::num::{Exact, Math, Multiplier, exp2_negative};
+
+/// A logit that a [`Sampler`](super::Sampler) can choose by: `f32`, or `i32` in units of `2^-16`, for
+/// which no float instruction is used.
+pub trait Logit: Copy {
+    /// What a temperature is made into once per choice.
+    type Temperature: Copy;
+
+    /// A number whose order is that of the logits; `None` for NaN and +∞.
+    fn order(self) -> Option<u32>;
+
+    /// Whether it rules its token out: −∞.
+    fn rules_out(self) -> bool;
+
+    /// The logit as a float, for messages.
+    fn value(self) -> f32;
+
+    /// A temperature above 0, as this kind of logit needs it.
+    fn temperature(temperature: f32) -> Self::Temperature;
+
+    /// `exp((self − max) / temperature)` for `self ≤ max`, in units of `2^-30`.
+    fn weight(self, max: Self, temperature: Self::Temperature) -> u32;
+}
+
+impl Logit for f32 {
+    type Temperature = f32;
+
+    fn order(self) -> Option<u32> {
+        if self.is_nan() || self == Self::INFINITY {
+            return None;
+        }
+        // The two zeros are one number.
+        let bits = (self + 0.0).to_bits();
+        Some(if bits >> 31 == 0 { bits | 1 << 31 } else { !bits })
+    }
+
+    fn rules_out(self) -> bool {
+        self == Self::NEG_INFINITY
+    }
+
+    fn value(self) -> f32 {
+        self
+    }
+
+    fn temperature(temperature: f32) -> f32 {
+        temperature
+    }
+
+    fn weight(self, max: Self, temperature: f32) -> u32 {
+        const ONE: f32 = 1_073_741_824.0;
+        (Exact::exp((self - max) / temperature) * ONE) as u32
+    }
+}
+
+impl Logit for i32 {
+    /// `log2 e` over the temperature.
+    type Temperature = Multiplier;
+
+    fn order(self) -> Option<u32> {
+        Some(self as u32 ^ 1 << 31)
+    }
+
+    fn rules_out(self) -> bool {
+        false
+    }
+
+    fn value(self) -> f32 {
+        self as f32 / 65_536.0
+    }
+
+    fn temperature(temperature: f32) -> Multiplier {
+        Multiplier::LOG2_E.over(Multiplier::from_f32(temperature))
+    }
+
+    fn weight(self, max: Self, temperature: Multiplier) -> u32 {
+        // Differences past 2^31 have no weight anyway.
+        let difference = max.abs_diff(self).min(i32::MAX as u32) as i32;
+        exp2_negative(temperature.apply(difference, 0).unsigned_abs())
+    }
+}

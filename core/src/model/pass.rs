@@ -1,0 +1,240 @@
+use super::arithmetic::{Arithmetic, Attend, HeadPosition};
+use super::cache_format::CacheFormat;
+use super::decoder::Decoder;
+use super::kv_cache::Part;
+use super::workspace::Parts;
+use super::{Activation, Config, DecodeError, KvCache};
+use crate::format::{Layer, Layers};
+use crate::kernels::{Inputs, Matrix, rows, rows_mut};
+use crate::position::PositionEncoding;
+
+/// Tokens on their way through the layers; see [`Decoder::start`].
+///
+/// ```
+/// # use expe_core::kernels::I8;
+/// # use expe_core::model::{DecodeError, Decoder, Integer, KvCache, Workspace};
+/// # use expe_core::position::PositionEncoding;
+/// # fn read<P: PositionEncoding>(
+/// #     decoder: &Decoder<'_, P, Integer>, cache: &mut KvCache<'_, I8>, workspace: &mut Workspace<'_>,
+/// #     feed_watchdog: fn(),
+/// # ) -> Result<i32, DecodeError> {
+/// let mut pass = decoder.start(&[17], cache, workspace)?;
+/// while pass.step() {
+///     feed_watchdog(); // after each layer, and after the head
+/// }
+/// let largest = pass.logits().iter().max();
+/// # Ok(*largest.unwrap())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Pass<'p, 'm, 'c, P, A: Arithmetic, S: CacheFormat> {
+    decoder: &'p Decoder<'m, P, A>,
+    cache: &'p mut KvCache<'c, S>,
+    parts: Parts<'p, A::Real>,
+    layers: Layers<'m>,
+    layer: usize,
+    count: usize,
+    done: bool,
+}
+
+impl<'p, 'm, 'c, P: PositionEncoding, A: Attend<S>, S: CacheFormat> Pass<'p, 'm, 'c, P, A, S> {
+    /// Embed tokens, which were checked, and find their positions' numbers.
+    pub(super) fn new(
+        decoder: &'p Decoder<'m, P, A>,
+        tokens: &[u32],
+        cache: &'p mut KvCache<'c, S>,
+        parts: Parts<'p, A::Real>,
+    ) -> Result<Self, DecodeError> {
+        cache.make_room();
+        let layers = decoder.model().layers();
+        let count = tokens.len();
+        let mut pass = Self { decoder, cache, parts, layers, layer: 0, count, done: false };
+        pass.embed(tokens)?;
+        Ok(pass)
+    }
+
+    /// Go one step further: through a layer, or through the head after the last one. False when there
+    /// is nothing left to do.
+    pub fn step(&mut self) -> bool {
+        if self.done {
+            return false;
+        }
+        if !self.layer() {
+            self.head(self.count.saturating_sub(1));
+            self.cache.advance(self.count);
+            self.done = true;
+        }
+        true
+    }
+
+    /// The logits that follow the last token, once [`step`](Self::step) has come to the end; all
+    /// zero or an earlier token's before.
+    pub fn logits(&self) -> &[A::Real] {
+        self.parts.logits
+    }
+
+    /// Let the cache count the tokens.
+    pub(super) fn commit(self) {
+        self.cache.advance(self.count);
+    }
+
+    fn embed(&mut self, tokens: &[u32]) -> Result<(), DecodeError> {
+        let Self { decoder, cache, parts, count, .. } = self;
+        let (arithmetic, position) = (decoder.arithmetic(), decoder.position());
+        let config = decoder.model().config();
+        let embed = decoder.model().embed();
+        let first = cache.next_position();
+        let positions = || (first..).take(*count);
+        let x = rows_mut(parts.x, config.width).zip(tokens).zip(positions());
+        for ((x, token), n) in x {
+            arithmetic.embed(&embed, *token as usize, x);
+            arithmetic.embed_position(position, n, x)?;
+        }
+        for (n, codes) in positions().zip(rows_mut(parts.codes, config.columns().digits)) {
+            arithmetic.query_codes(position, n, codes)?;
+        }
+        for (n, table) in positions().zip(rows_mut(parts.rotations, config.head_width)) {
+            arithmetic.rotation(position, n, table)?;
+        }
+        for (n, codes) in positions().zip(cache.next_codes(*count)) {
+            arithmetic.key_codes(position, n, codes)?;
+        }
+        Ok(())
+    }
+
+    /// Compute the next layer; false if there is none.
+    pub(super) fn layer(&mut self) -> bool {
+        let Some(layer) = self.layers.next() else { return false };
+        self.attention(&layer);
+        self.mlp(&layer);
+        self.layer = self.layer.saturating_add(1);
+        true
+    }
+
+    /// `x += W_o·attention(norm(x))`, for every row.
+    fn attention(&mut self, layer: &Layer<'m>) {
+        let Self { decoder, cache, parts, count, .. } = self;
+        let (count, index) = (*count, self.layer);
+        let (arithmetic, position) = (decoder.arithmetic(), decoder.position());
+        let config = decoder.model().config();
+        let Config { width, heads, kv_heads, head_width, .. } = *config;
+        let (query_width, key_width) = (config.query_width(), config.key_width());
+        let columns = config.columns();
+        let x = front(parts.x, count, width);
+        let h = front(parts.h, count, width);
+        let (q, rest) = split(parts.inner, count, query_width);
+        let kv = front(rest, count, key_width);
+
+        norm_rows(arithmetic, config, x, layer.attn_norm, h, parts.packed, parts.scales);
+        let whole = Inputs::new(h, width).with_codes(parts.packed, parts.scales);
+        let free = whole.skip(columns.width);
+        arithmetic.project(&layer.wq, free, q);
+        for (q, codes) in rows_mut(q, query_width).zip(rows(parts.codes, columns.digits)) {
+            arithmetic.add_columns(position, codes, layer.query_columns, q);
+        }
+        arithmetic.project(&layer.wk, free, kv);
+        for (q, kv) in [(&mut *q, query_width), (&mut *kv, key_width)] {
+            let tables = rows(parts.rotations, head_width);
+            for (row, table) in rows_mut(q, kv).zip(tables) {
+                for head in rows_mut(row, head_width) {
+                    arithmetic.rotate(table, head);
+                }
+            }
+        }
+        let store = |row: &[A::Real], place: &mut [S::Bits]| arithmetic.store(row, place);
+        cache.store(Part::Keys, index, kv, store);
+        arithmetic.project(&layer.wv, whole, kv);
+        cache.store(Part::Values, index, kv, store);
+
+        let group = heads.checked_div(kv_heads).unwrap_or(1);
+        for (q, more) in rows_mut(q, query_width).zip(1usize..) {
+            let seen = cache.len().saturating_add(more);
+            let Some(scores) = parts.scores.get_mut(..seen) else { return };
+            let groups = rows_mut(q, group.saturating_mul(head_width));
+            for (kv_head, (past, group)) in cache.heads(index, more).zip(groups).enumerate() {
+                let first = kv_head.saturating_mul(heads).checked_div(kv_heads).unwrap_or(0);
+                for (head, q) in (first..).zip(rows_mut(group, head_width)) {
+                    let (key_columns, slope) = (layer.key_columns, position.slope(head));
+                    let head = HeadPosition { key_columns, key_width, kv_head, slope };
+                    arithmetic.attend(position, &head, &past, q, scores, parts.packed);
+                }
+            }
+        }
+        let packed = rows_mut(parts.packed, query_width);
+        for ((q, codes), scale) in rows(q, query_width).zip(packed).zip(parts.scales.iter_mut()) {
+            *scale = arithmetic.pack_attention(q, codes);
+        }
+        let inputs = Inputs::new(q, query_width).with_codes(parts.packed, parts.scales);
+        arithmetic.project_add(&layer.wo, inputs, x);
+    }
+
+    /// `x += W_2·activation(W_1·norm(x))`, for every row.
+    fn mlp(&mut self, layer: &Layer<'m>) {
+        let Self { decoder, parts, count, .. } = self;
+        let arithmetic = decoder.arithmetic();
+        let config = decoder.model().config();
+        let Config { width, hidden, activation, .. } = *config;
+        let x = front(parts.x, *count, width);
+        let h = front(parts.h, *count, width);
+        let (inner, rest) = split(parts.inner, *count, hidden);
+        let mut gate: &mut [A::Real] = &mut [];
+
+        norm_rows(arithmetic, config, x, layer.mlp_norm, h, parts.packed, parts.scales);
+        let inputs = Inputs::new(h, width).with_codes(parts.packed, parts.scales);
+        arithmetic.project(&layer.w1, inputs, inner);
+        if let (Activation::SwiGlu, Some(w3)) = (activation, layer.w3) {
+            gate = front(rest, *count, hidden);
+            arithmetic.project(&w3, inputs, gate);
+        }
+        arithmetic.activate(activation, inner, gate);
+        let packed = rows_mut(parts.packed, hidden);
+        for ((inner, codes), scale) in rows(inner, hidden).zip(packed).zip(parts.scales.iter_mut())
+        {
+            *scale = arithmetic.pack_inner(inner, codes);
+        }
+        let inputs = Inputs::new(inner, hidden).with_codes(parts.packed, parts.scales);
+        arithmetic.project_add(&layer.w2, inputs, x);
+    }
+
+    /// The logits that follow token `row` of the chunk.
+    pub(super) fn head(&mut self, row: usize) -> &[A::Real] {
+        let Self { decoder, parts, .. } = self;
+        let (arithmetic, model) = (decoder.arithmetic(), decoder.model());
+        let config = model.config();
+        let head: Matrix<'m> = model.head();
+        let x = rows(parts.x, config.width).nth(row).unwrap_or(&[]);
+        let h = front(parts.h, 1, config.width);
+        let gain = model.final_norm();
+        norm_rows(arithmetic, config, x, gain, h, parts.packed, parts.scales);
+        let inputs = Inputs::new(h, config.width).with_codes(parts.packed, parts.scales);
+        arithmetic.project(&head, inputs, parts.logits);
+        parts.logits
+    }
+}
+
+/// The norm of every row of `x`, and its 8-bit integers.
+fn norm_rows<A: Arithmetic>(
+    arithmetic: &A,
+    config: &Config,
+    x: &[A::Real],
+    gain: &[f32],
+    h: &mut [A::Real],
+    packed: &mut [i8],
+    scales: &mut [f32],
+) {
+    let width = config.width;
+    let outputs = rows_mut(h, width).zip(rows_mut(packed, width)).zip(scales);
+    for (x, ((h, codes), scale)) in rows(x, width).zip(outputs) {
+        *scale = arithmetic.norm(config, x, gain, h, codes);
+    }
+}
+
+/// The first `count` rows of `width` elements.
+fn front<R>(buffer: &mut [R], count: usize, width: usize) -> &mut [R] {
+    split(buffer, count, width).0
+}
+
+/// The first `count` rows of `width` elements, and the rest; a workspace has room for them.
+fn split<R>(buffer: &mut [R], count: usize, width: usize) -> (&mut [R], &mut [R]) {
+    buffer.split_at_mut_checked(count.saturating_mul(width)).unwrap_or_default()
+}

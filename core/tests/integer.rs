@@ -1,0 +1,312 @@
+//! The integer arithmetic: against the exact model that the file's integers stand for, against itself
+//! in other chunks and steps, and without end.
+
+mod support;
+
+use expe_core::format::{Model, Numbers, TensorKind};
+use expe_core::kernels::{F16, F32, I8};
+use expe_core::model::{
+    Activation, Attend, CacheFormat, Config, DecodeError, Decoder, Integer, KvCache, Norm, Sampler,
+    Workspace,
+};
+use expe_core::num::Random;
+use expe_core::position::{Position, PositionConfig};
+use support::model::{expe, positions, small};
+use support::{AlignedBytes, TestModel};
+
+fn tokens(count: usize, seed: u64) -> Vec<u32> {
+    let mut random = Random::new(seed);
+    (0..count).map(|_| random.below(256)).collect()
+}
+
+/// Logits after every token, `chunk` tokens at a time.
+fn logits<A: Attend<S>, S: CacheFormat>(
+    decoder: &Decoder<'_, Position<'_>, A>,
+    tokens: &[u32],
+    chunk: usize,
+) -> Vec<Vec<A::Real>> {
+    let config = decoder.model().config();
+    let mut cache = vec![u32::MAX; config.cache_len::<S>(tokens.len())];
+    let mut cache = KvCache::<S>::new(config, tokens.len(), &mut cache).unwrap();
+    let mut workspace = vec![u32::MAX; config.workspace_len(chunk, tokens.len())];
+    let mut workspace = Workspace::new(config, chunk, tokens.len(), &mut workspace).unwrap();
+    let mut rows = Vec::new();
+    decoder
+        .forward_each(tokens, &mut cache, &mut workspace, |_, logits| rows.push(logits.to_vec()))
+        .unwrap();
+    rows
+}
+
+fn in_integers(file: &AlignedBytes, tokens: &[u32], chunk: usize) -> Vec<Vec<i32>> {
+    let model = Model::new(file.bytes()).unwrap();
+    let decoder = Decoder::integer(&model, model.position().unwrap()).unwrap();
+    logits::<_, I8>(&decoder, tokens, chunk)
+}
+
+fn in_floats<S: CacheFormat>(file: &AlignedBytes, tokens: &[u32]) -> Vec<Vec<f32>> {
+    let model = Model::new(file.bytes()).unwrap();
+    let decoder = Decoder::new(&model, model.position().unwrap()).unwrap();
+    logits::<_, S>(&decoder, tokens, 4)
+}
+
+/// The root mean square of the difference, relative to that of `exact`.
+fn difference(found: &[Vec<f32>], exact: &[Vec<f32>]) -> f64 {
+    let square = |x: f64| x * x;
+    let pairs = || found.iter().flatten().zip(exact.iter().flatten());
+    let errors: f64 = pairs().map(|(a, b)| square(f64::from(*a) - f64::from(*b))).sum();
+    let sizes: f64 = pairs().map(|(_, b)| square(f64::from(*b))).sum();
+    (errors / sizes).sqrt()
+}
+
+fn values(logits: Vec<Vec<i32>>) -> Vec<Vec<f32>> {
+    logits.into_iter().map(|row| row.into_iter().map(|x| x as f32 / 65_536.0).collect()).collect()
+}
+
+/// 8-bit activations are off by up to 1/254 of a row's largest element, 1/6 of its root mean square or
+/// so in these rows of 24 to 40: an error of 1/254·√(1/3)·3 = 0.7 % per matrix. Through two layers with
+/// six of them in a row and softmax in between, 8 % is what may come of it; a wrong shift or a lost
+/// term gives 100 %.
+const ACTIVATIONS: f64 = 0.08;
+
+#[test]
+fn integers_say_what_floats_say_for_every_encoding() {
+    for position in positions() {
+        for numbers in [Numbers::Int8, Numbers::Int4] {
+            let file = TestModel::random(small(position), 1).file(numbers);
+            let config = small(position);
+            let far = if position == PositionConfig::Learned { 1 } else { 16 };
+            let tokens = tokens(far * config.context, 11);
+            let floats = in_floats::<F32>(&file, &tokens);
+            let cached = in_floats::<I8>(&file, &tokens);
+            let halved = in_floats::<F16>(&file, &tokens);
+            let integers = values(in_integers(&file, &tokens, 5));
+            assert!(difference(&halved, &floats) < ACTIVATIONS, "f16 cache, {position:?}");
+            assert!(difference(&cached, &floats) < ACTIVATIONS, "i8 cache, {position:?}");
+            let error = difference(&integers, &floats);
+            assert!(error < ACTIVATIONS && error > 0.0, "{error} {position:?} {numbers}");
+            // The same 8-bit integers in the same places: all that is left is the last digit of some.
+            let error = difference(&integers, &cached);
+            assert!(error < ACTIVATIONS / 2.0, "{error} {position:?} {numbers}");
+        }
+    }
+}
+
+#[test]
+fn integers_say_what_floats_say_for_every_kind_of_layer() {
+    for norm in [Norm::RmsNorm, Norm::LayerNorm] {
+        for activation in [Activation::Gelu, Activation::SwiGlu, Activation::Relu] {
+            for (heads, kv_heads, tied_head) in [(4, 4, true), (4, 2, false), (4, 1, true)] {
+                let config =
+                    Config { norm, activation, heads, kv_heads, tied_head, ..small(expe()) };
+                let file = TestModel::random(config, 2).file(Numbers::Int8);
+                let tokens = tokens(40, 12);
+                let floats = in_floats::<F32>(&file, &tokens);
+                let error = difference(&values(in_integers(&file, &tokens, 3)), &floats);
+                assert!(error < ACTIVATIONS, "{error} {config:?}");
+            }
+        }
+    }
+}
+
+/// Rounded matrices give what their dequantised weights give in floating point, but for the inputs.
+#[test]
+fn integer_matrices_stand_for_their_weights() {
+    for numbers in [Numbers::Int8, Numbers::Int4, Numbers::Bf16] {
+        let config = small(expe());
+        let source = TestModel::random(config, 3);
+        let file = source.file(numbers);
+        let model = Model::new(file.bytes()).unwrap();
+        let mut rounded = source.clone();
+        for (id, matrix) in model.matrices() {
+            let skip = match id.kind {
+                TensorKind::Wq | TensorKind::Wk => config.columns().width,
+                _ => 0,
+            };
+            let weights = rounded.tensor_mut(id.kind, id.layer);
+            for (o, row) in weights.chunks_mut(matrix.columns() + skip).enumerate() {
+                matrix.read_row(o, &mut row[skip..]);
+            }
+        }
+        let tokens = tokens(40, 13);
+        let exact = in_floats::<F32>(&rounded.file(Numbers::F32), &tokens);
+        let error = difference(&in_floats::<F32>(&file, &tokens), &exact);
+        assert!(error < if numbers == Numbers::Bf16 { 1e-5 } else { ACTIVATIONS }, "{error}");
+    }
+}
+
+#[test]
+fn chunks_and_steps_have_the_bits_of_single_tokens() {
+    for position in positions() {
+        let file = TestModel::random(small(position), 4).file(Numbers::Int8);
+        let tokens = tokens(16, 14);
+        let one_by_one = in_integers(&file, &tokens, 1);
+        for chunk in 2..=tokens.len() + 1 {
+            assert_eq!(in_integers(&file, &tokens, chunk), one_by_one, "{position:?}, {chunk}");
+        }
+
+        let model = Model::new(file.bytes()).unwrap();
+        let config = model.config();
+        let decoder = Decoder::integer(&model, model.position().unwrap()).unwrap();
+        let (mut cache, mut workspace) =
+            (vec![0; config.cache_len::<I8>(16)], vec![0; config.workspace_len(2, 16)]);
+        let mut cache = KvCache::<I8>::new(config, 16, &mut cache).unwrap();
+        let mut workspace = Workspace::new(config, 2, 16, &mut workspace).unwrap();
+        let too_many = decoder.start(&tokens[..3], &mut cache, &mut workspace).map(|_| ());
+        assert_eq!(too_many, Err(DecodeError::Chunk { found: 3, chunk: 2 }));
+        for (pair, expected) in tokens.chunks(2).zip(one_by_one.chunks(2)) {
+            let before = cache.len();
+            // A pass that is given up half-way has read nothing.
+            let mut pass = decoder.start(pair, &mut cache, &mut workspace).unwrap();
+            assert!(pass.step());
+            assert_eq!(cache.len(), before);
+            let mut pass = decoder.start(pair, &mut cache, &mut workspace).unwrap();
+            let mut steps = 0;
+            while pass.step() {
+                steps += 1;
+            }
+            assert_eq!(steps, config.layers + 1);
+            assert!(!pass.step());
+            assert_eq!(pass.logits(), expected[1]);
+            assert_eq!(cache.len(), before + 2);
+        }
+    }
+}
+
+/// A ring that has lost its oldest positions holds what a cache holds that never had them, where a
+/// position is its place in the window; seen in the first layer, whose keys and values depend on the
+/// token alone.
+#[test]
+fn a_ring_moves_its_window_without_touching_a_key() {
+    let free = |position: &PositionConfig| {
+        !matches!(
+            position,
+            PositionConfig::Learned
+                | PositionConfig::Sinusoidal { .. }
+                | PositionConfig::Rope { .. }
+        )
+    };
+    for position in positions().into_iter().filter(free) {
+        let config = Config { layers: 1, ..small(position) };
+        let file = TestModel::random(config, 5).file(Numbers::Int8);
+        let model = Model::new(file.bytes()).unwrap();
+        let decoder = Decoder::integer(&model, model.position().unwrap()).unwrap();
+        for (capacity, sinks) in [(8, 0), (8, 3), (1, 0), (2, 9)] {
+            let sinks_kept = sinks.min(capacity - 1);
+            let (mut ring, mut workspace) = (
+                vec![0; config.cache_len::<I8>(capacity)],
+                vec![0; config.workspace_len(5, capacity)],
+            );
+            let mut ring = KvCache::<I8>::ring(&config, capacity, sinks, &mut ring).unwrap();
+            let mut workspace = Workspace::new(&config, 5, capacity, &mut workspace).unwrap();
+            let all = tokens(40, 15);
+            let mut read = 0;
+            for part in all.chunks(3) {
+                let found = decoder.forward(part, &mut ring, &mut workspace).unwrap().to_vec();
+                read += part.len();
+                let kept = sinks_kept.min(read);
+                let recent = (capacity - kept).min(read - kept);
+                let mut window = all[..kept].to_vec();
+                window.extend(&all[read - recent..read]);
+                assert_eq!(ring.len(), window.len());
+                let expected = in_integers(&file, &window, 4);
+                assert_eq!(found, *expected.last().unwrap(), "{position:?} {capacity} {sinks}");
+            }
+        }
+    }
+}
+
+/// Encodings whose positions are inside the keys count on, and end where the encoding does.
+#[test]
+fn a_ring_of_keys_with_positions_counts_on() {
+    for position in positions() {
+        let file = TestModel::random(small(position), 6).file(Numbers::Int8);
+        let model = Model::new(file.bytes()).unwrap();
+        let config = model.config();
+        let decoder = Decoder::integer(&model, model.position().unwrap()).unwrap();
+        let (mut ring, mut workspace) =
+            (vec![0; config.cache_len::<I8>(8)], vec![0; config.workspace_len(3, 8)]);
+        let mut ring = KvCache::<I8>::ring(config, 8, 2, &mut ring).unwrap();
+        let mut workspace = Workspace::new(config, 3, 8, &mut workspace).unwrap();
+        let result = decoder.forward(&tokens(40, 16), &mut ring, &mut workspace).map(|_| ());
+        if position == PositionConfig::Learned {
+            assert!(matches!(result, Err(DecodeError::Position(_))), "{result:?}");
+            assert_eq!(ring.len(), 0);
+        } else {
+            assert_eq!((result, ring.len()), (Ok(()), 8));
+        }
+    }
+}
+
+/// A million tokens in fixed memory, twice: no overflow (which would panic in this build), no drift of
+/// what is held, and the same digest.
+#[test]
+fn a_million_tokens_go_through_a_ring() {
+    let config = Config {
+        vocab: 256,
+        width: 8,
+        layers: 1,
+        heads: 2,
+        kv_heads: 1,
+        head_width: 4,
+        hidden: 8,
+        position: PositionConfig::Expe {
+            start: 16.0,
+            step: 0.0625,
+            width: 2,
+            query_cap: None,
+            beyond: expe_core::position::Beyond::Refuse,
+        },
+        ..small(expe())
+    };
+    let file = TestModel::random(config, 7).file(Numbers::Int8);
+    let model = Model::new(file.bytes()).unwrap();
+    let decoder = Decoder::integer(&model, model.position().unwrap()).unwrap();
+    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+    let run = || {
+        let (mut ring, mut workspace) =
+            (vec![0; config.cache_len::<I8>(16)], vec![0; config.workspace_len(1, 16)]);
+        let mut ring = KvCache::<I8>::ring(&config, 16, 2, &mut ring).unwrap();
+        let mut workspace = Workspace::new(&config, 1, 16, &mut workspace).unwrap();
+        let mut sampler = Sampler::new(2.0, 0, 3).unwrap();
+        let (mut token, mut digest, mut seen) = (0, crc.digest(), [false; 256]);
+        for _ in 0..1_000_000 {
+            let logits = decoder.forward(&[token], &mut ring, &mut workspace).unwrap();
+            digest.update(&logits[token as usize].to_le_bytes());
+            token = sampler.sample(logits).unwrap();
+            seen[token as usize] = true;
+        }
+        assert_eq!(ring.len(), 16);
+        (digest.finalize(), seen.iter().filter(|seen| **seen).count())
+    };
+    let first = run();
+    assert!(first.1 > 50, "it got stuck: {first:?}");
+    assert_eq!(first, run());
+}
+
+#[test]
+fn what_integers_cannot_do_is_refused() {
+    let config = small(expe());
+    let refused = |source: &TestModel, numbers| {
+        let file = source.file(numbers);
+        let model = Model::new(file.bytes()).unwrap();
+        Decoder::<Position<'_>, Integer>::integer(&model, model.position().unwrap()).unwrap_err()
+    };
+    let source = TestModel::random(config, 8);
+    for numbers in [Numbers::F32, Numbers::F16, Numbers::Bf16] {
+        let DecodeError::Numbers { tensor } = refused(&source, numbers) else { panic!() };
+        assert_eq!(tensor.kind, TensorKind::Embed);
+    }
+    for kind in
+        [TensorKind::Wq, TensorKind::Wk, TensorKind::Wv, TensorKind::W1, TensorKind::AttnNorm]
+    {
+        let mut source = source.clone();
+        source.tensor_mut(kind, 1).iter_mut().for_each(|weight| *weight *= 10_000.0);
+        for numbers in [Numbers::Int8, Numbers::Int4] {
+            let DecodeError::Range { tensor } = refused(&source, numbers) else {
+                panic!("{kind:?}")
+            };
+            // The columns of a projection are looked at before its matrix is.
+            assert_eq!(tensor.layer, 1, "{kind:?}");
+        }
+    }
+}
