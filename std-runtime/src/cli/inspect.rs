@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::CliError;
 use super::output::{is_stdout, print, write_json};
 use super::text::bytes;
-use crate::engine::{EngineError, ModelFile};
+use crate::engine::{CacheNumbers, EngineError, ModelFile};
 
 /// Arguments of `expe inspect`.
 #[derive(Debug, clap::Args)]
@@ -97,9 +97,9 @@ fn describe(model: &Model<'_>, file_bytes: usize, contexts: &[usize]) -> Result<
     let memory = contexts
         .into_iter()
         .map(|context| {
-            let float = size_of::<f32>();
-            let cache = config.cache_len(context).saturating_mul(float);
-            let workspace = config.workspace_len(1, context).saturating_mul(float);
+            let word = size_of::<u32>();
+            let cache = CacheNumbers::of(model).cache_len(&config, context).saturating_mul(word);
+            let workspace = config.workspace_len(1, context).saturating_mul(word);
             MemoryRow { context, cache, workspace, total: cache.saturating_add(workspace) }
         })
         .collect();

@@ -34,6 +34,9 @@ pub enum EngineError {
         /// The positions asked for.
         positions: usize,
     },
+    /// A model in integers with a cache of floats.
+    #[error("a model in integer arithmetic needs a cache of 8-bit integers: use `--cache i8`")]
+    IntegerCache,
     /// The decoder refuses.
     #[error(transparent)]
     Decode(#[from] DecodeError),

@@ -2,7 +2,7 @@ use expe_core::format::Model;
 use expe_core::model::Sampler;
 
 use super::EngineError;
-use super::session::{Buffers, Session};
+use super::session::{Buffers, CacheNumbers, Session};
 
 /// How the next token is chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,14 +32,14 @@ pub fn generate(
     let mut sampler = Sampler::new(sampling.temperature, sampling.top_k, sampling.seed)?;
     // The last token that is chosen is not read.
     let context = prompt.len().saturating_add(count.saturating_sub(1));
-    let mut buffers = Buffers::new(model.config(), context)?;
+    let mut buffers = Buffers::new(model.config(), CacheNumbers::of(model), context)?;
     let mut session = Session::new(model, &mut buffers, None)?;
-    let mut token = sampler.sample(session.read(prompt)?)?;
+    let mut token = session.next(prompt, &mut sampler)?;
     for left in (0..count).rev() {
         if !on_token(token) || left == 0 {
             break;
         }
-        token = sampler.sample(session.read(&[token])?)?;
+        token = session.next(&[token], &mut sampler)?;
     }
     Ok(())
 }

@@ -11,4 +11,4 @@ mod session;
 pub use error::EngineError;
 pub use file::ModelFile;
 pub use generate::{Sampling, generate};
-pub use session::{Buffers, Session, logits};
+pub use session::{Buffers, CacheNumbers, Session, logits};

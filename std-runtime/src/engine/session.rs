@@ -1,5 +1,10 @@
-use expe_core::format::Model;
-use expe_core::model::{Config, DecodeError, Decoder, KvCache, Workspace};
+use std::fmt;
+
+use expe_core::format::{Execution, Model};
+use expe_core::kernels::{F16, F32, I8};
+use expe_core::model::{
+    Attend, CacheFormat, Config, DecodeError, Decoder, KvCache, Logit, Sampler, Workspace,
+};
 use expe_core::position::{Position, PositionConfig, PositionEncoding, PositionError, Shape};
 
 use super::EngineError;
@@ -7,11 +12,43 @@ use super::EngineError;
 /// Tokens of a prompt that are computed together.
 const CHUNK: usize = 16;
 
+/// How the key-value cache stores its numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum CacheNumbers {
+    /// Single precision.
+    F32,
+    /// Half precision.
+    F16,
+    /// 8-bit integers with a scale per head.
+    I8,
+}
+
+impl CacheNumbers {
+    /// The default for a model: 8-bit integers in integer arithmetic, which knows no other, else
+    /// single precision.
+    pub fn of(model: &Model<'_>) -> Self {
+        match model.execution() {
+            Execution::Float => Self::F32,
+            Execution::Integer => Self::I8,
+        }
+    }
+
+    /// Words of a cache of `context` positions.
+    pub fn cache_len(self, config: &Config, context: usize) -> usize {
+        match self {
+            Self::F32 => config.cache_len::<F32>(context),
+            Self::F16 => config.cache_len::<F16>(context),
+            Self::I8 => config.cache_len::<I8>(context),
+        }
+    }
+}
+
 /// The memory of one [`Session`]: key-value cache and workspace for `context` positions.
 #[derive(Debug)]
 pub struct Buffers {
-    cache: Vec<f32>,
-    workspace: Vec<f32>,
+    numbers: CacheNumbers,
+    cache: Vec<u32>,
+    workspace: Vec<u32>,
     context: usize,
 }
 
@@ -20,34 +57,43 @@ impl Buffers {
     ///
     /// # Errors
     /// [`EngineError::Memory`] when there is not so much.
-    pub fn new(config: &Config, context: usize) -> Result<Self, EngineError> {
+    pub fn new(
+        config: &Config,
+        numbers: CacheNumbers,
+        context: usize,
+    ) -> Result<Self, EngineError> {
         let zeros = |len: usize| {
             // Asked for first, because `vec!` ends the process where there is too little.
-            let probe = Vec::<f32>::new().try_reserve_exact(len);
+            let probe = Vec::<u32>::new().try_reserve_exact(len);
             probe.map_err(|_| EngineError::Memory { positions: context })?;
-            Ok::<_, EngineError>(vec![0.0; len])
+            Ok::<_, EngineError>(vec![0; len])
         };
-        let cache = zeros(config.cache_len(context))?;
-        Ok(Self { cache, workspace: zeros(config.workspace_len(CHUNK, context))?, context })
+        let cache = zeros(numbers.cache_len(config, context))?;
+        let workspace = zeros(config.workspace_len(CHUNK, context))?;
+        Ok(Self { numbers, cache, workspace, context })
     }
 }
 
-/// A decoder at work on one sequence.
-#[derive(Debug)]
-pub struct Session<'m, 'b> {
-    decoder: Decoder<'m, Position<'m>>,
-    cache: KvCache<'b>,
-    workspace: Workspace<'b>,
+/// A decoder at work on one sequence, in the arithmetic that its model was exported for.
+pub struct Session<'b> {
+    reader: Box<dyn Reader + 'b>,
 }
 
-impl<'m, 'b> Session<'m, 'b> {
+impl fmt::Debug for Session<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("room", &self.room()).finish_non_exhaustive()
+    }
+}
+
+impl<'b> Session<'b> {
     /// A session on `model` in `buffers`, with the model's position encoding, or with `position` in
     /// its place (another query cap, another scaling).
     ///
     /// # Errors
     /// [`EngineError::Position`] for an encoding that cannot be built or does not reach the last of
-    /// the buffers' positions, [`EngineError::Decode`] for one that does not fit the model.
-    pub fn new(
+    /// the buffers' positions, [`EngineError::Decode`] for one that does not fit the model,
+    /// [`EngineError::IntegerCache`] for a cache of floats and a model in integers.
+    pub fn new<'m: 'b>(
         model: &Model<'m>,
         buffers: &'b mut Buffers,
         position: Option<&PositionConfig>,
@@ -66,50 +112,119 @@ impl<'m, 'b> Session<'m, 'b> {
             let position = u32::try_from(context.saturating_sub(1)).unwrap_or(u32::MAX);
             return Err(PositionError::BeyondLength { position, length }.into());
         }
-        let cache = KvCache::new(config, context, &mut buffers.cache).map_err(DecodeError::from)?;
-        let workspace = Workspace::new(config, CHUNK, context, &mut buffers.workspace)
-            .map_err(DecodeError::from)?;
-        Ok(Self { decoder: Decoder::new(model, position)?, cache, workspace })
+        let float = || Decoder::new(model, position);
+        let reader: Box<dyn Reader + 'b> = match (model.execution(), buffers.numbers) {
+            (Execution::Float, CacheNumbers::F32) => running::<_, F32>(float()?, buffers)?,
+            (Execution::Float, CacheNumbers::F16) => running::<_, F16>(float()?, buffers)?,
+            (Execution::Float, CacheNumbers::I8) => running::<_, I8>(float()?, buffers)?,
+            (Execution::Integer, CacheNumbers::I8) => {
+                running::<_, I8>(Decoder::integer(model, position)?, buffers)?
+            }
+            (Execution::Integer, _) => return Err(EngineError::IntegerCache),
+        };
+        Ok(Self { reader })
     }
 
     /// Positions that are left.
     pub fn room(&self) -> usize {
-        self.cache.capacity() - self.cache.len()
+        self.reader.room()
     }
 
     /// Forget everything that was read.
     pub fn clear(&mut self) {
-        self.cache.clear();
+        self.reader.clear();
     }
 
-    /// Read `tokens` at the next positions and give the logits that follow the last one.
+    /// Read `tokens` at the next positions and choose the token that follows.
     ///
     /// # Errors
-    /// [`EngineError::Decode`]; the session is then as it was.
-    pub fn read(&mut self, tokens: &[u32]) -> Result<&[f32], EngineError> {
-        Ok(self.decoder.forward(tokens, &mut self.cache, &mut self.workspace)?)
+    /// [`EngineError::Decode`], the session is then as it was; [`EngineError::Sample`].
+    pub fn next(&mut self, tokens: &[u32], sampler: &mut Sampler) -> Result<u32, EngineError> {
+        self.reader.next(tokens, sampler)
     }
 
     /// Read `tokens` at the next positions; `on_logits` gets the index of each and the logits that
     /// follow it.
     ///
     /// # Errors
-    /// As [`read`](Self::read).
+    /// [`EngineError::Decode`]; the session is then as it was.
     pub fn read_each(
         &mut self,
         tokens: &[u32],
-        on_logits: impl FnMut(usize, &[f32]),
+        mut on_logits: impl FnMut(usize, &[f32]),
     ) -> Result<(), EngineError> {
-        Ok(self.decoder.forward_each(tokens, &mut self.cache, &mut self.workspace, on_logits)?)
+        self.reader.read_each(tokens, &mut on_logits)
+    }
+}
+
+/// A session in one arithmetic and one cache format.
+trait Reader {
+    fn room(&self) -> usize;
+    fn clear(&mut self);
+    fn next(&mut self, tokens: &[u32], sampler: &mut Sampler) -> Result<u32, EngineError>;
+    fn read_each(
+        &mut self,
+        tokens: &[u32],
+        on_logits: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<(), EngineError>;
+}
+
+struct Running<'m, 'b, A, S: CacheFormat> {
+    decoder: Decoder<'m, Position<'m>, A>,
+    cache: KvCache<'b, S>,
+    workspace: Workspace<'b>,
+}
+
+fn running<'m: 'b, 'b, A, S>(
+    decoder: Decoder<'m, Position<'m>, A>,
+    buffers: &'b mut Buffers,
+) -> Result<Box<dyn Reader + 'b>, EngineError>
+where
+    A: Attend<S, Real: Logit> + 'b,
+    S: CacheFormat + 'b,
+{
+    let (config, context) = (decoder.model().config(), buffers.context);
+    let cache = KvCache::new(config, context, &mut buffers.cache).map_err(DecodeError::from)?;
+    let workspace = Workspace::new(config, CHUNK, context, &mut buffers.workspace)
+        .map_err(DecodeError::from)?;
+    Ok(Box::new(Running { decoder, cache, workspace }))
+}
+
+impl<A: Attend<S, Real: Logit>, S: CacheFormat> Reader for Running<'_, '_, A, S> {
+    fn room(&self) -> usize {
+        self.cache.capacity() - self.cache.len()
+    }
+
+    fn clear(&mut self) {
+        self.cache.clear();
+    }
+
+    fn next(&mut self, tokens: &[u32], sampler: &mut Sampler) -> Result<u32, EngineError> {
+        let logits = self.decoder.forward(tokens, &mut self.cache, &mut self.workspace)?;
+        Ok(sampler.sample(logits)?)
+    }
+
+    fn read_each(
+        &mut self,
+        tokens: &[u32],
+        on_logits: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<(), EngineError> {
+        let mut floats = Vec::new();
+        let read = |index, logits: &[A::Real]| {
+            floats.clear();
+            floats.extend(logits.iter().map(|logit| logit.value()));
+            on_logits(index, &floats);
+        };
+        Ok(self.decoder.forward_each(tokens, &mut self.cache, &mut self.workspace, read)?)
     }
 }
 
 /// The logits that follow each of `tokens`, read from position 0 on: `[tokens.len()][vocab]`.
 ///
 /// # Errors
-/// As [`Buffers::new`], [`Session::new`] and [`Session::read`].
+/// As [`Buffers::new`], [`Session::new`] and [`Session::read_each`].
 pub fn logits(model: &Model<'_>, tokens: &[u32]) -> Result<Vec<Vec<f32>>, EngineError> {
-    let mut buffers = Buffers::new(model.config(), tokens.len())?;
+    let mut buffers = Buffers::new(model.config(), CacheNumbers::of(model), tokens.len())?;
     let mut rows = Vec::with_capacity(tokens.len());
     Session::new(model, &mut buffers, None)?
         .read_each(tokens, |_, logits| rows.push(logits.to_vec()))?;

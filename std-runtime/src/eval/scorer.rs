@@ -7,7 +7,7 @@ use expe_core::position::{Position, PositionConfig, PositionEncoding, Shape};
 
 use super::EvalError;
 use crate::device::Backend;
-use crate::engine::{Buffers, EngineError, Session};
+use crate::engine::{Buffers, CacheNumbers, EngineError, Session};
 use crate::model::{ModelError, Sites, Transformer};
 use crate::ops;
 use crate::train::split;
@@ -101,7 +101,7 @@ impl<'m> CoreScorer<'m> {
 
     fn score_part(&self, windows: &[&[u32]]) -> Result<Vec<f64>, EngineError> {
         let length = windows.first().map_or(0, |window| window.len().saturating_sub(1));
-        let mut buffers = Buffers::new(self.model.config(), length)?;
+        let mut buffers = Buffers::new(self.model.config(), CacheNumbers::of(self.model), length)?;
         let mut session = Session::new(self.model, &mut buffers, Some(&self.position))?;
         let mut scored = Vec::with_capacity(windows.len() * length);
         for window in windows {

@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use expe_core::format::{FormatError, Numbers, TensorId, WeightSource, WriteError, Writer};
+use expe_core::format::{Codes, FormatError, Numbers, TensorId, WeightSource, WriteError, Writer};
 use expe_core::model::Config;
 
 use crate::atomic::write_atomically;
@@ -46,6 +46,10 @@ impl WeightSource for TensorSource<'_> {
             let shape = &stored.shape;
             ExportError::Weights(format!("`{name}` has the shape {shape:?} and no row {row}"))
         })
+    }
+
+    fn codes(&mut self, tensor: TensorId, _: usize) -> Result<Codes<'_>, ExportError> {
+        Err(ExportError::Missing(tensor.to_string()))
     }
 }
 
