@@ -1,4 +1,5 @@
 use expe_core::format;
+use expe_core::kernels::F32;
 use expe_core::model::Config;
 
 /// A model and what is done with it.
@@ -23,7 +24,7 @@ pub trait Demo {
         Err(_) => panic!("not a model file"),
     };
     /// Words of the key-value cache.
-    const CACHE: usize = Self::CONFIG.cache_len(Self::CAPACITY);
+    const CACHE: usize = Self::CONFIG.cache_len::<F32>(Self::CAPACITY);
     /// Words of the workspace.
     const WORKSPACE: usize = Self::CONFIG.workspace_len(Self::CHUNK, Self::CAPACITY);
 }

@@ -2,8 +2,8 @@
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 use expe_core::format::Model;
+use expe_core::kernels::F32;
 use expe_core::model::{Decoder, KvCache, Sampler, Workspace};
-use zerocopy::{FromBytes, IntoBytes};
 
 use crate::cost::Cost;
 use crate::text::TextPrinter;
@@ -16,10 +16,6 @@ const TEMPERATURE: f32 = 0.7;
 const TOP_K: usize = 20;
 const SEED: u64 = 1;
 
-fn floats(words: &mut [u32]) -> &mut [f32] {
-    <[f32]>::mut_from_bytes(words.as_mut_bytes()).unwrap_or_default()
-}
-
 /// Tells the story of `D` and logs it.
 ///
 /// # Errors
@@ -31,8 +27,8 @@ pub fn tell<D: Demo>(memory: &mut [u32], machine: &impl Machine) -> Result<(), e
 
     let model = Model::new(D::MODEL)?;
     let decoder = Decoder::new(&model, model.position()?)?;
-    let mut cache = KvCache::new(model.config(), D::CAPACITY, floats(cache))?;
-    let mut workspace = Workspace::new(model.config(), D::CHUNK, D::CAPACITY, floats(workspace))?;
+    let mut cache = KvCache::<F32>::new(model.config(), D::CAPACITY, cache)?;
+    let mut workspace = Workspace::new(model.config(), D::CHUNK, D::CAPACITY, workspace)?;
     let mut sampler = Sampler::new(TEMPERATURE, TOP_K, SEED)?;
     let mut text = TextPrinter::default();
     let mut cost = Cost::default();

@@ -3,8 +3,9 @@
 use core::hint::black_box;
 
 use expe_core::format::{self, Model};
-use expe_core::model::{Decoder, KvCache, Sampler, Workspace};
-use expe_core::num::{Approximate, Math};
+use expe_core::kernels::{F16, F32, I8};
+use expe_core::model::{Attend, CacheFormat, Decoder, KvCache, Logit, Sampler, Workspace};
+use expe_core::num::Approximate;
 use expe_core::position::PositionEncoding;
 use expe_core::token::TextStream;
 
@@ -14,55 +15,79 @@ pub struct Inputs {
     file: &'static [u8],
     prompt: &'static [u8],
     tokens: &'static mut [u32],
-    cache: &'static mut [f32],
-    workspace: &'static mut [f32],
+    cache: &'static mut [u32],
+    ring: &'static mut [u32],
+    workspace: &'static mut [u32],
     context: usize,
+    sinks: usize,
     chunk: usize,
     temperature: f32,
     top_k: usize,
     seed: u64,
 }
 
-/// Generates as firmware does; the last token.
+/// Generates as firmware does, in every arithmetic and over every cache; the last token.
 pub fn generate(inputs: Inputs) -> Option<u32> {
     let Inputs { file, prompt, tokens, context, chunk, .. } = inputs;
     black_box(format::config(file).ok()?);
     let model = Model::new(file).ok()?;
     let config = model.config();
-    let mut cache = KvCache::new(config, context, inputs.cache).ok()?;
     let mut workspace = Workspace::new(config, chunk, context, inputs.workspace).ok()?;
     let mut sampler = Sampler::new(inputs.temperature, inputs.top_k, inputs.seed).ok()?;
     let tokens = model.tokenizer().encode(prompt, tokens).ok()?;
+    let position = model.position().ok()?;
 
-    let decoder = Decoder::new(&model, model.position().ok()?).ok()?;
-    let exact = continue_text(&decoder, tokens, &mut cache, &mut workspace, &mut sampler);
-    cache.truncate(context / 2);
-    let each = decoder.forward_each(tokens, &mut cache, &mut workspace, |_, logits| {
-        black_box(logits);
-    });
-    each.ok()?;
-    cache.clear();
-    let decoder = decoder.with_math::<Approximate>();
-    exact.or(continue_text(&decoder, tokens, &mut cache, &mut workspace, &mut sampler))
+    let exact = Decoder::new(&model, position).ok()?;
+    let mut engine = Engine { tokens, workspace: &mut workspace, sampler: &mut sampler };
+    let first = engine.run(&exact, KvCache::<F32>::new(config, context, inputs.cache).ok()?);
+    let second = engine.run(&exact, KvCache::<F16>::new(config, context, inputs.cache).ok()?);
+    let third = engine.run(&exact, KvCache::<I8>::new(config, context, inputs.cache).ok()?);
+    let approximate = exact.with_math::<Approximate>();
+    let fourth = engine.run(&approximate, KvCache::<F32>::new(config, context, inputs.cache).ok()?);
+    let integer = Decoder::integer(&model, position).ok()?;
+    let ring = KvCache::<I8>::ring(config, context, inputs.sinks, inputs.ring).ok()?;
+    first.or(second).or(third).or(fourth).or(engine.run(&integer, ring))
 }
 
-/// One step: logits, a token, its characters.
-fn continue_text<P: PositionEncoding, M: Math>(
-    decoder: &Decoder<'_, P, M>,
-    tokens: &[u32],
-    cache: &mut KvCache<'_>,
-    workspace: &mut Workspace<'_>,
-    sampler: &mut Sampler,
-) -> Option<u32> {
-    let token = sampler.sample(decoder.forward(tokens, cache, workspace).ok()?).ok()?;
-    let mut stream = TextStream::new();
-    for byte in decoder.model().tokenizer().decode(token)? {
-        stream.push(byte, |character| {
+/// What every run needs.
+struct Engine<'a, 'w> {
+    tokens: &'a [u32],
+    workspace: &'a mut Workspace<'w>,
+    sampler: &'a mut Sampler,
+}
+
+impl Engine<'_, '_> {
+    /// Logits, a token, its characters; again with each token's logits, and in steps.
+    fn run<P, A, S>(
+        &mut self,
+        decoder: &Decoder<'_, P, A>,
+        mut cache: KvCache<'_, S>,
+    ) -> Option<u32>
+    where
+        P: PositionEncoding,
+        A: Attend<S, Real: Logit>,
+        S: CacheFormat,
+    {
+        let logits = decoder.forward(self.tokens, &mut cache, self.workspace).ok()?;
+        let token = self.sampler.sample(logits).ok()?;
+        let mut stream = TextStream::new();
+        for byte in decoder.model().tokenizer().decode(token)? {
+            stream.push(byte, |character| {
+                black_box(character);
+            });
+        }
+        stream.finish(|character| {
             black_box(character);
         });
+        cache.truncate(cache.capacity() / 2);
+        let each = decoder.forward_each(self.tokens, &mut cache, self.workspace, |_, logits| {
+            black_box(logits);
+        });
+        each.ok()?;
+        cache.clear();
+        let mut pass = decoder.start(self.tokens, &mut cache, self.workspace).ok()?;
+        while pass.step() {}
+        black_box(pass.logits());
+        Some(token)
     }
-    stream.finish(|character| {
-        black_box(character);
-    });
-    Some(token)
 }

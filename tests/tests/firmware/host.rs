@@ -2,6 +2,7 @@
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 use expe_core::format::Model;
+use expe_core::kernels::F32;
 use expe_core::model::{Decoder, KvCache, Sampler, Workspace};
 
 static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
@@ -29,9 +30,9 @@ pub fn model(demo: &str) -> &'static [u8] {
 pub fn story(demo: &str, count: usize, positions: usize) -> Story {
     let model = Model::new(model(demo)).unwrap();
     let config = model.config();
-    let mut cache = vec![0.0; config.cache_len(positions)];
-    let mut cache = KvCache::new(config, positions, &mut cache).unwrap();
-    let mut workspace = vec![0.0; config.workspace_len(1, positions)];
+    let mut cache = vec![0; config.cache_len::<F32>(positions)];
+    let mut cache = KvCache::<F32>::new(config, positions, &mut cache).unwrap();
+    let mut workspace = vec![0; config.workspace_len(1, positions)];
     let mut workspace = Workspace::new(config, 1, positions, &mut workspace).unwrap();
     let decoder = Decoder::new(&model, model.position().unwrap()).unwrap();
 
