@@ -86,7 +86,8 @@ impl Bounds {
         let h = gain(outside(TensorKind::FinalNorm), model.final_norm())?.times(root);
         inner(outside(TensorKind::Head), &model.head(), h)?;
 
-        if model.residual_range() > 0.0 {
+        // Never negative; and to compare it with 0.0 would take a float instruction.
+        if model.residual_range().to_bits() != 0 {
             residual = Multiplier::from_f32(model.residual_range());
         }
         bounds.residual = residual.log2().saturating_add(1 - RESIDUAL_BITS).max(-RESIDUAL_BITS);

@@ -14,8 +14,9 @@ mod machine;
 mod program;
 mod story;
 mod text;
+mod transcript;
 
-pub use demo::{Demo, Stories};
+pub use demo::{Demo, Endless, Pocket, Stories, StoriesInFloats};
 pub use error::Error;
 pub use machine::{Machine, Sections};
 pub use program::Program;

@@ -1,8 +1,10 @@
 /// What the app wants to know of the hardware it runs on.
 pub trait Machine {
-    /// Instructions executed so far; only differences mean something. `None` where they cannot be
-    /// counted.
-    fn instructions(&self) -> Option<u64>;
+    /// The reading of a clock that follows the executed instructions; only differences mean something.
+    fn ticks(&self) -> u64;
+
+    /// The instructions executed in a number of ticks, exactly; `None` where they cannot be counted.
+    fn instructions(&self, ticks: u64) -> Option<u64>;
 
     /// Bytes of stack that were ever in use.
     fn stack_used(&self) -> usize;

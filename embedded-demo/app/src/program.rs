@@ -13,10 +13,15 @@ pub trait Program {
 }
 
 impl<D: Demo> Program for D {
-    const WORDS: usize = D::CACHE + D::WORKSPACE + D::PROMPT.len() + D::TOKENS;
+    const WORDS: usize = D::CACHE_LEN + D::WORKSPACE_LEN + D::PROMPT.len() + D::PRINTED_TOKENS;
 
+    #[inline(never)] // so that one demo does not need the stack of all
     fn run(memory: &mut [u32], machine: &impl Machine) -> Result<(), Error> {
-        Ok(story::tell::<D>(memory, machine)?)
+        // Matched in place: with `?` the stack would hold the decoder twice.
+        match &story::decoder::<D>() {
+            Ok(decoder) => story::tell::<D>(decoder, memory, machine),
+            Err(error) => Err(*error),
+        }
     }
 }
 

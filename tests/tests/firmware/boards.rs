@@ -15,12 +15,19 @@ pub struct Board {
     pub demos: &'static [&'static str],
 }
 
-pub const BOARDS: [Board; 5] = [
-    Board { name: "mps2-an385", processor: "Cortex-M3", demos: &["stories"] },
-    Board { name: "mps2-an386", processor: "Cortex-M4F", demos: &["stories"] },
-    Board { name: "mps2-an505", processor: "Cortex-M33", demos: &["stories"] },
-    Board { name: "mps3-an547", processor: "Cortex-M55", demos: &["stories"] },
-    Board { name: "virt", processor: "riscv32imac", demos: &["stories"] },
+/// What most boards run.
+const INTEGER: &[&str] = &["pocket", "stories"];
+/// What a board with an FPU runs too.
+const BOTH: &[&str] = &["pocket", "stories", "stories-in-floats"];
+
+const BOARDS: [Board; 7] = [
+    Board { name: "microbit", processor: "Cortex-M0", demos: &["pocket"] },
+    Board { name: "mps2-an385", processor: "Cortex-M3", demos: INTEGER },
+    Board { name: "mps2-an386", processor: "Cortex-M4F", demos: BOTH },
+    Board { name: "netduinoplus2", processor: "Cortex-M4F", demos: INTEGER },
+    Board { name: "mps2-an505", processor: "Cortex-M33", demos: INTEGER },
+    Board { name: "mps3-an547", processor: "Cortex-M55", demos: INTEGER },
+    Board { name: "virt", processor: "riscv32imac", demos: INTEGER },
 ];
 
 /// A board's ELF files.
@@ -30,6 +37,8 @@ pub struct Firmware {
     pub demo: PathBuf,
     /// What overflows its stack.
     pub overflow: PathBuf,
+    /// A very long story.
+    pub endless: Option<PathBuf>,
 }
 
 /// What a firmware did.
@@ -69,11 +78,14 @@ fn build(board: &str) -> Firmware {
     let messages = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let files: Vec<PathBuf> =
         messages.filter_map(|message| Some(message["executable"].as_str()?.into())).collect();
-    let named = |name: String| {
-        let found = files.iter().find(|file| file.ends_with(&name));
-        found.unwrap_or_else(|| panic!("no {name} among {files:?}")).clone()
+    let named = |suffix: &str| {
+        files.iter().find(|file| file.ends_with(format!("{board}{suffix}"))).cloned()
     };
-    Firmware { demo: named(board.to_owned()), overflow: named(format!("{board}-overflow")) }
+    Firmware {
+        demo: named("").expect("every board has a demo"),
+        overflow: named("-overflow").expect("every board can overflow"),
+        endless: named("-endless"),
+    }
 }
 
 impl Board {

@@ -2,17 +2,25 @@
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 use expe_core::format::Model;
-use expe_core::kernels::F32;
-use expe_core::model::{Decoder, KvCache, Sampler, Workspace};
+use expe_core::kernels::{F32, I8};
+use expe_core::model::{
+    Attend, CacheFormat, Decoder, Float, Integer, KvCache, Logit, Sampler, Workspace,
+};
+use zerocopy::IntoBytes;
 
 static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
 const PROMPT: &str = include_str!("../../../embedded-demo/model/prompt.txt");
+const POCKET: &[u8] = expe_core::include_model!("../../../embedded-demo/model/pocket.expe");
+const STORIES: &[u8] = expe_core::include_model!("../../../embedded-demo/model/stories.expe");
+
+/// Positions of the window's start that stay.
+const SINKS: usize = 4;
 
 /// A story and the digests of its tokens and of all logits that they were chosen from.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Story {
-    pub tokens: Vec<u32>,
+    pub tokens: Vec<u64>,
     pub token_digest: u32,
     pub logit_digest: u32,
 }
@@ -20,21 +28,39 @@ pub struct Story {
 /// The model file of a demo.
 pub fn model(demo: &str) -> &'static [u8] {
     match demo {
-        "stories" => expe_core::include_model!("../../../embedded-demo/model/stories.expe"),
+        "pocket" | "endless" => POCKET,
+        "stories" | "stories-in-floats" => STORIES,
         _ => panic!("unknown demo {demo}"),
     }
 }
 
-/// The story of `demo`, `count` tokens, with a cache of `positions`. The prompt is read one token at
-/// a time, which the firmware does not do: that makes no difference.
+/// The story of `demo`, `count` tokens, with a cache of `positions`.
 pub fn story(demo: &str, count: usize, positions: usize) -> Story {
-    let model = Model::new(model(demo)).unwrap();
+    match demo {
+        "stories" => told::<Integer, I8>(STORIES, count, positions, None),
+        "stories-in-floats" => told::<Float, F32>(STORIES, count, positions, None),
+        _ => told::<Integer, I8>(model(demo), count, positions, Some(SINKS)),
+    }
+}
+
+/// The prompt is read in one go, which the firmware does not do: that makes no difference.
+fn told<A, S>(file: &[u8], count: usize, positions: usize, sinks: Option<usize>) -> Story
+where
+    A: Attend<S, Real: Logit>,
+    S: CacheFormat,
+{
+    let model = Model::new(file).unwrap();
     let config = model.config();
-    let mut cache = vec![0; config.cache_len::<F32>(positions)];
-    let mut cache = KvCache::<F32>::new(config, positions, &mut cache).unwrap();
-    let mut workspace = vec![0; config.workspace_len(1, positions)];
-    let mut workspace = Workspace::new(config, 1, positions, &mut workspace).unwrap();
-    let decoder = Decoder::new(&model, model.position().unwrap()).unwrap();
+    let mut cache = vec![0; config.cache_len::<S>(positions)];
+    let mut cache = match sinks {
+        Some(sinks) => KvCache::<S>::ring(config, positions, sinks, &mut cache).unwrap(),
+        None => KvCache::<S>::new(config, positions, &mut cache).unwrap(),
+    };
+    let chunk = PROMPT.len();
+    let mut workspace = vec![0; config.workspace_len(chunk, positions)];
+    let mut workspace = Workspace::new(config, chunk, positions, &mut workspace).unwrap();
+    let arithmetic = A::new(&model).unwrap();
+    let decoder = Decoder::with_arithmetic(&model, model.position().unwrap(), arithmetic).unwrap();
 
     let (mut token_digest, mut logit_digest) = (CRC.digest(), CRC.digest());
     // As the firmware draws them.
@@ -44,10 +70,10 @@ pub fn story(demo: &str, count: usize, positions: usize) -> Story {
     let mut input = model.tokenizer().encode(PROMPT.as_bytes(), &mut prompt).unwrap().to_vec();
     while tokens.len() < count {
         let logits = decoder.forward(&input, &mut cache, &mut workspace).unwrap();
-        logits.iter().for_each(|logit| logit_digest.update(&logit.to_le_bytes()));
+        logit_digest.update(logits.as_bytes());
         let token = sampler.sample(logits).unwrap();
         token_digest.update(&token.to_le_bytes());
-        tokens.push(token);
+        tokens.push(token.into());
         input = vec![token];
     }
     Story { tokens, token_digest: token_digest.finalize(), logit_digest: logit_digest.finalize() }

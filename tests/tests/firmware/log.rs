@@ -4,7 +4,10 @@
 #[derive(Debug)]
 pub struct Demo {
     pub name: String,
-    pub tokens: Vec<u32>,
+    /// Those that are logged one by one.
+    pub tokens: Vec<u64>,
+    /// How many there are in all.
+    pub told: u64,
     pub token_digest: u32,
     pub logit_digest: u32,
     /// Instructions per token after the prompt, on average.
@@ -36,10 +39,12 @@ pub fn demos(log: &str) -> Vec<Demo> {
 
 fn demo(part: &str) -> Option<Demo> {
     let digest = |title| u32::from_str_radix(after(part, title)?.strip_prefix("0x")?, 16).ok();
-    let list = after(part, "tokens [")?.strip_suffix(']')?;
+    let (told, list) = part.lines().find_map(|line| line.split_once(" tokens ["))?;
+    let list = list.strip_suffix(']')?;
     Some(Demo {
         name: part.lines().next()?.to_owned(),
-        tokens: list.split(", ").map(|token| token.parse().ok()).collect::<Option<_>>()?,
+        told: *numbers(told).first()?,
+        tokens: numbers(list),
         token_digest: digest("digest of the tokens ")?,
         logit_digest: digest("digest of all logits ")?,
         instructions: *numbers(after(part, "instructions per token ")?).first()?,

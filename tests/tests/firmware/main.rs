@@ -11,6 +11,7 @@ mod log;
 use std::io::{self, Write as _};
 
 use boards::{IDLE, Run, all};
+use expe_core::format::Model;
 use host::Story;
 
 #[test]
@@ -38,22 +39,55 @@ fn every_board_tells_the_hosts_stories() {
             ));
             assert_eq!(Story { tokens, token_digest, logit_digest }, told, "{}", board.name);
         }
-        let memory = log::memory(&log);
+        let log::Memory { code, constants, variables, buffers, stack_used, stack_size } =
+            log::memory(&log);
+        assert!(stack_used < stack_size, "{}", board.name);
         memories.push(format!(
-            "| {} | {} | {} | {} | {} | {} of {} |",
+            "| {} | {code} | {constants} | {variables} | {buffers} | {stack_used} of {stack_size} |",
             board.name,
-            memory.code,
-            memory.constants,
-            memory.variables,
-            memory.buffers,
-            memory.stack_used,
-            memory.stack_size,
         ));
-        assert!(memory.stack_used < memory.stack_size);
     }
     // Around the test harness, which would keep the tables to itself.
     let (table, memories) = (table.join("\n"), memories.join("\n"));
     writeln!(io::stdout(), "\n{table}\n\n{memories}\n\nall digests equal the host's").unwrap();
+}
+
+#[test]
+fn a_story_of_20_000_tokens_is_the_hosts() {
+    let mut boards =
+        all().iter().filter_map(|(board, firmware)| Some((board, firmware.endless.as_ref()?)));
+    let (board, firmware) = boards.next().unwrap();
+    let Run { log, status } = board.run(firmware);
+    assert_eq!(status, Some(0), "{log}");
+    let demos = log::demos(&log);
+    let [demo] = &demos[..] else { panic!("not one demo: {log}") };
+    assert_eq!((demo.told, demo.positions), (20_000, 64));
+    let told = host::story(&demo.name, 20_000, 64);
+    assert_eq!((demo.token_digest, demo.logit_digest), (told.token_digest, told.logit_digest));
+}
+
+/// The linker sees to it that a board's memory suffices; here is what it suffices for.
+#[test]
+fn small_boards_have_room_for_useful_models() {
+    let parameters = |demo| {
+        let model = Model::new(host::model(demo)).unwrap();
+        let numbers =
+            |tensor: expe_core::format::StoredTensor<'_>| tensor.shape.rows * tensor.shape.columns;
+        model.tensors().map(numbers).sum::<usize>()
+    };
+    for (name, demo, least_parameters, positions, flash, ram) in [
+        ("netduinoplus2", "stories", 250_000, 256, 1 << 20, 128 << 10),
+        ("microbit", "pocket", 100_000, 64, 256 << 10, 16 << 10),
+    ] {
+        let (board, firmware) = all().iter().find(|(board, _)| board.name == name).unwrap();
+        let Run { log, .. } = board.run(&firmware.demo);
+        assert!(parameters(demo) >= least_parameters);
+        let demos = log::demos(&log);
+        assert_eq!(demos.iter().find(|one| one.name == demo).unwrap().positions, positions);
+        let memory = log::memory(&log);
+        assert!(memory.code + memory.constants <= flash, "{name}: {memory:?}");
+        assert!(memory.variables + memory.stack_size <= ram, "{name}: {memory:?}");
+    }
 }
 
 #[test]
@@ -80,8 +114,20 @@ fn a_damaged_model_is_refused_on_every_board() {
 
 #[test]
 fn a_run_can_be_repeated_to_the_last_instruction() {
-    let (board, firmware) = &all()[0];
-    assert_eq!(board.run(&firmware.demo).log, board.run(&firmware.demo).log);
+    for name in ["microbit", "virt"] {
+        let (board, firmware) = all().iter().find(|(board, _)| board.name == name).unwrap();
+        assert_eq!(board.run(&firmware.demo).log, board.run(&firmware.demo).log);
+    }
+}
+
+/// A processor without floating point would call a routine for every operation.
+#[test]
+fn no_board_without_floats_computes_with_them() {
+    for (board, firmware) in all() {
+        let routines =
+            elf::symbols(&firmware.demo).into_iter().filter(|name| elf::is_soft_float(name));
+        assert_eq!(routines.collect::<Vec<_>>(), [""; 0], "{}", board.name);
+    }
 }
 
 /// What a panic says is formatted by code of `core::fmt`, which would take kilobytes.

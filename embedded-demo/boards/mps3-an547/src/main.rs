@@ -2,14 +2,14 @@
 #![no_std]
 #![no_main]
 
-use expe_demo_app::{Memory, Program, Stories, memory};
+use expe_demo_app::{Memory, Pocket, Program, Stories, memory};
 
 /// The processor's clock, in Hz.
 const CLOCK: u32 = 32_000_000;
 
-type Demos = Stories;
+type Demos = (Pocket, Stories);
 
-static MEMORY: Memory<{ Demos::WORDS }> = memory();
+static MEMORY: Memory<{ <Demos as Program>::WORDS }> = memory();
 
 #[cortex_m_rt::entry]
 fn main() -> ! {

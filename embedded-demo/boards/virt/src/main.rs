@@ -2,11 +2,11 @@
 #![no_std]
 #![no_main]
 
-use expe_demo_app::{Memory, Program, Stories, memory};
+use expe_demo_app::{Memory, Pocket, Program, Stories, memory};
 
-type Demos = Stories;
+type Demos = (Pocket, Stories);
 
-static MEMORY: Memory<{ Demos::WORDS }> = memory();
+static MEMORY: Memory<{ <Demos as Program>::WORDS }> = memory();
 
 #[riscv_rt::entry]
 fn main() -> ! {

@@ -26,7 +26,7 @@ fn SysTick() {
     PERIODS.store(PERIODS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
 }
 
-/// A running count.
+/// A running timer, and how to read instructions off it.
 pub struct Counter {
     clock: NonZeroU64,
 }
@@ -41,35 +41,36 @@ impl Counter {
         timer.enable_interrupt();
         timer.enable_counter();
         let counter = Self { clock: NonZeroU64::new(u64::from(clock))? };
-        let short = counter.around(|| spin(1_000));
-        let long = counter.around(|| spin(5_000));
-        (long.wrapping_sub(short) == 2 * 4_000).then_some(counter)
+        let (long, short) = (counter.instructions(spin(5_000)), counter.instructions(spin(1_000)));
+        (long.checked_sub(short) == Some(2 * 4_000)).then_some(counter)
     }
 
-    /// Instructions since the start.
-    pub fn instructions(&self) -> u64 {
-        let (periods, left) = loop {
-            let periods = PERIODS.load(Ordering::Relaxed);
-            let left = SYST::get_current();
-            if PERIODS.load(Ordering::Relaxed) == periods {
-                break (periods, left);
-            }
-        };
-        let ticks = (u64::from(periods) + 1) * PERIOD - u64::from(left);
+    /// Instructions in so many ticks.
+    pub fn instructions(&self, ticks: u64) -> u64 {
         (ticks * INSTRUCTIONS_PER_SECOND + self.clock.get() / 2) / self.clock
-    }
-
-    fn around(&self, work: impl FnOnce()) -> u64 {
-        let before = self.instructions();
-        work();
-        self.instructions() - before
     }
 }
 
-/// Executes two instructions per round.
-fn spin(rounds: u32) {
+/// The timer's ticks since it was started. It takes the same instructions every time.
+#[inline(never)]
+pub fn ticks() -> u64 {
+    let (periods, left) = loop {
+        let periods = PERIODS.load(Ordering::Relaxed);
+        let left = SYST::get_current();
+        if PERIODS.load(Ordering::Relaxed) == periods {
+            break (periods, left);
+        }
+    };
+    u64::from(periods) * PERIOD + (PERIOD - u64::from(left))
+}
+
+/// The ticks of two instructions per round, and always as many around them.
+#[inline(never)]
+fn spin(rounds: u32) -> u64 {
+    let before = ticks();
     // SAFETY: only counts down a register.
     unsafe {
         asm!("2:", "subs {n}, #1", "bne 2b", n = inout(reg) rounds => _, options(nomem, nostack));
     }
+    ticks() - before
 }

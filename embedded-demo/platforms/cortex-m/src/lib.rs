@@ -37,8 +37,12 @@ struct CortexM {
 }
 
 impl Machine for CortexM {
-    fn instructions(&self) -> Option<u64> {
-        self.counter.as_ref().map(Counter::instructions)
+    fn ticks(&self) -> u64 {
+        counter::ticks()
+    }
+
+    fn instructions(&self, ticks: u64) -> Option<u64> {
+        Some(self.counter.as_ref()?.instructions(ticks))
     }
 
     fn stack_used(&self) -> usize {

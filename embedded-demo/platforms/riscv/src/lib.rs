@@ -31,8 +31,12 @@ struct RiscV;
 
 impl Machine for RiscV {
     /// The processor counts its instructions; so does QEMU with `-icount shift=0`.
-    fn instructions(&self) -> Option<u64> {
-        Some(minstret::read64())
+    fn ticks(&self) -> u64 {
+        minstret::read64()
+    }
+
+    fn instructions(&self, ticks: u64) -> Option<u64> {
+        Some(ticks)
     }
 
     fn stack_used(&self) -> usize {
