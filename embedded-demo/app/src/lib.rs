@@ -11,6 +11,7 @@ mod cost;
 mod demo;
 mod error;
 mod machine;
+mod memory;
 mod program;
 mod story;
 mod text;
@@ -19,28 +20,18 @@ mod transcript;
 pub use demo::{Demo, Endless, Pocket, Stories, StoriesInFloats};
 pub use error::Error;
 pub use machine::{Machine, Sections};
+pub use memory::Memory;
 pub use program::Program;
-
-use static_cell::ConstStaticCell;
-
-/// The memory of all demos of a board, which it declares as a static.
-pub type Memory<const WORDS: usize> = ConstStaticCell<[u32; WORDS]>;
-
-/// Memory of a size that fits.
-pub const fn memory<const WORDS: usize>() -> Memory<WORDS> {
-    ConstStaticCell::new([0; WORDS])
-}
 
 /// Runs the demos of `P` and logs what they give and what they take.
 ///
 /// # Errors
 /// A model file is damaged, or `run` was called before.
 pub fn run<P: Program, const WORDS: usize>(
-    memory: &'static Memory<WORDS>,
+    memory: &'static Memory<P, WORDS>,
     machine: &impl Machine,
 ) -> Result<(), Error> {
-    const { assert!(WORDS == P::WORDS, "the memory has not the size that the demos need") };
-    P::run(memory.try_take().ok_or(Error::Running)?, machine)?;
+    P::run(memory.take().ok_or(Error::Running)?, machine)?;
 
     let Sections { code, constants, data, zeroed } = machine.sections();
     defmt::println!(

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use object::{Object, ObjectSymbol};
+use object::{Object, ObjectSection, ObjectSymbol};
 
 /// The names of all functions and objects in a firmware.
 pub fn symbols(firmware: &Path) -> Vec<String> {
@@ -21,6 +21,59 @@ pub fn damaged(firmware: &Path, model: &[u8]) -> Vec<u8> {
     assert_eq!(places.next(), None, "the model is in the firmware twice");
     bytes[at + model.len() / 2] ^= 1;
     bytes
+}
+
+/// How many instructions of a firmware for Cortex-M4F compute with floats; moving them does not count.
+///
+/// Instructions in Thumb code are found from its mapping symbols (`$t` before instructions, `$d` before
+/// data; "ELF for the Arm Architecture", §5.5.5), and recognised by their bits ("ARMv7-M Architecture
+/// Reference Manual", A5.1 and A6.4).
+pub fn float_instructions(firmware: &Path) -> usize {
+    let bytes = fs::read(firmware).unwrap();
+    let file = object::File::parse(&*bytes).unwrap();
+    let text = file.section_by_name(".text").unwrap();
+    let (start, data) = (text.address(), text.data().unwrap());
+    let end = start + text.size();
+    let mut marks: Vec<(u64, bool)> = file
+        .symbols()
+        .filter(|symbol| (start..end).contains(&symbol.address()))
+        .filter_map(|symbol| {
+            let name = symbol.name().unwrap();
+            let code = name == "$t" || name.starts_with("$t.");
+            (code || name.starts_with("$d")).then(|| (symbol.address(), code))
+        })
+        .collect();
+    marks.sort_unstable();
+    let ends = marks.iter().skip(1).map(|(address, _)| *address).chain([end]);
+    let runs = marks.iter().zip(ends).filter(|((_, code), _)| *code);
+    runs.map(|((from, _), to)| {
+        let halves = data[(from - start) as usize..(to - start) as usize].chunks_exact(2);
+        count_floats(halves.map(|half| u16::from_le_bytes([half[0], half[1]])))
+    })
+    .sum()
+}
+
+fn count_floats(mut halves: impl Iterator<Item = u16>) -> usize {
+    let mut count = 0;
+    while let Some(first) = halves.next() {
+        let long = matches!(first >> 11, 0b11101..=0b11111);
+        let Some(second) = long.then(|| halves.next()).flatten() else { continue };
+        let floating_point = first & 0xef00 == 0xee00 && second & 0x0e10 == 0x0a00;
+        let immediate = first & 0xb0 == 0xb0 && second & 0x40 == 0;
+        let register = first & 0xbf == 0xb0 && second & 0xc0 == 0x40;
+        count += usize::from(floating_point && !immediate && !register);
+    }
+    count
+}
+
+#[test]
+fn float_instructions_are_recognised() {
+    // nop; vadd.f32 s0, s1, s2; vmov.f32 s0, s1; vmov.f32 s0, #1; vcmp.f32 s0, #0; vldr s0, [r0]; bl
+    let code = [
+        0xbf00, 0xee30, 0x0a81, 0xeeb0, 0x0a60, 0xeeb7, 0x0a00, 0xeeb5, 0x0a40, 0xed90, 0x0a00,
+        0xf000, 0xf800,
+    ];
+    assert_eq!(count_floats(code.into_iter()), 2);
 }
 
 /// Whether a symbol is a routine of the compiler's that computes with floats on a processor that

@@ -130,6 +130,16 @@ fn no_board_without_floats_computes_with_them() {
     }
 }
 
+#[test]
+fn the_integer_engine_does_not_use_an_fpu_either() {
+    let floats = |name| {
+        let (_, firmware) = all().iter().find(|(board, _)| board.name == name).unwrap();
+        elf::float_instructions(&firmware.demo)
+    };
+    assert_eq!(floats("netduinoplus2"), 0);
+    assert!(floats("mps2-an386") > 100, "it computes in floats too");
+}
+
 /// What a panic says is formatted by code of `core::fmt`, which would take kilobytes.
 #[test]
 fn no_board_can_format_a_panic() {

@@ -2,16 +2,16 @@
 #![no_std]
 #![no_main]
 
-use expe_demo_app::{Memory, Pocket, Program, Stories, StoriesInFloats, memory};
+use expe_demo_app::{Memory, Pocket, Program, Stories, StoriesInFloats};
 
 /// The processor's clock, in Hz.
 const CLOCK: u32 = 25_000_000;
 
 type Demos = (Pocket, (Stories, StoriesInFloats));
 
-static MEMORY: Memory<{ <Demos as Program>::WORDS }> = memory();
+static MEMORY: Memory<Demos, { <Demos as Program>::WORDS }> = Memory::new();
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    expe_demo_cortex_m::run::<Demos, _>(&MEMORY, CLOCK)
+    expe_demo_cortex_m::run(&MEMORY, CLOCK)
 }

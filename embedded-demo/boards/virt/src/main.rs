@@ -2,13 +2,13 @@
 #![no_std]
 #![no_main]
 
-use expe_demo_app::{Memory, Pocket, Program, Stories, memory};
+use expe_demo_app::{Memory, Pocket, Program, Stories};
 
 type Demos = (Pocket, Stories);
 
-static MEMORY: Memory<{ <Demos as Program>::WORDS }> = memory();
+static MEMORY: Memory<Demos, { <Demos as Program>::WORDS }> = Memory::new();
 
 #[riscv_rt::entry]
 fn main() -> ! {
-    expe_demo_riscv::run::<Demos, _>(&MEMORY)
+    expe_demo_riscv::run(&MEMORY)
 }

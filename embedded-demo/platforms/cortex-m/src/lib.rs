@@ -14,9 +14,9 @@ use counter::Counter;
 
 /// Runs the demos `D` on a processor with a clock of `clock` Hz, and ends the emulation, or idles
 /// after logging what went wrong.
-pub fn run<D: Program, const WORDS: usize>(memory: &'static Memory<WORDS>, clock: u32) -> ! {
+pub fn run<D: Program, const WORDS: usize>(memory: &'static Memory<D, WORDS>, clock: u32) -> ! {
     let counter = prepare().and_then(|peripherals| Counter::start(peripherals.SYST, clock));
-    finish(expe_demo_app::run::<D, WORDS>(memory, &CortexM { counter }))
+    finish(expe_demo_app::run(memory, &CortexM { counter }))
 }
 
 /// Recurses until the stack is full, to see that this is noticed.

@@ -9,9 +9,9 @@ use expe_demo_platform::{finish, sections, stack};
 use riscv::register::minstret;
 
 /// Runs the demos `D`, and ends the emulation, or idles after logging what went wrong.
-pub fn run<D: Program, const WORDS: usize>(memory: &'static Memory<WORDS>) -> ! {
+pub fn run<D: Program, const WORDS: usize>(memory: &'static Memory<D, WORDS>) -> ! {
     prepare();
-    finish(expe_demo_app::run::<D, WORDS>(memory, &RiscV))
+    finish(expe_demo_app::run(memory, &RiscV))
 }
 
 /// Recurses until the stack is full, to see that this is noticed.
