@@ -12,8 +12,12 @@ pub struct Demo {
     pub logit_digest: u32,
     /// Instructions per token after the prompt, on average.
     pub instructions: u64,
-    /// Positions in the cache.
+    /// Bytes of the cache.
+    pub cache: u64,
+    /// Positions in it.
     pub positions: u64,
+    /// Bytes of the workspace.
+    pub workspace: u64,
 }
 
 /// What the firmware logs of its memory, in bytes.
@@ -41,6 +45,8 @@ fn demo(part: &str) -> Option<Demo> {
     let digest = |title| u32::from_str_radix(after(part, title)?.strip_prefix("0x")?, 16).ok();
     let (told, list) = part.lines().find_map(|line| line.split_once(" tokens ["))?;
     let list = list.strip_suffix(']')?;
+    let buffers = numbers(after(part, "cache ")?);
+    let [cache, positions, workspace] = buffers[..] else { return None };
     Some(Demo {
         name: part.lines().next()?.to_owned(),
         told: *numbers(told).first()?,
@@ -48,7 +54,9 @@ fn demo(part: &str) -> Option<Demo> {
         token_digest: digest("digest of the tokens ")?,
         logit_digest: digest("digest of all logits ")?,
         instructions: *numbers(after(part, "instructions per token ")?).first()?,
-        positions: *numbers(after(part, "cache ")?).get(1)?,
+        cache,
+        positions,
+        workspace,
     })
 }
 

@@ -9,6 +9,7 @@ mod host;
 mod log;
 
 use std::io::{self, Write as _};
+use std::path::Path;
 
 use boards::{IDLE, Run, all};
 use expe_core::format::Model;
@@ -88,6 +89,25 @@ fn small_boards_have_room_for_useful_models() {
         assert!(memory.code + memory.constants <= flash, "{name}: {memory:?}");
         assert!(memory.variables + memory.stack_size <= ram, "{name}: {memory:?}");
     }
+}
+
+#[test]
+fn a_board_needs_the_memory_that_inspect_promises() {
+    let (board, firmware) = all().iter().find(|(board, _)| board.name == "microbit").unwrap();
+    let Run { log, .. } = board.run(&firmware.demo);
+    let demos = log::demos(&log);
+    let [demo] = &demos[..] else { panic!("not one demo: {log}") };
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../embedded-demo/model");
+    let inspect = format!("inspect pocket.expe --context {} --json -", demo.positions);
+    let report = expe_tests::expe(&models, &inspect).succeeded().stdout;
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let promised = &report["memory"][0];
+    assert_eq!(promised["cache"], demo.cache);
+    assert_eq!(promised["workspace"], demo.workspace);
+    // The rest of the buffers is for the text and tokens of the demo; the rest of the variables is not
+    // the engine's.
+    let memory = log::memory(&log);
+    assert!(memory.buffers >= demo.cache + demo.workspace && memory.variables >= memory.buffers);
 }
 
 #[test]
