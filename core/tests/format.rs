@@ -385,3 +385,16 @@ fn what_could_not_be_read_is_not_written() {
         Config { vocab: 256, width: 1 << 24, layers: 1 << 24, ..small(PositionConfig::None) };
     assert_eq!(refused(huge), FormatError::TooLarge);
 }
+
+#[test]
+fn a_range_that_is_no_magnitude_is_refused() {
+    let numbers = Storage::from(Numbers::Int8);
+    for range in [-1.0, f32::NAN, f32::INFINITY] {
+        let storage = Storage { residual_range: range, ..numbers };
+        let refused = Writer::new(&FIXTURE_CONFIG, Tokenizer::Bytes, storage).unwrap_err();
+        let value = range.to_bits();
+        assert_eq!(refused, FormatError::Unknown { field: "residual range", value });
+    }
+    let storage = Storage { residual_range: f32::MAX, ..numbers };
+    assert!(Writer::new(&FIXTURE_CONFIG, Tokenizer::Bytes, storage).is_ok());
+}

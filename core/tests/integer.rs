@@ -10,7 +10,7 @@ use expe_core::model::{
     Workspace,
 };
 use expe_core::num::Random;
-use expe_core::position::{Position, PositionConfig};
+use expe_core::position::{Beyond, Position, PositionConfig, Scaling};
 use support::model::{expe, positions, small};
 use support::{AlignedBytes, TestModel};
 
@@ -254,7 +254,7 @@ fn a_million_tokens_go_through_a_ring() {
             step: 0.0625,
             width: 2,
             query_cap: None,
-            beyond: expe_core::position::Beyond::Refuse,
+            beyond: Beyond::Refuse,
         },
         ..small(expe())
     };
@@ -309,4 +309,50 @@ fn what_integers_cannot_do_is_refused() {
             assert_eq!(tensor.layer, 1, "{kind:?}");
         }
     }
+}
+
+/// A position that moves a score by more than its 32 bits hold: the first or the last token gets all
+/// the weight in some heads, as it does in floats.
+#[test]
+fn positions_beyond_the_range_of_a_score_decide_as_they_do_in_floats() {
+    let position = PositionConfig::Expe {
+        start: 0.0,
+        step: 8.0,
+        width: 6,
+        query_cap: None,
+        beyond: Beyond::Refuse,
+    };
+    let config = Config { layers: 1, ..small(position) };
+    for seed in 0..4 {
+        let file = TestModel::random(config, seed).file(Numbers::Int8);
+        let tokens = tokens(300, 17);
+        let floats = in_floats::<I8>(&file, &tokens);
+        let integers = values(in_integers(&file, &tokens, 5));
+        let error = difference(&integers[150..], &floats[150..]);
+        assert!(error < ACTIVATIONS, "{error}, seed {seed}");
+    }
+}
+
+/// A rotation can make the larger of two numbers √2 times as large, and YaRN's factor comes on top.
+#[test]
+fn rotated_heads_need_more_room() {
+    let largest = |position| {
+        let refused = |factor: &f32| {
+            let mut source = TestModel::random(small(position), 9);
+            source.tensor_mut(TensorKind::Wk, 1).iter_mut().for_each(|weight| *weight *= factor);
+            let file = source.file(Numbers::Int8);
+            let model = Model::new(file.bytes()).unwrap();
+            Decoder::integer(&model, model.position().unwrap()).is_err()
+        };
+        let mut factors = core::iter::successors(Some(1.0f32), |factor| Some(factor * 1.1));
+        f64::from(factors.find(refused).unwrap())
+    };
+    let rope = |scaling| largest(PositionConfig::Rope { base: 500.0, scaling });
+    let free = largest(PositionConfig::None);
+    // Each is known to a tenth.
+    let plain = free / rope(Scaling::None);
+    assert!(plain > 1.5 / 1.11 && plain < 1.5 * 1.11, "{plain}");
+    let yarn = free / rope(Scaling::Yarn { factor: 1e6, original: 16 });
+    let exact = 1.5 * (0.1 * 1e6f64.ln() + 1.0);
+    assert!(yarn > exact / 1.11 && yarn < exact * 1.11, "{yarn}");
 }

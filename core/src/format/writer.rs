@@ -106,6 +106,10 @@ impl<'a> Writer<'a> {
             let (model, tokenizer) = (config.vocab, tokenizer.vocab());
             return Err(FormatError::Vocabulary { model, tokenizer });
         }
+        if !storage.residual_range.is_finite() || storage.residual_range.is_sign_negative() {
+            let value = storage.residual_range.to_bits();
+            return Err(FormatError::Unknown { field: "residual range", value });
+        }
         let (kind, merges) = match tokenizer {
             Tokenizer::Bytes => (TokenizerKind::Bytes, 0),
             Tokenizer::Bpe(bpe) => (TokenizerKind::Bpe, bpe.merges().len()),

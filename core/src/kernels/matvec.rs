@@ -18,11 +18,13 @@ impl<'a, R> Inputs<'a, R> {
     }
 
     /// The same rows with their 8-bit integers, also `width` a row, and the scale of each row.
+    #[must_use]
     pub const fn with_codes(self, codes: &'a [i8], scales: &'a [f32]) -> Self {
         Self { codes, scales, ..self }
     }
 
     /// The same rows without their first `skip` elements.
+    #[must_use]
     pub const fn skip(self, skip: usize) -> Self {
         Self { skip, ..self }
     }

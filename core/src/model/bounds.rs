@@ -5,8 +5,9 @@ use crate::kernels::{GROUP, GROUP_BYTES, Matrix, Weights, rows, unpack_group};
 use crate::num::Multiplier;
 use crate::position::PositionConfig;
 
-/// Numbers in units of `2^-16` lie below this: `2^15`.
-const INNER_LIMIT: Multiplier = Multiplier::new(1, 31 + INNER);
+/// Numbers in units of `2^-16` lie below this: `127/128 · 2^15`. The rest is for rounding, of which
+/// the scale of a cached value, a bfloat16, has the most.
+const INNER_LIMIT: Multiplier = Multiplier::new(127, 31 - 7 + INNER);
 /// A gain of the norm lies below this: its units are `2^-20`.
 const GAIN_LIMIT: Multiplier = Multiplier::new(1, 11);
 /// A folded column lies below this: `2^24` of a query times `2^27` times a head's width fits 64 bits.
@@ -23,8 +24,9 @@ const RESIDUAL_BITS: i32 = 30;
 /// | number | bound | must be below |
 /// |---|---|---|
 /// | a norm's output | `h = √d·max\|g\|`, for no element of a row is above √d times its root mean square | |
-/// | query (without its position), key, value | `max_o Σ_i \|W_oi\|·h` | `2^15` |
-/// | inner layer of the MLP, its gate, logits | `max_o Σ_i \|W_oi\|·h` | `2^15` |
+/// | query and key (with RoPE times 3/2 > √2 and its magnitude), value | `max_o Σ_i \|W_oi\|·h` | `127/128·2^15` |
+/// | query with its position | that and `Σ_j \|value_j\|·max\|column\|`, for every position | `127/128·2^15` |
+/// | inner layer of the MLP, its gate, logits | `max_o Σ_i \|W_oi\|·h` | `127/128·2^15` |
 /// | product with the gate | that of both | sets its unit, `2^product` |
 /// | sums of a matrix | columns, checked by the file's format | `2^31` |
 /// | residual stream | measured on text, else the sum of all that is added | sets its unit, `2^residual` |
@@ -63,12 +65,19 @@ impl Bounds {
                 .iter()
                 .fold(residual, |largest, x| largest.max(residual.plus(Multiplier::from_f32(*x)))),
         };
+        // A rotation moves a head's pair by its length, √2 times the larger number, at the most.
+        let turned = match position {
+            PositionConfig::Rope { scaling, .. } => {
+                Multiplier::from_integer(scaling.magnitude().into()).times(Multiplier::new(3, -30))
+            }
+            _ => Multiplier::from_integer(1),
+        };
         for (layer, index) in model.layers().zip(0u32..) {
             let id = |kind| TensorId { kind, layer: index };
             let inner = |kind, matrix: &Matrix<'_>, input| inner(id(kind), matrix, input);
             let h = gain(id(TensorKind::AttnNorm), layer.attn_norm)?.times(root);
-            bounds.query = bounds.query.max(inner(TensorKind::Wq, &layer.wq, h)?);
-            inner(TensorKind::Wk, &layer.wk, h)?;
+            bounds.query = bounds.query.max(inner(TensorKind::Wq, &layer.wq, h.times(turned))?);
+            inner(TensorKind::Wk, &layer.wk, h.times(turned))?;
             let value = inner(TensorKind::Wv, &layer.wv, h)?;
             bounds.columns(id(TensorKind::QueryColumns), layer.query_columns)?;
             bounds.columns(id(TensorKind::KeyColumns), layer.key_columns)?;

@@ -47,6 +47,7 @@ impl<'m, P: PositionEncoding> Decoder<'m, P, Integer> {
 impl<'m, P: PositionEncoding, M: Math> Decoder<'m, P, Float<M>> {
     /// The same decoder with other elementary functions, such as
     /// `num::Approximate` (feature `micromath`).
+    #[must_use]
     pub fn with_math<N: Math>(self) -> Decoder<'m, P, Float<N>> {
         let Self { model, position, arithmetic } = self;
         Decoder { model, position, arithmetic: arithmetic.with_math() }
@@ -94,8 +95,7 @@ impl<'m, P: PositionEncoding, A: Arithmetic> Decoder<'m, P, A> {
     /// room for, with the same result to the bit. Where a ring is full they are read one by one.
     ///
     /// # Errors
-    /// Any [`DecodeError`] but those of [`new`](Self::new); the cache then holds what it held before
-    /// (a ring that had to make room in this call has lost what made room).
+    /// Any [`DecodeError`] but those of [`new`](Self::new); the cache then holds what it held before.
     pub fn forward<'w, S: CacheFormat>(
         &self,
         tokens: &[u32],
@@ -131,7 +131,7 @@ impl<'m, P: PositionEncoding, A: Arithmetic> Decoder<'m, P, A> {
     /// at a time, for firmware that has other things to do in between.
     ///
     /// The cache counts the tokens when the last step is done; a [`Pass`] that is dropped before has
-    /// read nothing.
+    /// read nothing. A full ring has lost its oldest position then, which made room for the token.
     ///
     /// # Errors
     /// As [`forward`](Self::forward), and [`DecodeError::Chunk`] for too many tokens.
@@ -228,8 +228,8 @@ impl<'m, P: PositionEncoding, A: Arithmetic> Decoder<'m, P, A> {
         Ok(())
     }
 
-    /// Check that the encoding reaches the last of `count` more positions, and so all before it,
-    /// before the first of several chunks is read; a single one finds out for itself.
+    /// Check that the encoding reaches `count` more positions before the first of several chunks is
+    /// read; a single token finds out for itself.
     fn reach<S: CacheFormat>(
         &self,
         count: usize,
@@ -241,16 +241,17 @@ impl<'m, P: PositionEncoding, A: Arithmetic> Decoder<'m, P, A> {
         if count <= 1 {
             return Ok(());
         }
-        let more = u32::try_from(count.saturating_sub(1)).unwrap_or(u32::MAX);
-        let mut last = cache.next_position().saturating_add(more);
-        if config.is_position_free() {
-            last = last.min((cache.capacity() as u32).saturating_sub(1));
-        }
+        let positions = cache.next_positions(count)?;
+        let last = positions.end.saturating_sub(1);
+        // An encoding that reaches the last position reaches all before it.
         let row = parts.x.get_mut(..config.width).unwrap_or_default();
         self.arithmetic.embed_position(&self.position, last, row)?;
         let codes = parts.codes.get_mut(..config.columns().digits).unwrap_or_default();
-        self.arithmetic.query_codes(&self.position, last, codes)?;
         self.arithmetic.key_codes(&self.position, last, codes)?;
+        // Not so an arithmetic: digits that are smaller at later positions need less room.
+        for n in positions {
+            self.arithmetic.query_codes(&self.position, n, codes)?;
+        }
         let table = if config.rotates() { config.head_width } else { 0 };
         let table = parts.rotations.get_mut(..table).unwrap_or_default();
         Ok(self.arithmetic.rotation(&self.position, last, table)?)

@@ -22,6 +22,8 @@ const SLOPE: i32 = -30;
 const WEIGHT: i32 = -23;
 /// Digits that a query is given before it meets the columns.
 const QUERY_DIGITS: i32 = 24;
+/// Half the range of a score, `2^14`, in units of `2^SLOPE`.
+const TERM_LIMIT: u64 = 1 << (14 - SLOPE);
 
 /// Integers alone: no float instruction from token to token, and the same bits on every target.
 ///
@@ -30,8 +32,9 @@ const QUERY_DIGITS: i32 = 24;
 /// (int8 or int4) act on 8-bit integers, scores are computed to the base 2, positions in 64 bits.
 ///
 /// No accumulator can overflow: the bound of each is computed when the decoder is made, from the
-/// weights, and a model that exceeds one is refused. Only the residual stream, whose worst case is
-/// far above what text makes of it, saturates at twice its measured range or more.
+/// weights, and a model that exceeds one is refused. Two numbers have a worst case far above what text
+/// makes of them and saturate instead: the residual stream, at twice its measured range or more, and
+/// the product of query and key, at `±2^15` powers of two.
 #[derive(Debug, Clone, Copy)]
 pub struct Integer {
     /// `log2(e)/√d_h`
@@ -283,13 +286,23 @@ impl Integer {
             *product = factor.apply_to_wide(sum, SLOPE);
         }
         let now = rows(codes, digits).nth(count.saturating_sub(1)).unwrap_or(&[]);
-        for (score, codes) in scores.iter_mut().zip(rows(codes, digits)) {
-            let mut sum = 0i64;
-            for ((then, now), product) in codes.iter().zip(now).zip(&by_digit) {
+        let term = |codes: &[u32]| {
+            let digits = codes.iter().zip(now).zip(&by_digit);
+            digits.fold(0i64, |sum, ((then, now), product)| {
                 let distance = i64::from(*then) - i64::from(*now);
-                sum = sum.saturating_add(distance.saturating_mul(*product));
-            }
-            *score = saturate(i64::from(*score).saturating_add(scale(sum, SLOPE - INNER)));
+                sum.saturating_add(distance.saturating_mul(*product))
+            })
+        };
+        // A digit is no larger than its position. Where a term could be too large for a score, the
+        // largest is taken off all of them, so that only what has no weight can saturate.
+        let reach = by_digit.iter().fold(0u64, |reach, product| {
+            reach.saturating_add(product.unsigned_abs().saturating_mul(count as u64))
+        });
+        let most =
+            if reach < TERM_LIMIT { 0 } else { rows(codes, digits).map(term).max().unwrap_or(0) };
+        for (score, codes) in scores.iter_mut().zip(rows(codes, digits)) {
+            let term = scale(term(codes).saturating_sub(most), SLOPE - INNER);
+            *score = saturate(i64::from(*score).saturating_add(term));
         }
     }
 }

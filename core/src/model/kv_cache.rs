@@ -1,61 +1,20 @@
+use core::ops::Range;
+
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::cache_format::CacheFormat;
+use super::cache_format::{CacheFormat, WORD, half_len};
 use super::{Config, MemoryError};
 use crate::kernels::{F32, rows, rows_mut};
-
-/// Bytes of a word, the unit of the caller's memory.
-const WORD: usize = size_of::<u32>();
-
-impl Config {
-    /// The length of a [`KvCache`] of `context` positions in the format `S`, in words of 4 bytes:
-    /// keys and values, with `I8` their scales of 2 bytes per position, layer and kv head, and one
-    /// word per position and digit; each part is rounded up to words.
-    ///
-    /// ```
-    /// # use expe_core::model::{Activation, Config, Norm};
-    /// # use expe_core::position::{Beyond, PositionConfig};
-    /// use expe_core::kernels::{F16, F32, I8};
-    /// let expe = PositionConfig::Expe {
-    ///     start: 16.0, step: 0.0625, width: 8, query_cap: None, beyond: Beyond::Refuse,
-    /// };
-    /// let config = Config {
-    ///     vocab: 256, width: 64, layers: 2, heads: 4, kv_heads: 2, head_width: 16, hidden: 128,
-    ///     context: 64, norm: Norm::RmsNorm, epsilon: 1e-5, activation: Activation::Gelu,
-    ///     tied_head: true, position: expe,
-    /// };
-    /// assert_eq!(config.cache_len::<F32>(100), 100 * (2 * 2 * 2 * 16 + 1));
-    /// assert_eq!(config.cache_len::<F16>(100), 100 * (2 * 2 * 2 * 16 / 2 + 1));
-    /// assert_eq!(config.cache_len::<I8>(100), 100 * (2 * 2 * 2 * 16 / 4 + 2 * 2 * 2 / 2 + 1));
-    /// ```
-    pub const fn cache_len<S: CacheFormat>(&self, context: usize) -> usize {
-        let heads = self.layers.saturating_mul(self.kv_heads).saturating_mul(context);
-        let half = half_len::<S>(heads, self.head_width);
-        half.saturating_mul(2).saturating_add(self.columns().digits.saturating_mul(context))
-    }
-
-    /// Whether keys can be moved to another position in the cache: the position is added at the
-    /// score, or there is none. With the others it is inside the keys or the values.
-    pub(super) const fn is_position_free(&self) -> bool {
-        use crate::position::PositionConfig::{Alibi, Expe, Exqpe, None};
-        matches!(self.position, None | Alibi | Expe { .. } | Exqpe { .. })
-    }
-}
-
-/// Words of all keys, or all values: `heads` rows of `head_width` elements and their scales.
-const fn half_len<S: CacheFormat>(heads: usize, head_width: usize) -> usize {
-    let elements = heads.saturating_mul(head_width);
-    let bytes = elements.saturating_mul(size_of::<S::Bits>());
-    let scales = if S::SCALED { heads.saturating_mul(size_of::<u16>()) } else { 0 };
-    bytes.div_ceil(WORD).saturating_add(scales.div_ceil(WORD))
-}
+use crate::position::PositionError;
 
 /// Keys and values of the positions seen so far, for all layers, in the caller's memory, in the
 /// format `S`.
 ///
 /// With ExPE and ExQPE the keys are *position-free*: what a position adds to a score is computed
 /// from its values, `D` words kept once for all layers, when the score is. Truncating is free, so a
-/// cache can be rewound to any earlier position.
+/// cache can be rewound to any earlier position. [`Float`](super::Float) and
+/// [`Integer`](super::Integer) write these values in different ways: [`clear`](Self::clear) a cache
+/// before a decoder in the other arithmetic uses it.
 ///
 /// A [`ring`](Self::ring) goes on when it is full: the oldest position makes room, and the others move
 /// one place towards the front of the window. For position-free keys this costs nothing: a position is
@@ -79,6 +38,13 @@ pub struct KvCache<'a, S: CacheFormat = F32> {
 struct Half<'a, S: CacheFormat> {
     rows: &'a mut [S::Bits],
     scales: &'a mut [u16],
+}
+
+/// The window of a cache.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window {
+    ring: Option<Ring>,
+    len: usize,
 }
 
 /// Where the window of a ring begins.
@@ -223,19 +189,23 @@ impl<'a, S: CacheFormat> KvCache<'a, S> {
 
     /// Forget all positions from `len` on; decoding goes on at position `len`. Nothing happens if
     /// it holds fewer.
+    ///
+    /// In a ring that has lost positions, `len` counts those that it still holds. One that is left
+    /// with no more than its sinks is as if it had never been full.
     pub const fn truncate(&mut self, len: usize) {
         if len < self.len {
             self.len = len;
+        }
+        if let Some(ring) = &mut self.ring {
+            if self.len <= ring.sinks {
+                (ring.offset, ring.dropped) = (0, 0);
+            }
         }
     }
 
     /// Forget everything.
     pub const fn clear(&mut self) {
-        self.len = 0;
-        if let Some(ring) = &mut self.ring {
-            ring.offset = 0;
-            ring.dropped = 0;
-        }
+        self.truncate(0);
     }
 
     /// Whether it was made for models of this shape.
@@ -243,13 +213,34 @@ impl<'a, S: CacheFormat> KvCache<'a, S> {
         self.shape == CacheShape::of(config)
     }
 
-    /// The next token's position as the encoding counts it.
-    pub(super) fn next_position(&self) -> u32 {
-        let dropped = match self.ring {
-            Some(ring) if !self.shape.position_free => ring.dropped,
-            _ => 0,
+    /// The next `count` tokens' positions as the encoding counts them; where a ring has none left, the
+    /// last one again, which every further token gets.
+    ///
+    /// # Errors
+    /// [`PositionError::BeyondLength`] where 32 bits end.
+    pub(super) fn next_positions(&self, count: usize) -> Result<Range<u32>, PositionError> {
+        let length = u32::MAX;
+        let error = PositionError::BeyondLength { position: length, length };
+        let (first, count) = match self.ring {
+            Some(_) if self.shape.position_free => {
+                let first = self.len.min(self.capacity.saturating_sub(1));
+                (first as u32, count.min(self.capacity.saturating_sub(first)))
+            }
+            Some(ring) => ((self.len as u32).checked_add(ring.dropped).ok_or(error)?, count),
+            None => (self.len as u32, count),
         };
-        (self.len as u32).saturating_add(dropped)
+        let end = u32::try_from(count).ok().and_then(|count| first.checked_add(count));
+        Ok(first..end.ok_or(error)?)
+    }
+
+    /// Where the window is now, for [`move_back`](Self::move_back).
+    pub(super) const fn window(&self) -> Window {
+        Window { ring: self.ring, len: self.len }
+    }
+
+    /// Undo [`make_room`](Self::make_room): the position that made it has not been written over yet.
+    pub(super) const fn move_back(&mut self, Window { ring, len }: Window) {
+        (self.ring, self.len) = (ring, len);
     }
 
     /// Positions that fit before one has to make room.
@@ -377,4 +368,46 @@ impl<'a, S: CacheFormat> Half<'a, S> {
         let scales = self.scales.get(from..).and_then(|scales| scales.get(..len));
         (rows.unwrap_or(&[]), scales.unwrap_or(&[]))
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Activation, Norm};
+    use super::*;
+    use crate::position::PositionConfig;
+
+    /// A ring that has taken almost as many tokens as 32 bits count.
+    #[test]
+    fn positions_end_where_32_bits_do() {
+        for (position, is_free) in
+            [(PositionConfig::Sinusoidal { base: 10_000.0 }, false), (PositionConfig::Alibi, true)]
+        {
+            let config = Config {
+                vocab: 256,
+                width: 2,
+                layers: 1,
+                heads: 1,
+                kv_heads: 1,
+                head_width: 2,
+                hidden: 2,
+                context: 8,
+                norm: Norm::RmsNorm,
+                epsilon: 1e-5,
+                activation: Activation::Gelu,
+                tied_head: true,
+                position,
+            };
+            let mut words = [0; 64];
+            let mut ring = KvCache::<F32>::ring(&config, 8, 0, &mut words).unwrap();
+            ring.len = 8;
+            ring.ring = Some(Ring { sinks: 0, offset: 3, dropped: u32::MAX - 10 });
+            let free = 7..8;
+            let rest = if is_free { free.clone() } else { u32::MAX - 2..u32::MAX };
+            assert_eq!(ring.next_positions(2), Ok(rest));
+            assert_eq!(ring.next_positions(3), if is_free { Ok(free) } else { ERROR });
+        }
+    }
+
+    const ERROR: Result<Range<u32>, PositionError> =
+        Err(PositionError::BeyondLength { position: u32::MAX, length: u32::MAX });
 }

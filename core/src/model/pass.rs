@@ -27,6 +27,7 @@ use crate::position::PositionEncoding;
 /// # }
 /// ```
 #[derive(Debug)]
+#[must_use = "a pass that is dropped before its last step has read nothing"]
 pub struct Pass<'p, 'm, 'c, P, A: Arithmetic, S: CacheFormat> {
     decoder: &'p Decoder<'m, P, A>,
     cache: &'p mut KvCache<'c, S>,
@@ -45,12 +46,18 @@ impl<'p, 'm, 'c, P: PositionEncoding, A: Attend<S>, S: CacheFormat> Pass<'p, 'm,
         cache: &'p mut KvCache<'c, S>,
         parts: Parts<'p, A::Real>,
     ) -> Result<Self, DecodeError> {
+        let before = cache.window();
         cache.make_room();
         let layers = decoder.model().layers();
         let count = tokens.len();
         let mut pass = Self { decoder, cache, parts, layers, layer: 0, count, done: false };
-        pass.embed(tokens)?;
-        Ok(pass)
+        match pass.embed(tokens) {
+            Ok(()) => Ok(pass),
+            Err(error) => {
+                pass.cache.move_back(before);
+                Err(error)
+            }
+        }
     }
 
     /// Go one step further: through a layer, or through the head after the last one. False when there
@@ -83,8 +90,8 @@ impl<'p, 'm, 'c, P: PositionEncoding, A: Attend<S>, S: CacheFormat> Pass<'p, 'm,
         let (arithmetic, position) = (decoder.arithmetic(), decoder.position());
         let config = decoder.model().config();
         let embed = decoder.model().embed();
-        let first = cache.next_position();
-        let positions = || (first..).take(*count);
+        let next = cache.next_positions(*count)?;
+        let positions = || next.clone();
         let x = rows_mut(parts.x, config.width).zip(tokens).zip(positions());
         for ((x, token), n) in x {
             arithmetic.embed(&embed, *token as usize, x);

@@ -101,12 +101,14 @@ impl Multiplier {
     }
 
     /// The product.
+    #[must_use]
     pub const fn times(self, other: Self) -> Self {
         let product = self.mantissa as u64 * other.mantissa as u64;
         Self::new(product, self.exponent.saturating_add(other.exponent))
     }
 
     /// The sum.
+    #[must_use]
     pub const fn plus(self, other: Self) -> Self {
         let (low, high) = match self.order(other) {
             Ordering::Less => (self, other),
@@ -133,6 +135,7 @@ impl Multiplier {
     }
 
     /// The product with a power of two.
+    #[must_use]
     pub const fn shifted(self, by: i32) -> Self {
         if self.mantissa == 0 {
             return self;
@@ -141,6 +144,7 @@ impl Multiplier {
     }
 
     /// The quotient; zero if `other` is.
+    #[must_use]
     pub const fn over(self, other: Self) -> Self {
         let dividend = (self.mantissa as u64) << 32;
         match dividend.checked_div(other.mantissa as u64) {

@@ -103,7 +103,7 @@ impl Scaling {
 
     /// What the rotated queries and keys are multiplied with, in multiples of `2^-29`: YaRN's
     /// `0.1·ln s + 1`, at most 3.22, else 1.
-    pub(super) fn magnitude(&self) -> u32 {
+    pub(crate) fn magnitude(&self) -> u32 {
         /// `0.1·ln 2` in multiples of `2^-57`.
         const TENTH: u128 = 9_989_303_629_064_575;
         const ONE: u32 = 1 << 29;

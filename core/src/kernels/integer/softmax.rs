@@ -58,4 +58,18 @@ mod tests {
         }
         assert!(softmax(&mut []).is_zero());
     }
+
+    /// Half a unit is rounded up to one, at the most a doubling: however many weights there are, they
+    /// add up to no more than 2^24 units of 2^-23, and times 127 to less than 2^31.
+    #[test]
+    fn weights_of_8_bit_values_fit_in_32_bits_in_any_context() {
+        for count in (0..27).flat_map(|log| [(1u64 << log) - 1, 1 << log, (1 << log) + 1]) {
+            let power = 1u64 << 30;
+            // What softmax gives for so many equal scores.
+            let scale = Multiplier::from_integer(1).over(Multiplier::from_integer(count * power));
+            let weight = scale.apply(1 << 30, -23);
+            assert!(i64::from(weight) * count as i64 * 127 <= i64::from(i32::MAX), "{count}");
+            assert_eq!(weight == 0, count == 0 || count > 1 << 24, "{count}");
+        }
+    }
 }
