@@ -14,6 +14,10 @@
 //!
 //! Nothing here allocates, panics or uses `unsafe`: every buffer belongs to the caller and every
 //! failure is a typed error that carries the numbers.
+//!
+//! Two pages in the crate's folder hold the mathematics: `docs/positions.md` the encodings and their
+//! lengths, `docs/numbers.md` the number formats, the formulas of quantisation and the bound of every
+//! integer sum.
 #![no_std]
 #![deny(
     unsafe_code,
@@ -47,3 +51,7 @@ pub use error::Error;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/numbers.md")]
+mod numbers {}
