@@ -11,5 +11,6 @@ pub mod eval;
 pub mod export;
 pub mod model;
 pub mod ops;
+pub mod quantize;
 pub mod report;
 pub mod train;

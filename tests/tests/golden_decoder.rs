@@ -101,7 +101,7 @@ fn kept() -> (Golden, Tensors) {
 
 fn engine_logits(config: &Config, tensors: &Tensors, text: &[u32]) -> Vec<Vec<f32>> {
     let mut bytes = Vec::new();
-    export::write(config, tensors, &Tokenizer::Byte, Numbers::F32, &mut bytes).unwrap();
+    export::write(config, tensors, &Tokenizer::Byte, Numbers::F32, None, &mut bytes).unwrap();
     let file = ModelFile::from_bytes(Path::new("golden.expe"), &bytes).unwrap();
     engine::logits(&file.model().unwrap(), text).unwrap()
 }

@@ -8,7 +8,8 @@ use crate::data::{Corpus, Source, Tokenizer, default_sources};
 /// Where the text comes from.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct DataArgs {
-    /// Text files and folders; `stories:SEED:SIZE` (such as stories:1:2M) generates stories.
+    /// Text files and folders; `stories:SEED:SIZE` (such as stories:1:2M) generates stories, `rust:` are
+    /// the Rust sources that cargo unpacked to build this program.
     #[arg(long, num_args = 1.., value_name = "PATH")]
     data: Vec<Source>,
 }

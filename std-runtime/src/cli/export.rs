@@ -11,7 +11,8 @@ use super::model_arg::RunFolder;
 use super::output::print;
 use super::text::bytes;
 use crate::compare::amend;
-use crate::export::save;
+use crate::export::{Scheme, save};
+use crate::quantize::MatrixError;
 
 /// Arguments of `expe export`.
 #[derive(Debug, clap::Args)]
@@ -19,28 +20,28 @@ pub struct Args {
     /// The run folder.
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
-    /// How the weights are stored; norms and positions stay in f32.
+    /// What the model's numbers become; norms and positions are always stored in f32.
     #[arg(long, value_enum, default_value = "f16")]
-    numbers: NumbersArg,
+    numbers: Scheme,
     /// The file to write.
     #[arg(long, value_name = "FILE.expe")]
     out: PathBuf,
     /// Change the position encoding first: KEY=VALUE[:KEY=VALUE]…, such as query_cap=last.
     #[arg(long, value_name = "SETTINGS")]
     position_set: Option<String>,
+    /// Print what rounding did to every matrix.
+    #[arg(long)]
+    report: bool,
+    /// Tokens of text to calibrate integers on: of the training part of --data, or else text that the
+    /// model writes itself.
+    #[arg(long, default_value_t = 8_192, value_name = "N")]
+    calibration_tokens: usize,
     /// Text to measure the perplexity on before and after: its held-out part, with the core engine.
     #[command(flatten)]
     data: DataArgs,
     /// At which lengths.
     #[command(flatten)]
     lengths: LengthArgs,
-}
-
-/// The numeric formats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum NumbersArg {
-    F32,
-    F16,
 }
 
 /// Run the command.
@@ -53,13 +54,11 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         let model = &mut folder.config.model;
         model.position = amend(model.position, settings, model.context)?;
     }
-    let numbers = match args.numbers {
-        NumbersArg::F32 => Numbers::F32,
-        NumbersArg::F16 => Numbers::F16,
-    };
+    let numbers = args.numbers;
     let corpus = if args.data.is_given() { Some(args.data.open()?) } else { None };
     // Whatever can fail does so before a file is written.
-    let file = folder.to_file(&args.out, numbers)?;
+    let (file, errors) =
+        folder.export(&args.out, numbers, corpus.as_ref(), args.calibration_tokens)?;
     let measured = match &corpus {
         None => None,
         Some(corpus) => {
@@ -68,7 +67,10 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         }
     };
     save(&file, &args.out)?;
-    print(&format!("{}: {} ({numbers} weights)", args.out.display(), bytes(file.bytes().len())))?;
+    print(&format!("{}: {} ({numbers})", args.out.display(), bytes(file.bytes().len())))?;
+    if !errors.is_empty() {
+        print(&report(&errors, args.report))?;
+    }
     let Some((before, after)) = measured else {
         return print("perplexity not measured: name text with --data to compare before and after");
     };
@@ -81,4 +83,26 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         ))?;
     }
     Ok(())
+}
+
+/// The error of each matrix, or of the best and the worst.
+fn report(errors: &[MatrixError], all: bool) -> String {
+    let mut text = format!(
+        "rounding, on calibration text:\n{:<28} {:>7} {:>14} {:>14}",
+        "matrix", "numbers", "largest input", "output error"
+    );
+    let mut shown: Vec<_> = errors.iter().collect();
+    if !all {
+        shown.sort_by(|a, b| b.error.total_cmp(&a.error));
+        shown.truncate(3);
+    }
+    for MatrixError { tensor, numbers, largest_input, error } in shown {
+        let (tensor, numbers) = (tensor.to_string(), numbers.to_string());
+        let error = 100.0 * error;
+        text.push_str(&format!("\n{tensor:<28} {numbers:>7} {largest_input:>14.2} {error:>13.3}%"));
+    }
+    if !all && errors.len() > 3 {
+        text.push_str(&format!("\n… the worst 3 of {}; --report shows all", errors.len()));
+    }
+    text
 }

@@ -2,15 +2,19 @@
 
 use std::path::Path;
 
-use expe_core::format::Numbers;
+use expe_core::format::{Model, Numbers, Storage};
+use expe_core::model::Config;
+use expe_core::num::Random;
+use expe_core::position::PositionConfig;
 
 use super::CliError;
 use crate::config::RunConfig;
-use crate::data::Tokenizer;
+use crate::data::{Corpus, Dataset, Tokenizer};
 use crate::device::Cpu;
-use crate::engine::ModelFile;
-use crate::export;
+use crate::engine::{ModelFile, Sampling, generate};
+use crate::export::{self, Scheme};
 use crate::model::Transformer;
+use crate::quantize::{Calibration, MatrixError, Quantised, quantise};
 use crate::train::{self, TOKENIZER_FILE};
 
 /// A trained model as the command line names it.
@@ -31,6 +35,25 @@ pub struct RunFolder {
     pub model: Transformer<Cpu>,
     /// The tokenizer.
     pub tokenizer: Tokenizer,
+}
+
+/// Windows of calibration text, in multiples of the training length.
+const CALIBRATION_LENGTH: usize = 4;
+
+/// About `count` tokens that a model writes: several texts, each from another token.
+fn write_text(model: &Model<'_>, count: usize) -> Result<Vec<u32>, CliError> {
+    let Config { context, vocab, .. } = *model.config();
+    let mut text = Vec::new();
+    for seed in 0..count.div_ceil(context) as u64 {
+        let first = Random::keyed(1, seed).below(vocab as u32);
+        text.push(first);
+        let sampling = Sampling { temperature: 1.0, top_k: 0, seed };
+        generate(model, &[first], context - 1, sampling, |token| {
+            text.push(token);
+            true
+        })?;
+    }
+    Ok(text)
 }
 
 impl ModelArg {
@@ -75,14 +98,69 @@ impl RunFolder {
         Ok(Self { config, model, tokenizer })
     }
 
-    /// The model as the bytes of an `.expe` file; `path` names it in messages.
+    /// The model as the bytes of an `.expe` file in a format of floats; `path` names it in messages.
     ///
     /// # Errors
     /// [`CliError::Export`].
     pub fn to_file(&self, path: &Path, numbers: Numbers) -> Result<ModelFile, CliError> {
+        self.write(path, numbers.into(), None)
+    }
+
+    /// The model as the bytes of an `.expe` file in any format, and what rounding to integers did to
+    /// it. `text` is what a format of integers is calibrated on, of which up to `tokens` tokens are
+    /// read; without it the model writes the text itself.
+    ///
+    /// # Errors
+    /// [`CliError::Export`], [`CliError::Data`] for too little text, [`CliError::Engine`].
+    pub fn export(
+        &self,
+        path: &Path,
+        scheme: Scheme,
+        text: Option<&Corpus>,
+        tokens: usize,
+    ) -> Result<(ModelFile, Vec<MatrixError>), CliError> {
+        if !scheme.layers().is_integer() {
+            return Ok((self.to_file(path, scheme.layers())?, Vec::new()));
+        }
+        let exact = self.to_file(path, Numbers::F32)?;
+        let model = exact.model()?;
+        let text = match text {
+            Some(corpus) => Dataset::encode(corpus, &self.tokenizer)?.train().to_vec(),
+            None => write_text(&model, tokens)?,
+        };
+        // Longer than in training, if the encoding reaches so far.
+        let length = match self.config.model.position {
+            PositionConfig::Learned => self.config.model.context,
+            _ => CALIBRATION_LENGTH * self.config.model.context,
+        };
+        let all: Vec<_> = text.chunks_exact(length.min(text.len()).max(1)).collect();
+        let wanted = (tokens / length).max(1);
+        let windows: Vec<_> =
+            all.iter().step_by((all.len() / wanted).max(1)).take(wanted).copied().collect();
+        let calibration = Calibration::new(&model, &windows)?;
+        let tensors = self.model.weights.to_tensors();
+        let quantised = quantise(
+            &self.config.model,
+            &tensors,
+            &calibration,
+            scheme.layers(),
+            scheme.vocabulary(),
+        )?;
+        let storage = scheme.storage(calibration.residual_range());
+        let file = self.write(path, storage, Some(&quantised))?;
+        Ok((file, quantised.errors().to_vec()))
+    }
+
+    fn write(
+        &self,
+        path: &Path,
+        storage: Storage,
+        quantised: Option<&Quantised>,
+    ) -> Result<ModelFile, CliError> {
         let mut bytes = Vec::new();
         let tensors = self.model.weights.to_tensors();
-        export::write(&self.config.model, &tensors, &self.tokenizer, numbers, &mut bytes)?;
+        let config = &self.config.model;
+        export::write(config, &tensors, &self.tokenizer, storage, quantised, &mut bytes)?;
         Ok(ModelFile::from_bytes(path, &bytes)?)
     }
 

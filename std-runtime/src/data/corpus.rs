@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::split::{Part, Split, split};
-use super::{DataError, Document, Source, stories};
+use super::{DataError, Document, Source, default_sources, stories};
 
 /// The texts to learn from, sorted by name, no content twice.
 #[derive(Debug)]
@@ -61,8 +61,14 @@ impl Corpus {
                     let text = stories::text(*seed, *bytes);
                     search.documents.push(Document::from_text(source.to_string(), text));
                 }
-                Source::Path(path) if path.is_dir() => search.folder(path)?,
-                Source::Path(path) => search.file(path)?,
+                Source::Path(path) => search.path(path)?,
+                Source::Rust => {
+                    for source in default_sources()? {
+                        if let Source::Path(path) = source {
+                            search.path(&path)?;
+                        }
+                    }
+                }
             }
         }
         Ok(Self::from_documents(search.documents, search.passed_over))
@@ -133,6 +139,11 @@ struct Search {
 }
 
 impl Search {
+    /// Take what was named: a file or a folder.
+    fn path(&mut self, path: &Path) -> Result<(), DataError> {
+        if path.is_dir() { self.folder(path) } else { self.file(path) }
+    }
+
     /// Take a file that was named itself.
     fn file(&mut self, path: &Path) -> Result<(), DataError> {
         let document = Document::open(path)?;

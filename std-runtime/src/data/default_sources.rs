@@ -144,7 +144,7 @@ mod tests {
     fn names(sources: &[Source], root: &Path) -> Vec<String> {
         let name = |source: &Source| match source {
             Source::Path(path) => path.strip_prefix(root).unwrap().display().to_string(),
-            Source::Stories { .. } => panic!("{source}"),
+            Source::Rust | Source::Stories { .. } => panic!("{source}"),
         };
         sources.iter().map(name).collect()
     }

@@ -11,6 +11,7 @@ use super::DataError;
 /// ```
 /// use expe_runtime::data::Source;
 /// assert_eq!("stories:7:2M".parse::<Source>()?, Source::Stories { seed: 7, bytes: 2_000_000 });
+/// assert_eq!("rust:".parse::<Source>()?, Source::Rust);
 /// assert_eq!("docs/".parse::<Source>()?, Source::Path("docs/".into()));
 /// # Ok::<(), expe_runtime::data::DataError>(())
 /// ```
@@ -18,6 +19,9 @@ use super::DataError;
 pub enum Source {
     /// A text file, or a folder that is searched for text files.
     Path(PathBuf),
+    /// The Rust sources that cargo unpacked to build this program; see
+    /// [`default_sources`](super::default_sources).
+    Rust,
     /// Generated stories: as many as are needed to reach a size.
     Stories {
         /// Seed of the first story; story `i` has its own seed that follows from it.
@@ -30,11 +34,17 @@ pub enum Source {
 /// Largest text that `stories:SEED:SIZE` makes, in bytes.
 pub const MAX_STORIES_BYTES: usize = 1_000_000_000;
 
+/// How [`Source::Rust`] is spelled.
+const RUST: &str = "rust:";
+
 impl FromStr for Source {
     type Err = DataError;
 
-    /// Read a path, or `stories:SEED:SIZE` with a size in bytes, `k` (10³ bytes) or `M` (10⁶ bytes).
+    /// Read a path, `rust:`, or `stories:SEED:SIZE` with a size in bytes, `k` (10³ bytes) or `M` (10⁶ bytes).
     fn from_str(text: &str) -> Result<Self, DataError> {
+        if text == RUST {
+            return Ok(Self::Rust);
+        }
         let Some(rest) = text.strip_prefix("stories:") else {
             return Ok(Self::Path(PathBuf::from(text)));
         };
@@ -50,6 +60,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Path(path) => path.display().fmt(f),
+            Self::Rust => f.write_str(RUST),
             Self::Stories { seed, bytes } => write!(f, "stories:{seed}:{bytes}"),
         }
     }

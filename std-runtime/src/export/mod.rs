@@ -1,18 +1,24 @@
 //! From a trained model to an `.expe` file.
 //!
-//! The file's layout, the folding of the position columns and the rounding to the numeric format are
-//! `expe-core`'s; here its writer is fed with the tensors of a run folder.
+//! The file's layout, the folding of the position columns and the rounding to formats of floats are
+//! `expe-core`'s; here its writer is fed with the tensors of a run folder. How weights become integers
+//! is for [`quantize`](crate::quantize).
+
+mod scheme;
+
+pub use scheme::Scheme;
 
 use std::io::{self, Write};
 use std::path::Path;
 
-use expe_core::format::{Codes, FormatError, Numbers, TensorId, WeightSource, WriteError, Writer};
+use expe_core::format::{Codes, FormatError, Storage, TensorId, WeightSource, WriteError, Writer};
 use expe_core::model::Config;
 
 use crate::atomic::write_atomically;
 use crate::data::Tokenizer;
 use crate::engine::ModelFile;
 use crate::model::Tensors;
+use crate::quantize::Quantised;
 
 /// Why a model cannot be exported.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +38,11 @@ pub enum ExportError {
     Write(#[from] io::Error),
 }
 
-struct TensorSource<'t>(&'t Tensors);
+/// The tensors of a run folder, and their matrices as integers where they were rounded.
+struct TensorSource<'t> {
+    tensors: &'t Tensors,
+    quantised: Option<&'t Quantised>,
+}
 
 impl WeightSource for TensorSource<'_> {
     type Error = ExportError;
@@ -40,7 +50,7 @@ impl WeightSource for TensorSource<'_> {
     fn row(&mut self, tensor: TensorId, row: usize) -> Result<&[f32], ExportError> {
         let name = tensor.to_string();
         let missing = || ExportError::Missing(name.clone());
-        let stored = self.0.get(&name).ok_or_else(missing)?;
+        let stored = self.tensors.get(&name).ok_or_else(missing)?;
         let width = *stored.shape.last().ok_or_else(missing)?;
         stored.values.get(row * width..(row + 1) * width).ok_or_else(|| {
             let shape = &stored.shape;
@@ -48,12 +58,14 @@ impl WeightSource for TensorSource<'_> {
         })
     }
 
-    fn codes(&mut self, tensor: TensorId, _: usize) -> Result<Codes<'_>, ExportError> {
-        Err(ExportError::Missing(tensor.to_string()))
+    fn codes(&mut self, tensor: TensorId, row: usize) -> Result<Codes<'_>, ExportError> {
+        let codes = self.quantised.and_then(|quantised| quantised.row(tensor, row));
+        codes.ok_or_else(|| ExportError::Missing(tensor.to_string()))
     }
 }
 
 /// Write `tensors`, a model of the shape `config`, as an `.expe` file into `sink`; gives its length.
+/// Formats of integers need the matrices in `quantised`.
 ///
 /// # Errors
 /// [`ExportError`].
@@ -61,16 +73,16 @@ pub fn write(
     config: &Config,
     tensors: &Tensors,
     tokenizer: &Tokenizer,
-    numbers: Numbers,
+    storage: impl Into<Storage>,
+    quantised: Option<&Quantised>,
     mut sink: impl Write,
 ) -> Result<u64, ExportError> {
-    let writer = Writer::new(config, tokenizer.core(), numbers)?;
-    writer.write(&mut TensorSource(tensors), |piece| sink.write_all(piece)).map_err(|error| {
-        match error {
-            WriteError::Source(error) => error,
-            WriteError::Sink(error) => ExportError::Write(error),
-            shape => ExportError::Weights(shape.to_string()),
-        }
+    let writer = Writer::new(config, tokenizer.core(), storage)?;
+    let mut source = TensorSource { tensors, quantised };
+    writer.write(&mut source, |piece| sink.write_all(piece)).map_err(|error| match error {
+        WriteError::Source(error) => error,
+        WriteError::Sink(error) => ExportError::Write(error),
+        shape => ExportError::Weights(shape.to_string()),
     })?;
     Ok(writer.file_len())
 }

@@ -1,0 +1,103 @@
+//! Rows of weights as integers.
+
+use expe_core::kernels::{GROUP, GROUP_BYTES};
+
+use super::Compensation;
+
+/// A row of 8-bit integers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Int8Row {
+    pub scale: f32,
+    pub codes: Vec<i8>,
+}
+
+/// A row of 4-bit integers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Int4Row {
+    pub scale: f32,
+    pub factors: Vec<u8>,
+    pub codes: Vec<u8>,
+}
+
+/// Fractions of the largest magnitude that are tried as the end of the range.
+fn cuts() -> impl Iterator<Item = f64> {
+    (0..=20).map(|step| 1.0 - 0.02 * f64::from(step))
+}
+
+/// The scale with the smallest error `Σ_i weight_i·(w_i − ŵ_i)²`, where `ŵ` are multiples of the scale
+/// from `lowest` to `highest`. All zeros have the scale 0.
+fn best_scale(row: &[f64], weights: &[f64], lowest: f64, highest: f64) -> f64 {
+    let largest = row.iter().fold(0.0, |max: f64, w| max.max(w.abs()));
+    let error = |scale: f64| -> f64 {
+        let squares = row.iter().zip(weights).map(|(w, weight)| {
+            let code = (w / scale).round().clamp(lowest, highest);
+            weight * (w - code * scale).powi(2)
+        });
+        squares.sum()
+    };
+    let candidates = cuts().map(|cut| largest / highest * cut);
+    let scored = candidates.map(|scale| (error(scale), scale));
+    let best = scored.fold((f64::INFINITY, largest / highest), |best, candidate| {
+        if candidate.0 < best.0 { candidate } else { best }
+    });
+    best.1
+}
+
+/// Round the weights one after the other, `step(i)` being the scale of weight `i`; the later ones make
+/// good the error of each.
+fn round_all(
+    row: &[f64],
+    compensation: Option<&Compensation>,
+    step: impl Fn(usize) -> f64,
+    (lowest, highest): (f64, f64),
+) -> Vec<f64> {
+    let mut row = row.to_vec();
+    let mut codes = Vec::with_capacity(row.len());
+    for i in 0..row.len() {
+        let scale = step(i);
+        let code = if scale > 0.0 { (row[i] / scale).round().clamp(lowest, highest) } else { 0.0 };
+        let error = row[i] - code * scale;
+        codes.push(code);
+        if let Some(compensation) = compensation {
+            for (w, share) in row[i + 1..].iter_mut().zip(compensation.shares(i)) {
+                *w -= error * share;
+            }
+        }
+    }
+    codes
+}
+
+/// Round a row to 8 bits. `importance` are the inputs' mean squares.
+pub fn int8(row: &[f64], importance: &[f64], compensation: Option<&Compensation>) -> Int8Row {
+    let range = (-127.0, 127.0);
+    let scale = best_scale(row, importance, range.0, range.1) as f32;
+    let codes = round_all(row, compensation, |_| f64::from(scale), range);
+    Int8Row { scale, codes: codes.into_iter().map(|code| code as i8).collect() }
+}
+
+/// Round a row to 4 bits in groups of 32 columns.
+pub fn int4(row: &[f64], importance: &[f64], compensation: Option<&Compensation>) -> Int4Row {
+    let range = (-8.0, 7.0);
+    let groups = row.chunks(GROUP).zip(importance.chunks(GROUP));
+    let scales: Vec<f64> =
+        groups.map(|(row, weights)| best_scale(row, weights, range.0, range.1)).collect();
+    let largest = scales.iter().fold(0.0, |max: f64, scale| max.max(*scale));
+    let scale = (largest / 255.0) as f32;
+    let factor = |wanted: &f64| match f64::from(scale) {
+        unit if unit > 0.0 => (wanted / unit).round().clamp(0.0, 255.0) as u8,
+        _ => 0,
+    };
+    let factors: Vec<u8> = scales.iter().map(factor).collect();
+    let step = |i: usize| f64::from(scale) * f64::from(factors[i / GROUP]);
+    let rounded = round_all(row, compensation, step, range);
+    let mut codes = Vec::with_capacity(factors.len() * GROUP_BYTES);
+    for group in rounded.chunks(GROUP) {
+        let mut bytes = [0u8; GROUP_BYTES];
+        for (i, code) in group.iter().enumerate() {
+            let bits = (*code as i8 as u8) & 15;
+            bytes[i % GROUP_BYTES] |= bits << (4 * (i / GROUP_BYTES));
+        }
+        codes.extend(bytes);
+    }
+    Int4Row { scale, factors, codes }
+}
