@@ -111,6 +111,14 @@ fn a_board_needs_the_memory_that_inspect_promises() {
 }
 
 #[test]
+fn the_readme_shows_what_the_microbit_tells() {
+    let (board, firmware) = all().iter().find(|(board, _)| board.name == "microbit").unwrap();
+    let Run { log, .. } = board.run(&firmware.demo);
+    let lines: Vec<&str> = log.lines().skip(1).take(4).collect();
+    assert!(include_str!("../../../README.md").contains(&lines.join("\n")), "{log}");
+}
+
+#[test]
 fn a_stack_that_overflows_is_noticed_on_every_board() {
     for (board, firmware) in all() {
         let Run { log, status } = board.run(&firmware.overflow);
