@@ -12,7 +12,7 @@ use super::output::print;
 use super::text::{TokenPrinter, bytes, encode};
 use super::{CliError, interrupt};
 use crate::config::preset;
-use crate::engine::{ModelFile, Sampling, generate};
+use crate::engine::{CacheChoice, ModelFile, Sampling, generate};
 use crate::export::save;
 use crate::report::Sample;
 
@@ -95,7 +95,7 @@ fn write_sample(file: &ModelFile, context: usize) -> Result<Sample, CliError> {
     let mut printer = TokenPrinter::new(model.tokenizer());
     let mut text = String::new();
     let sampling = Sampling { temperature: 0.6, top_k: 20, seed: 1 };
-    generate(&model, &prompt, 3 * context, sampling, |token| {
+    generate(&model, &prompt, 3 * context, sampling, CacheChoice::default(), |token| {
         text.push_str(&printer.push(token));
         true
     })?;

@@ -12,7 +12,7 @@ use super::progress::Progress;
 use super::{CliError, interrupt};
 use crate::compare::amend;
 use crate::data::{Corpus, Dataset, Tokenizer};
-use crate::engine::ModelFile;
+use crate::engine::{CacheNumbers, ModelFile};
 use crate::eval::{CoreScorer, DfdxScorer, Lengths, Scorer, perplexity, row};
 use crate::report::{Figure, Row, text_table};
 
@@ -36,6 +36,10 @@ pub struct Args {
     /// scaling=yarn:factor=16.
     #[arg(long, value_name = "SETTINGS")]
     position_set: Option<String>,
+    /// How the key-value cache of an `.expe` file's model stores its numbers [default: f32, i8 for a
+    /// model in integers].
+    #[arg(long, value_enum)]
+    cache: Option<CacheNumbers>,
     /// Also write the rows as JSON (`-` for standard output).
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -101,7 +105,9 @@ pub fn run(args: &Args) -> Result<(), CliError> {
             };
             let text = text(&corpus, &file_tokenizer(&model)?, args.whole)?;
             let lengths = args.lengths.lengths(config.context)?;
-            measure(&CoreScorer::new(&model, &position), position.name(), 0, &text, &lengths)?
+            let cache = args.cache.unwrap_or(CacheNumbers::of(&model));
+            let scorer = CoreScorer::new(&model, &position).with_cache(cache);
+            measure(&scorer, position.name(), 0, &text, &lengths)?
         }
     };
     if let Some(path) = &args.json {

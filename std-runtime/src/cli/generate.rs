@@ -6,7 +6,7 @@ use super::model_arg::ModelArg;
 use super::output::{print, print_part};
 use super::text::TokenPrinter;
 use super::{CliError, interrupt};
-use crate::engine::{Sampling, generate};
+use crate::engine::{CacheChoice, CacheNumbers, Sampling, Window, generate};
 
 /// Arguments of `expe generate`.
 #[derive(Debug, clap::Args)]
@@ -29,6 +29,15 @@ pub struct Args {
     /// Seed of the choices.
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
+    /// How the key-value cache stores its numbers [default: f32, i8 for a model in integers].
+    #[arg(long, value_enum)]
+    cache: Option<CacheNumbers>,
+    /// Remember only the last N positions, in memory of fixed size: the text can go on for ever.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    window: Option<u32>,
+    /// Of a window, the first positions that are kept.
+    #[arg(long, default_value_t = 0, value_name = "N", requires = "window")]
+    sinks: usize,
     /// Print the ids of the generated tokens in place of the text.
     #[arg(long)]
     ids: bool,
@@ -48,11 +57,14 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     }
     let Args { temperature, top_k, seed, .. } = *args;
     let sampling = Sampling { temperature, top_k, seed };
+    let window =
+        args.window.map(|positions| Window { positions: positions as usize, sinks: args.sinks });
+    let cache = CacheChoice { numbers: args.cache, window };
     let mut printer = TokenPrinter::new(model.tokenizer());
     // Printed with the first token, so that nothing stands in front of an error message.
     let mut front = if args.ids { String::new() } else { args.prompt.clone() };
     let mut failed = None;
-    generate(&model, &prompt, args.tokens, sampling, |token| {
+    generate(&model, &prompt, args.tokens, sampling, cache, |token| {
         let token = if args.ids { format!("{token}\n") } else { printer.push(token) };
         let text = std::mem::take(&mut front) + &token;
         failed = print_part(&text).err();

@@ -31,6 +31,8 @@ pub struct Args {
 struct Report {
     file_bytes: usize,
     parameters: usize,
+    /// What the model computes in.
+    arithmetic: String,
     config: Config,
     /// Positions that the encoding tells apart.
     positions: u32,
@@ -51,6 +53,8 @@ struct TensorRow {
 #[derive(Debug, Serialize)]
 struct MemoryRow {
     context: usize,
+    /// How keys and values are stored.
+    cache_numbers: String,
     cache: usize,
     workspace: usize,
     total: usize,
@@ -96,27 +100,33 @@ fn describe(model: &Model<'_>, file_bytes: usize, contexts: &[usize]) -> Result<
     };
     let memory = contexts
         .into_iter()
-        .map(|context| {
-            let word = size_of::<u32>();
-            let cache = CacheNumbers::of(model).cache_len(&config, context).saturating_mul(word);
-            let workspace = config.workspace_len(1, context).saturating_mul(word);
-            MemoryRow { context, cache, workspace, total: cache.saturating_add(workspace) }
+        .flat_map(|context| {
+            CacheNumbers::possible(model).iter().map(move |numbers| {
+                let word = size_of::<u32>();
+                let cache = numbers.cache_len(&config, context).saturating_mul(word);
+                let workspace = config.workspace_len(1, context).saturating_mul(word);
+                let total = cache.saturating_add(workspace);
+                let cache_numbers = numbers.to_string();
+                MemoryRow { context, cache_numbers, cache, workspace, total }
+            })
         })
         .collect();
     let parameters = tensors.iter().map(|tensor| tensor.rows * tensor.columns).sum();
-    Ok(Report { file_bytes, parameters, config, positions, tensors, memory })
+    let arithmetic = model.execution().to_string();
+    Ok(Report { file_bytes, parameters, arithmetic, config, positions, tensors, memory })
 }
 
 fn render(report: &Report) -> String {
     let Config { vocab, width, layers, heads, kv_heads, head_width, hidden, context, .. } =
         report.config;
     let mut text = format!(
-        "{} numbers in {}\n\
+        "{} numbers in {}, computed in {}\n\
          {layers} layers, width {width}, {heads} heads of {head_width} ({kv_heads} for keys and values), \
          hidden {hidden}, vocabulary {vocab}\n\
          {:?}, {:?}, {} head, trained on {context} tokens\n",
         report.parameters,
         bytes(report.file_bytes),
+        report.arithmetic,
         report.config.norm,
         report.config.activation,
         if report.config.tied_head { "tied" } else { "free" },
@@ -135,8 +145,8 @@ fn render(report: &Report) -> String {
     let _ =
         write!(text, "\nRAM, token by token: {:>10} {:>12} {:>12}", "cache", "workspace", "total");
     for row in &report.memory {
-        let MemoryRow { context, cache, workspace, total } = row;
-        let label = format!("{context} tokens");
+        let MemoryRow { context, cache_numbers, cache, workspace, total } = row;
+        let label = format!("{context} tokens, {cache_numbers}");
         let _ = write!(
             text,
             "\n{label:>19}: {:>10} {:>12} {:>12}",

@@ -11,7 +11,7 @@ use super::CliError;
 use crate::config::RunConfig;
 use crate::data::{Corpus, Dataset, Tokenizer};
 use crate::device::Cpu;
-use crate::engine::{ModelFile, Sampling, generate};
+use crate::engine::{CacheChoice, ModelFile, Sampling, generate};
 use crate::export::{self, Scheme};
 use crate::model::Transformer;
 use crate::quantize::{Calibration, MatrixError, Quantised, quantise};
@@ -48,7 +48,7 @@ fn write_text(model: &Model<'_>, count: usize) -> Result<Vec<u32>, CliError> {
         let first = Random::keyed(1, seed).below(vocab as u32);
         text.push(first);
         let sampling = Sampling { temperature: 1.0, top_k: 0, seed };
-        generate(model, &[first], context - 1, sampling, |token| {
+        generate(model, &[first], context - 1, sampling, CacheChoice::default(), |token| {
             text.push(token);
             true
         })?;

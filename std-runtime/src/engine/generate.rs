@@ -15,6 +15,24 @@ pub struct Sampling {
     pub seed: u64,
 }
 
+/// In what memory a text is generated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CacheChoice {
+    /// How keys and values are stored; by default as [`CacheNumbers::of`] the model says.
+    pub numbers: Option<CacheNumbers>,
+    /// The text is remembered only so far: in a ring of fixed size.
+    pub window: Option<Window>,
+}
+
+/// A ring of positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Positions in all.
+    pub positions: usize,
+    /// First positions that stay.
+    pub sinks: usize,
+}
+
 /// Continue `prompt` by up to `count` tokens, each handed to `on_token` as soon as it is chosen;
 /// `on_token` ends the generation by returning false.
 ///
@@ -27,12 +45,19 @@ pub fn generate(
     prompt: &[u32],
     count: usize,
     sampling: Sampling,
+    cache: CacheChoice,
     mut on_token: impl FnMut(u32) -> bool,
 ) -> Result<(), EngineError> {
     let mut sampler = Sampler::new(sampling.temperature, sampling.top_k, sampling.seed)?;
     // The last token that is chosen is not read.
     let context = prompt.len().saturating_add(count.saturating_sub(1));
-    let mut buffers = Buffers::new(model.config(), CacheNumbers::of(model), context)?;
+    let numbers = cache.numbers.unwrap_or(CacheNumbers::of(model));
+    let mut buffers = match cache.window {
+        None => Buffers::new(model.config(), numbers, context)?,
+        Some(Window { positions, sinks }) => {
+            Buffers::new(model.config(), numbers, positions)?.with_ring(sinks)
+        }
+    };
     let mut session = Session::new(model, &mut buffers, None)?;
     let mut token = session.next(prompt, &mut sampler)?;
     for left in (0..count).rev() {

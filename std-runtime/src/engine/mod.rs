@@ -10,5 +10,5 @@ mod session;
 
 pub use error::EngineError;
 pub use file::ModelFile;
-pub use generate::{Sampling, generate};
+pub use generate::{CacheChoice, Sampling, Window, generate};
 pub use session::{Buffers, CacheNumbers, Session, logits};

@@ -33,6 +33,14 @@ impl CacheNumbers {
         }
     }
 
+    /// All that a model's arithmetic knows, the default first.
+    pub fn possible(model: &Model<'_>) -> &'static [Self] {
+        match model.execution() {
+            Execution::Float => &[Self::F32, Self::F16, Self::I8],
+            Execution::Integer => &[Self::I8],
+        }
+    }
+
     /// Words of a cache of `context` positions.
     pub fn cache_len(self, config: &Config, context: usize) -> usize {
         match self {
@@ -43,6 +51,16 @@ impl CacheNumbers {
     }
 }
 
+impl fmt::Display for CacheNumbers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::I8 => "i8",
+        })
+    }
+}
+
 /// The memory of one [`Session`]: key-value cache and workspace for `context` positions.
 #[derive(Debug)]
 pub struct Buffers {
@@ -50,6 +68,8 @@ pub struct Buffers {
     cache: Vec<u32>,
     workspace: Vec<u32>,
     context: usize,
+    /// Of a ring: the first positions that stay.
+    sinks: Option<usize>,
 }
 
 impl Buffers {
@@ -70,7 +90,14 @@ impl Buffers {
         };
         let cache = zeros(numbers.cache_len(config, context))?;
         let workspace = zeros(config.workspace_len(CHUNK, context))?;
-        Ok(Self { numbers, cache, workspace, context })
+        Ok(Self { numbers, cache, workspace, context, sinks: None })
+    }
+
+    /// The same memory as a ring: when it is full, the oldest position makes room, except for the first
+    /// `sinks`.
+    #[must_use]
+    pub fn with_ring(self, sinks: usize) -> Self {
+        Self { sinks: Some(sinks), ..self }
     }
 }
 
@@ -125,7 +152,7 @@ impl<'b> Session<'b> {
         Ok(Self { reader })
     }
 
-    /// Positions that are left.
+    /// Positions that are left; a ring goes on after them.
     pub fn room(&self) -> usize {
         self.reader.room()
     }
@@ -184,7 +211,11 @@ where
     S: CacheFormat + 'b,
 {
     let (config, context) = (decoder.model().config(), buffers.context);
-    let cache = KvCache::new(config, context, &mut buffers.cache).map_err(DecodeError::from)?;
+    let cache = match buffers.sinks {
+        None => KvCache::new(config, context, &mut buffers.cache),
+        Some(sinks) => KvCache::ring(config, context, sinks, &mut buffers.cache),
+    }
+    .map_err(DecodeError::from)?;
     let workspace = Workspace::new(config, CHUNK, context, &mut buffers.workspace)
         .map_err(DecodeError::from)?;
     Ok(Box::new(Running { decoder, cache, workspace }))

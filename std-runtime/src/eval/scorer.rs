@@ -91,17 +91,24 @@ impl<D: Backend> Scorer for DfdxScorer<'_, D> {
 pub struct CoreScorer<'m> {
     model: &'m Model<'m>,
     position: PositionConfig,
+    cache: CacheNumbers,
 }
 
 impl<'m> CoreScorer<'m> {
     /// Score with `model`, its position encoding replaced by `position`.
     pub fn new(model: &'m Model<'m>, position: &PositionConfig) -> Self {
-        Self { model, position: *position }
+        Self { model, position: *position, cache: CacheNumbers::of(model) }
+    }
+
+    /// The same with keys and values stored as `cache`.
+    #[must_use]
+    pub fn with_cache(self, cache: CacheNumbers) -> Self {
+        Self { cache, ..self }
     }
 
     fn score_part(&self, windows: &[&[u32]]) -> Result<Vec<f64>, EngineError> {
         let length = windows.first().map_or(0, |window| window.len().saturating_sub(1));
-        let mut buffers = Buffers::new(self.model.config(), CacheNumbers::of(self.model), length)?;
+        let mut buffers = Buffers::new(self.model.config(), self.cache, length)?;
         let mut session = Session::new(self.model, &mut buffers, Some(&self.position))?;
         let mut scored = Vec::with_capacity(windows.len() * length);
         for window in windows {

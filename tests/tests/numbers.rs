@@ -1,0 +1,122 @@
+//! Every numeric format as people use it: export, inspect, evaluate at any length, generate without
+//! end.
+
+use std::fs;
+use std::path::Path;
+
+use expe_tests::{expe, tiny_config};
+use serde_json::Value;
+
+const DATA: &str = "stories:3:60k";
+const SCHEMES: [&str; 7] = ["f32", "f16", "bf16", "int8", "int4", "integer", "integer4"];
+
+fn json(folder: &Path, arguments: &str) -> Value {
+    serde_json::from_str(&expe(folder, arguments).succeeded().stdout).unwrap()
+}
+
+/// Perplexities at 1×, 2× and 16×.
+fn perplexities(folder: &Path, file: &str, more: &str) -> Vec<f64> {
+    let arguments = format!("eval --model {file} --data {DATA} --lengths 1,2,16 {more} --json -");
+    let report = json(folder, &arguments);
+    let rows = report["rows"].as_array().unwrap();
+    rows.iter().map(|row| row["perplexity"].as_f64().unwrap()).collect()
+}
+
+/// One model in all formats: sizes, errors, perplexities, memory, text. The bounds on perplexity are
+/// those that the formats are made for; this model has width 16, where rounding costs most.
+#[test]
+fn one_model_in_every_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    fs::write(path.join("tiny.toml"), tiny_config(120, 40)).unwrap();
+    expe(path, &format!("train --config tiny.toml --data {DATA} --out run")).succeeded();
+    let mut sizes = Vec::new();
+    for scheme in SCHEMES {
+        let export = format!(
+            "export --model run --numbers {scheme} --out {scheme}.expe --data {DATA} --lengths 1,16 \
+             --calibration-tokens 2048 --report"
+        );
+        let told = expe(path, &export).succeeded().stdout;
+        assert!(told.contains("16×"), "{told}");
+        let integers = scheme.starts_with("int");
+        assert_eq!(told.contains("layers.0.attn.wq.weight"), integers, "{told}");
+        sizes.push(fs::metadata(path.join(format!("{scheme}.expe"))).unwrap().len());
+    }
+    let [f32_size, f16, bf16, int8, int4, integer, integer4] = sizes[..] else { panic!() };
+    assert!(f16 < f32_size * 3 / 5 && f16 == bf16, "{sizes:?}");
+    assert!(int8 < f16 * 3 / 4 && int4 < int8, "{sizes:?}");
+    assert_eq!((int8, int4), (integer, integer4));
+
+    let exact = perplexities(path, "f32.expe", "");
+    for (scheme, allowed) in [
+        ("f16", 0.001),
+        ("bf16", 0.001),
+        ("int8", 0.01),
+        ("int4", 0.05),
+        ("integer", 0.02),
+        ("integer4", 0.05),
+    ] {
+        let found = perplexities(path, &format!("{scheme}.expe"), "");
+        for (found, exact) in found.iter().zip(&exact) {
+            assert!((found / exact - 1.0).abs() < allowed, "{scheme}: {found} {exact}");
+        }
+        assert_ne!(found, exact, "{scheme}");
+    }
+    for cache in ["f16", "i8"] {
+        let found = perplexities(path, "f32.expe", &format!("--cache {cache}"));
+        for (found, exact) in found.iter().zip(&exact) {
+            assert!((found / exact - 1.0).abs() < 0.005, "{cache}: {found} {exact}");
+        }
+    }
+    expe(path, &format!("eval --model integer.expe --data {DATA} --cache f32"))
+        .failed(1, &["--cache i8"]);
+
+    memory(path);
+    endless(path);
+
+    // Without text the model writes its own to calibrate on.
+    expe(path, "export --model run --numbers integer --out alone.expe --calibration-tokens 512")
+        .succeeded();
+    let alone = perplexities(path, "alone.expe", "");
+    assert!((alone[0] / exact[0] - 1.0).abs() < 0.02, "{alone:?}");
+    // A text shorter than a window is calibrated on as it is; none is an error before anything is done.
+    expe(path, "export --model run --numbers int8 --out none.expe --data missing.txt")
+        .failed(1, &["missing.txt"]);
+    assert!(!path.join("none.expe").exists());
+}
+
+/// `inspect` tells the memory of every cache format that the file's arithmetic knows.
+fn memory(path: &Path) {
+    let report = json(path, "inspect int8.expe --context 100 --json -");
+    assert_eq!(report["arithmetic"], "floating point");
+    let rows = report["memory"].as_array().unwrap();
+    let numbers: Vec<_> = rows.iter().map(|row| row["cache_numbers"].as_str().unwrap()).collect();
+    assert_eq!(numbers, ["f32", "f16", "i8"]);
+    let bytes: Vec<_> = rows.iter().map(|row| row["cache"].as_u64().unwrap()).collect();
+    assert!(bytes[1] < bytes[0] && bytes[2] < bytes[1], "{bytes:?}");
+    let report = json(path, "inspect integer.expe --context 100 --json -");
+    assert_eq!(report["arithmetic"], "integers");
+    assert_eq!(report["memory"].as_array().unwrap().len(), 1);
+}
+
+/// A window of fixed size: the text goes on far beyond it, and is the same again.
+fn endless(path: &Path) {
+    let generate = |more: &str| {
+        let arguments =
+            format!("generate --model integer.expe --prompt Once --tokens 500 --ids {more}");
+        expe(path, &arguments).succeeded().stdout
+    };
+    let first = generate("--window 16 --sinks 2");
+    assert_eq!(first.lines().count(), 500);
+    assert_eq!(generate("--window 16 --sinks 2"), first);
+    assert_ne!(generate(""), first);
+    // Inside the window nothing is different.
+    let short = |more: &str| {
+        let arguments =
+            format!("generate --model integer.expe --prompt Once --tokens 12 --ids {more}");
+        expe(path, &arguments).succeeded().stdout
+    };
+    assert_eq!(short("--window 16 --sinks 2"), short(""));
+    expe(path, "generate --model integer.expe --prompt Once --sinks 2").failed(2, &["--window"]);
+    expe(path, "generate --model integer.expe --prompt Once --window 0").failed(2, &["--window"]);
+}
