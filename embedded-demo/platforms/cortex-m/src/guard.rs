@@ -12,9 +12,9 @@ pub fn set(mpu: &MPU) {
     /// `MPU_RBAR`: the low bits name a region.
     const REGION_0: u32 = 1 << 4;
     /// `MPU_RASR`: never executed, no access, 2²⁰ bytes, enabled.
-    const MEGABYTE_WITHOUT_ACCESS: u32 = 1 << 28 | 19 << 1 | 1;
+    const MEGABYTE_WITHOUT_ACCESS: u32 = (1 << 28) | (19 << 1) | 1;
     /// `MPU_CTRL`: enabled, with the usual map where no region says otherwise.
-    const ENABLED_WITH_DEFAULTS: u32 = 1 << 2 | 1;
+    const ENABLED_WITH_DEFAULTS: u32 = (1 << 2) | 1;
 
     let below = (expe_demo_platform::stack::end() as u32).wrapping_sub(1 << 20);
     // SAFETY: nothing of the program lies there.

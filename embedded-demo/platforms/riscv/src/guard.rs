@@ -15,7 +15,7 @@ pub fn protect_flash() {
     // SAFETY: reads and execution stay allowed, and nothing writes there. The start is a multiple
     // of the size, a power of two: the low bits of the entry say which.
     unsafe {
-        pmpaddr0::write(start >> 2 | (size / 2 - 1) >> 2);
+        pmpaddr0::write((start >> 2) | ((size / 2 - 1) >> 2));
         pmpcfg0::set_pmp(0, Range::NAPOT, Permission::RX, true);
     }
 }
