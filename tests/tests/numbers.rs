@@ -79,7 +79,10 @@ fn one_model_in_every_format() {
         .succeeded();
     let alone = perplexities(path, "alone.expe", "");
     assert!((alone[0] / exact[0] - 1.0).abs() < 0.02, "{alone:?}");
-    // A text shorter than a window is calibrated on as it is; none is an error before anything is done.
+    expe(path, "export --model integer.expe --numbers f16 --out twice.expe")
+        .failed(1, &["integer.expe", "run folder"]);
+    expe(path, "inspect run").failed(1, &["run", "expe export"]);
+    // Missing text is an error before anything is done.
     expe(path, "export --model run --numbers int8 --out none.expe --data missing.txt")
         .failed(1, &["missing.txt"]);
     assert!(!path.join("none.expe").exists());

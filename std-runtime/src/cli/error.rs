@@ -64,6 +64,12 @@ pub enum CliError {
         /// Tokens of the model.
         model: usize,
     },
+    /// A run folder is needed, and a file was named.
+    #[error(
+        "{}: a file, where a run folder is needed (the folder that `expe train --out` wrote)",
+        .0.display()
+    )]
+    NotAFolder(PathBuf),
     /// This build cannot use the device.
     #[error("device `{device}` is not part of this build; use --device cpu")]
     Device {

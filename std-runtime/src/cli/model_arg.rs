@@ -85,9 +85,12 @@ impl RunFolder {
     /// Open the run folder at `path`.
     ///
     /// # Errors
-    /// [`CliError::Train`] or [`CliError::Data`] for a file that is missing or damaged,
+    /// [`CliError::NotAFolder`], [`CliError::Train`] or [`CliError::Data`] for a file that is missing or damaged,
     /// [`CliError::Vocabulary`] for a tokenizer that is not the model's.
     pub fn open(path: &Path) -> Result<Self, CliError> {
+        if path.is_file() {
+            return Err(CliError::NotAFolder(path.to_owned()));
+        }
         let (config, model) = train::load_model(path, &Cpu::default())?;
         let path = path.join(TOKENIZER_FILE);
         let tokenizer = Tokenizer::load(&path)?;

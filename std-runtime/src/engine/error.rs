@@ -17,6 +17,13 @@ pub enum EngineError {
         /// The system's reason.
         source: io::Error,
     },
+    /// A folder was named.
+    #[error(
+        "{}: a folder, where an .expe file is needed; \
+         `expe export --model DIR --out FILE.expe` makes one of a run folder",
+        .0.display()
+    )]
+    Folder(PathBuf),
     /// The file is not a model.
     #[error("{}: not a usable .expe file: {source}", .path.display())]
     Format {

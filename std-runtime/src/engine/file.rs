@@ -20,8 +20,11 @@ impl ModelFile {
     /// Read the file at `path` and check it.
     ///
     /// # Errors
-    /// [`EngineError::Read`] or [`EngineError::Format`].
+    /// [`EngineError::Folder`], [`EngineError::Read`] or [`EngineError::Format`].
     pub fn open(path: &Path) -> Result<Self, EngineError> {
+        if path.is_dir() {
+            return Err(EngineError::Folder(path.to_owned()));
+        }
         let bytes = std::fs::read(path)
             .map_err(|source| EngineError::Read { path: path.to_owned(), source })?;
         Self::from_bytes(path, &bytes)
