@@ -60,14 +60,15 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     print(&tables(&compared.rows))?;
 
     let [spec, ..] = compared.plan.specs.as_slice() else { return Ok(()) };
-    let mut run = RunFolder::open(&compared.plan.run_folder(spec, 0))?;
+    let run_folder = compared.plan.run_folder(spec, 0);
+    let mut run = RunFolder::open(&run_folder)?;
     run.config.model.position = spec.evaluated;
     let path = folder.join("model.expe");
     let file = run.to_file(&path, Numbers::F16)?;
     save(&file, &path)?;
     let sample = write_sample(&file, run.config.model.context)?;
     let files = compared.report(std::slice::from_ref(&sample))?;
-    let path = path.display();
+    let (path, run) = (path.display(), run_folder.display());
     print(&format!(
         "{}\nmodel: {path} ({}, f16 weights)",
         places(&files),
@@ -81,6 +82,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         "\nNext:\n  \
          expe generate --model {path} --prompt \"fn main() {{\" --tokens 200\n  \
          expe inspect {path}\n  \
+         expe export --model {run} --numbers integer --out integer.expe\n  \
          expe compare --positions expe-cap,expe:start=0:step=1/8,rope@scaling=yarn:factor=16 --seeds 3\n  \
          expe train --data YOUR_TEXT --out runs/mine\n\
          (`expe` is target/release/expe, or `cargo run --release --`)"
