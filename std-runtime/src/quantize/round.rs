@@ -101,3 +101,92 @@ pub fn int4(row: &[f64], importance: &[f64], compensation: Option<&Compensation>
     }
     Int4Row { scale, factors, codes }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expe_core::kernels::{Matrix, Weights};
+    use expe_core::num::Random;
+
+    const WIDTH: usize = 72;
+
+    /// A row, and the second moments of inputs that vary together.
+    fn problem(seed: u64) -> (Vec<f64>, Vec<f64>) {
+        let mut random = Random::new(seed);
+        let mut normal = || f64::from(random.normal());
+        let row = (0..WIDTH).map(|_| normal()).collect();
+        let mix: Vec<f64> = (0..WIDTH * 12).map(|_| normal()).collect();
+        let second = (0..WIDTH * WIDTH)
+            .map(|k| {
+                let (i, j) = (k / WIDTH, k % WIDTH);
+                let shared: f64 = (0..12).map(|f| mix[i * 12 + f] * mix[j * 12 + f]).sum();
+                shared + if i == j { 1.0 } else { 0.0 }
+            })
+            .collect();
+        (row, second)
+    }
+
+    fn loss(row: &[f64], found: &[f32], second: &[f64]) -> f64 {
+        let lost: Vec<f64> =
+            row.iter().zip(found).map(|(w, found)| w - f64::from(*found)).collect();
+        let products = second.chunks(WIDTH).zip(&lost);
+        products.map(|(row, a)| a * row.iter().zip(&lost).map(|(h, b)| h * b).sum::<f64>()).sum()
+    }
+
+    /// The weights as the engine reads them.
+    fn read(weights: Weights<'_>) -> Vec<f32> {
+        let mut row = vec![0.0; WIDTH];
+        assert!(Matrix::new(weights, 1, WIDTH).unwrap().read_row(0, &mut row));
+        row
+    }
+
+    #[test]
+    fn compensation_lowers_the_loss_that_it_is_made_for() {
+        for seed in 0..20 {
+            let (row, second) = problem(seed);
+            let compensation = Compensation::new(&second, WIDTH);
+            let importance: Vec<f64> = (0..WIDTH).map(|i| second[i * WIDTH + i]).collect();
+            let losses = |compensation: Option<&Compensation>| {
+                let Int8Row { scale, codes } = int8(&row, &importance, compensation);
+                let eight = read(Weights::Int8 { scales: &[scale], codes: &codes });
+                let Int4Row { scale, factors, codes } = int4(&row, &importance, compensation);
+                let four =
+                    read(Weights::Int4 { scales: &[scale], factors: &factors, codes: &codes });
+                (loss(&row, &eight, &second), loss(&row, &four, &second))
+            };
+            let (plain, better) = (losses(None), losses(Some(&compensation)));
+            assert!(better.0 < plain.0 && better.1 < plain.1, "{seed}: {plain:?} {better:?}");
+        }
+    }
+
+    #[test]
+    fn without_compensation_every_weight_is_the_nearest() {
+        let (row, _) = problem(99);
+        let flat = vec![1.0; WIDTH];
+        let Int8Row { scale, codes } = int8(&row, &flat, None);
+        let found = read(Weights::Int8 { scales: &[scale], codes: &codes });
+        let step = f64::from(scale);
+        for (w, found) in row.iter().zip(found) {
+            let inside = w.abs() <= 127.5 * step;
+            let error = (w - f64::from(found)).abs();
+            assert!(!inside || error <= step * 0.500_001, "{w} {found}");
+        }
+        // Cutting the range never costs more than it saves.
+        let largest = row.iter().fold(0.0, |max: f64, w| max.max(w.abs()));
+        let whole = largest / 127.0;
+        let squares = |scale: f64| -> f64 {
+            let rounded = |w: &f64| (w / scale).round().clamp(-127.0, 127.0) * scale;
+            row.iter().map(|w| (w - rounded(w)).powi(2)).sum()
+        };
+        assert!(squares(best_scale(&row, &flat, -127.0, 127.0)) <= squares(whole));
+    }
+
+    #[test]
+    fn zeros_stay_zero() {
+        let zeros = [0.0; WIDTH];
+        let Int8Row { scale, codes } = int8(&zeros, &zeros, None);
+        assert!(scale == 0.0 && codes.iter().all(|code| *code == 0));
+        let Int4Row { scale, factors, codes } = int4(&zeros, &zeros, None);
+        assert!(scale == 0.0 && factors.iter().chain(&codes).all(|byte| *byte == 0));
+    }
+}
