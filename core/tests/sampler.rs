@@ -1,18 +1,18 @@
 //! Sampling against the distribution it promises.
 
-use expe_core::model::{SampleError, Sampler};
+use expe_core::model::{Logit, SampleError, Sampler};
 use proptest::prelude::*;
 
-#[test]
-fn draws_follow_the_distribution() {
-    let logits = [0.3f32, -1.0, 2.0, 2.0, f32::NEG_INFINITY, 0.9, 1.1];
+/// Draw 100 000 times, and compare the counts with the softmax of `logits`.
+fn draws_follow<L: Logit>(logits: [L; 7], value: impl Fn(L) -> f64) {
+    let logit = |token: usize| value(logits[token]);
     for (temperature, top_k) in [(1.0, 0), (0.5, 0), (2.0, 3), (1.0, 2), (0.7, 100)] {
         let mut ranked: Vec<usize> = (0..logits.len()).collect();
-        ranked.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
+        ranked.sort_by(|a, b| logit(*b).total_cmp(&logit(*a)));
         let kept = if top_k == 0 { ranked.len() } else { top_k.min(ranked.len()) };
         let mut expected = [0.0f64; 7];
         for token in &ranked[..kept] {
-            expected[*token] = (f64::from(logits[*token]) / f64::from(temperature)).exp();
+            expected[*token] = (logit(*token) / f64::from(temperature)).exp();
         }
         let total: f64 = expected.iter().sum();
         let mut sampler = Sampler::new(temperature, top_k, 9).unwrap();
@@ -30,6 +30,16 @@ fn draws_follow_the_distribution() {
     }
 }
 
+#[test]
+fn draws_follow_the_distribution() {
+    let logits = [0.3f32, -1.0, 2.0, 2.0, f32::NEG_INFINITY, 0.9, 1.1];
+    draws_follow(logits, f64::from);
+    // The same in units of 2^-16; what is ruled out there is far below the others.
+    let integers = logits.map(|logit| (logit * 65_536.0) as i32);
+    assert_eq!(integers[4], i32::MIN);
+    draws_follow(integers, |logit| f64::from(logit) / 65_536.0);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -45,7 +55,12 @@ proptest! {
         let logits: Vec<f32> = logits.iter().enumerate().map(signed).collect();
         let mut sampler = Sampler::new(temperature, top_k, seed).unwrap();
         let mut again = sampler.clone();
+        // Integers of the same order draw alike, but for the last digits of the weights.
+        let integers: Vec<i32> = logits.iter().map(|logit| *logit as i32 * 65_536).collect();
         for _ in 0..20 {
+            let drawn = sampler.clone().sample(&integers).unwrap();
+            let larger = integers.iter().filter(|other| **other > integers[drawn as usize]).count();
+            prop_assert!(top_k == 0 || larger < top_k);
             let token = sampler.sample(&logits).unwrap();
             prop_assert_eq!(again.sample(&logits), Ok(token));
             let logit = logits[token as usize];
