@@ -153,7 +153,7 @@ fn inspection_tells_the_size_and_the_memory() {
     let report = json(expe(path, "inspect f32.expe --context 8,100 --json -"));
     assert_eq!(
         names(&report),
-        ["config", "file_bytes", "memory", "parameters", "positions", "tensors"]
+        ["arithmetic", "config", "file_bytes", "memory", "parameters", "positions", "tensors"]
     );
     assert_eq!(report["file_bytes"], fs::metadata(path.join("f32.expe")).unwrap().len());
     assert_eq!(report["config"]["width"], 16);
@@ -162,8 +162,11 @@ fn inspection_tells_the_size_and_the_memory() {
     let attention = 16 * 14 + 16 + 8 * 14 + 8 + 8 * 16 + 16 * 16;
     assert_eq!(report["parameters"], 256 * 16 + attention + 2 * 16 * 32 + 3 * 16);
     let memory = report["memory"].as_array().unwrap();
-    // Keys and values of one layer with one head of 8, and the position's code.
-    assert_eq!(memory[1]["cache"], 100 * (2 * 8 + 1) * 4);
+    // Two contexts in three formats each: keys and values of one layer with one head of 8, in 8 bits
+    // with their scales of 2 bytes, and the position's code.
+    assert_eq!(memory.len(), 6);
+    assert_eq!(memory[3]["cache"], 100 * (2 * 8 + 1) * 4);
+    assert_eq!(memory[5]["cache"], 100 * (2 * (8 + 2) + 4));
     let text = expe(path, "inspect f32.expe").succeeded().stdout;
     assert!(text.contains("layers.0.attn.wq.weight") && text.contains("128 tokens"), "{text}");
     let smaller = fs::metadata(path.join("f16.expe")).unwrap().len();
