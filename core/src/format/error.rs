@@ -1,6 +1,6 @@
 use core::fmt;
 
-use super::TensorId;
+use super::{Numbers, TensorId};
 use crate::model::ConfigError;
 use crate::token::MergeError;
 
@@ -163,4 +163,58 @@ impl From<MergeError> for FormatError {
     fn from(error: MergeError) -> Self {
         Self::Merges(error)
     }
+}
+
+/// Why a model cannot be written; `R` is the source's error and `W` the sink's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum WriteError<R, W> {
+    /// The source has not got the weights.
+    Source(R),
+    /// The sink does not take the bytes.
+    Sink(W),
+    /// A row of the source has the wrong width.
+    Width {
+        /// The tensor.
+        tensor: TensorId,
+        /// The row.
+        row: usize,
+        /// Its width in the model.
+        expected: usize,
+        /// Its width in the source.
+        found: usize,
+    },
+    /// A weight is not finite in the numeric format.
+    OutOfRange {
+        /// The tensor.
+        tensor: TensorId,
+        /// The row.
+        row: usize,
+        /// The weight.
+        value: f32,
+        /// The numeric format.
+        numbers: Numbers,
+    },
+}
+
+impl<R: fmt::Display, W: fmt::Display> fmt::Display for WriteError<R, W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(error) => write!(f, "reading the weights: {error}"),
+            Self::Sink(error) => write!(f, "writing the model: {error}"),
+            Self::Width { tensor, row, expected, found } => {
+                write!(f, "{tensor}, row {row}: expected {expected} columns, found {found}")
+            }
+            Self::OutOfRange { tensor, row, value, numbers } => {
+                write!(f, "{tensor}, row {row}: {value} is not a finite {numbers}")
+            }
+        }
+    }
+}
+
+impl<R, W> core::error::Error for WriteError<R, W>
+where
+    R: fmt::Debug + fmt::Display,
+    W: fmt::Debug + fmt::Display,
+{
 }

@@ -124,17 +124,19 @@
 //! weights matters: with `r = l/D`, `columns[j, o] = Σ_{i = j·r}^{(j+1)·r − 1} W[o, i]`, and the
 //! matrices `wq` and `wk` are stored without their first `l` columns. `l` = 0 for the other encodings.
 
+mod check;
 mod directory;
 mod error;
 mod header;
 mod layout;
 mod model;
+mod tensors;
 mod writer;
 
-pub use error::FormatError;
+pub use error::{FormatError, WriteError};
 pub use layout::{Execution, Numbers, TensorId, TensorKind, TensorShape, layout};
 pub use model::{Layer, Layers, Model, StoredTensor};
-pub use writer::{Codes, Storage, WeightSource, WriteError, Writer};
+pub use writer::{Codes, Storage, WeightSource, Writer};
 
 use crate::model::Config;
 use header::Header;

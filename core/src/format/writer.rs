@@ -1,12 +1,10 @@
-use core::fmt;
-
 use zerocopy::IntoBytes;
 
 use super::directory::Entry;
 use super::header::{Header, TokenizerKind};
 use super::{
-    ALIGNMENT, Execution, FormatError, Numbers, TensorId, TensorKind, TensorShape, VERSION, align,
-    header_len, layout,
+    ALIGNMENT, Execution, FormatError, Numbers, TensorId, TensorKind, TensorShape, VERSION,
+    WriteError, align, header_len, layout,
 };
 use crate::kernels::{Bf16, F16, GROUP, GROUP_BYTES};
 use crate::model::Config;
@@ -360,58 +358,4 @@ fn emit_codes<S: WeightSource, E>(
         };
     }
     Ok(end)
-}
-
-/// Why a model cannot be written; `R` is the source's error and `W` the sink's.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub enum WriteError<R, W> {
-    /// The source has not got the weights.
-    Source(R),
-    /// The sink does not take the bytes.
-    Sink(W),
-    /// A row of the source has the wrong width.
-    Width {
-        /// The tensor.
-        tensor: TensorId,
-        /// The row.
-        row: usize,
-        /// Its width in the model.
-        expected: usize,
-        /// Its width in the source.
-        found: usize,
-    },
-    /// A weight is not finite in the numeric format.
-    OutOfRange {
-        /// The tensor.
-        tensor: TensorId,
-        /// The row.
-        row: usize,
-        /// The weight.
-        value: f32,
-        /// The numeric format.
-        numbers: Numbers,
-    },
-}
-
-impl<R: fmt::Display, W: fmt::Display> fmt::Display for WriteError<R, W> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Source(error) => write!(f, "reading the weights: {error}"),
-            Self::Sink(error) => write!(f, "writing the model: {error}"),
-            Self::Width { tensor, row, expected, found } => {
-                write!(f, "{tensor}, row {row}: expected {expected} columns, found {found}")
-            }
-            Self::OutOfRange { tensor, row, value, numbers } => {
-                write!(f, "{tensor}, row {row}: {value} is not a finite {numbers}")
-            }
-        }
-    }
-}
-
-impl<R, W> core::error::Error for WriteError<R, W>
-where
-    R: fmt::Debug + fmt::Display,
-    W: fmt::Debug + fmt::Display,
-{
 }
