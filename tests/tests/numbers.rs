@@ -82,6 +82,15 @@ fn one_model_in_every_format() {
     expe(path, "export --model integer.expe --numbers f16 --out twice.expe")
         .failed(1, &["integer.expe", "run folder"]);
     expe(path, "inspect run").failed(1, &["run", "expe export"]);
+    // What was trained is not written over, and positions that cannot be computed are not exported.
+    let weights = fs::read(path.join("run/model.safetensors")).unwrap();
+    expe(path, "export --model run --numbers f16 --out run/model.safetensors")
+        .failed(1, &["model.safetensors", "--out"]);
+    assert!(fs::read(path.join("run/model.safetensors")).unwrap() == weights);
+    expe(path, "export --model run --numbers f16 --position-set step=0 --out none.expe")
+        .failed(1, &["step"]);
+    expe(path, "export --model run --numbers int8 --calibration-tokens 0 --out none.expe")
+        .failed(2, &["--calibration-tokens"]);
     // Missing text is an error before anything is done.
     expe(path, "export --model run --numbers int8 --out none.expe --data missing.txt")
         .failed(1, &["missing.txt"]);
@@ -121,5 +130,7 @@ fn endless(path: &Path) {
     };
     assert_eq!(short("--window 16 --sinks 2"), short(""));
     expe(path, "generate --model integer.expe --prompt Once --sinks 2").failed(2, &["--window"]);
+    expe(path, "generate --model integer.expe --prompt Once --window 4 --sinks 4")
+        .failed(1, &["--sinks 4", "--window 4"]);
     expe(path, "generate --model integer.expe --prompt Once --window 0").failed(2, &["--window"]);
 }

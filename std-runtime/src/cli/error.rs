@@ -50,6 +50,14 @@ pub enum CliError {
     /// There is nothing to continue.
     #[error("the prompt is empty; give --prompt at least one character")]
     EmptyPrompt,
+    /// A window has no place beside the positions that are kept.
+    #[error("--sinks {sinks} leaves no place in --window {window}; keep fewer positions")]
+    Sinks {
+        /// Positions to keep.
+        sinks: usize,
+        /// Positions of the window.
+        window: u32,
+    },
     /// A run folder has the tokenizer of another model.
     #[error(
         "{}: the tokenizer has {tokenizer} tokens, the model {model}; \

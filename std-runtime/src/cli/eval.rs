@@ -51,7 +51,7 @@ pub struct LengthArgs {
     /// Multiples of the training length.
     #[arg(long, value_delimiter = ',', default_value = "1,2,4,8,16", value_name = "N,…")]
     lengths: Vec<usize>,
-    /// Tokens of held-out text to predict at each length, at most.
+    /// Tokens of held-out text to predict at each length, at most (but a window of the longest).
     #[arg(long, default_value_t = 32_768, value_name = "N")]
     eval_tokens: usize,
 }

@@ -34,8 +34,11 @@ pub struct Args {
     report: bool,
     /// Tokens of text to calibrate integers on: of the training part of --data, or else text that the
     /// model writes itself.
-    #[arg(long, default_value_t = 8_192, value_name = "N")]
-    calibration_tokens: usize,
+    #[arg(
+        long, default_value_t = 8_192, value_name = "N",
+        value_parser = clap::value_parser!(u32).range(64..=1_000_000)
+    )]
+    calibration_tokens: u32,
     /// Text to measure the perplexity on before and after: its held-out part, with the core engine.
     #[command(flatten)]
     data: DataArgs,
@@ -58,7 +61,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let corpus = if args.data.is_given() { Some(args.data.open()?) } else { None };
     // Whatever can fail does so before a file is written.
     let (file, errors) =
-        folder.export(&args.out, numbers, corpus.as_ref(), args.calibration_tokens)?;
+        folder.export(&args.out, numbers, corpus.as_ref(), args.calibration_tokens as usize)?;
     let measured = match &corpus {
         None => None,
         Some(corpus) => {

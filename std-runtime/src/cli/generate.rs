@@ -57,6 +57,9 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     }
     let Args { temperature, top_k, seed, .. } = *args;
     let sampling = Sampling { temperature, top_k, seed };
+    if let Some(window) = args.window.filter(|window| args.sinks >= *window as usize) {
+        return Err(CliError::Sinks { sinks: args.sinks, window });
+    }
     let window =
         args.window.map(|positions| Window { positions: positions as usize, sinks: args.sinks });
     let cache = CacheChoice { numbers: args.cache, window };

@@ -11,7 +11,7 @@ use super::CliError;
 use crate::config::RunConfig;
 use crate::data::{Corpus, Dataset, Tokenizer};
 use crate::device::Cpu;
-use crate::engine::{CacheChoice, ModelFile, Sampling, generate};
+use crate::engine::{CacheChoice, EngineError, ModelFile, Sampling, generate};
 use crate::export::{self, Scheme};
 use crate::model::Transformer;
 use crate::quantize::{Calibration, MatrixError, Quantised, quantise};
@@ -164,7 +164,10 @@ impl RunFolder {
         let tensors = self.model.weights.to_tensors();
         let config = &self.config.model;
         export::write(config, &tensors, &self.tokenizer, storage, quantised, &mut bytes)?;
-        Ok(ModelFile::from_bytes(path, &bytes)?)
+        let file = ModelFile::from_bytes(path, &bytes)?;
+        // A file whose positions cannot be computed is of no use.
+        file.model()?.position().map_err(EngineError::from)?;
+        Ok(file)
     }
 
     /// The dfdx model's logits of every position of `tokens`.

@@ -8,10 +8,13 @@ mod scheme;
 
 pub use scheme::Scheme;
 
-use std::io::{self, Write};
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 
-use expe_core::format::{Codes, FormatError, Storage, TensorId, WeightSource, WriteError, Writer};
+use expe_core::format::{
+    Codes, FormatError, MAGIC, Storage, TensorId, WeightSource, WriteError, Writer,
+};
 use expe_core::model::Config;
 
 use crate::atomic::write_atomically;
@@ -33,6 +36,9 @@ pub enum ExportError {
     /// A tensor has the wrong shape or a weight that the numeric format cannot hold.
     #[error("the model cannot be exported: {0}")]
     Weights(String),
+    /// Something else would be lost.
+    #[error("{}: is there already and no .expe file; it is left as it is, choose another --out", .0.display())]
+    Occupied(PathBuf),
     /// The file cannot be written.
     #[error(transparent)]
     Write(#[from] io::Error),
@@ -87,10 +93,21 @@ pub fn write(
     Ok(writer.file_len())
 }
 
-/// Put a finished `.expe` file at `path`, whole or not at all.
+/// Put a finished `.expe` file at `path`, whole or not at all; it may take the place of another one,
+/// and of nothing else.
 ///
 /// # Errors
-/// [`ExportError::Write`].
+/// [`ExportError::Occupied`] or [`ExportError::Write`].
 pub fn save(file: &ModelFile, path: &Path) -> Result<(), ExportError> {
+    if path.is_file() && !starts_with_magic(path)? {
+        return Err(ExportError::Occupied(path.to_owned()));
+    }
     Ok(write_atomically(path, |to| to.write_all(file.bytes()))?)
+}
+
+/// Whether a file is empty or begins as an `.expe` file does.
+fn starts_with_magic(path: &Path) -> io::Result<bool> {
+    let mut front = Vec::new();
+    File::open(path)?.take(MAGIC.len() as u64).read_to_end(&mut front)?;
+    Ok(front.is_empty() || front == MAGIC)
 }
