@@ -118,10 +118,7 @@ fn integer_matrices_stand_for_their_weights() {
         let model = Model::new(file.bytes()).unwrap();
         let mut rounded = source.clone();
         for (id, matrix) in model.matrices() {
-            let skip = match id.kind {
-                TensorKind::Wq | TensorKind::Wk => config.columns().width,
-                _ => 0,
-            };
+            let skip = id.kind.folded(&config);
             let weights = rounded.tensor_mut(id.kind, id.layer);
             for (o, row) in weights.chunks_mut(matrix.columns() + skip).enumerate() {
                 matrix.read_row(o, &mut row[skip..]);

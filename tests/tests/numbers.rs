@@ -62,10 +62,12 @@ fn one_model_in_every_format() {
         }
         assert_ne!(found, exact, "{scheme}");
     }
+    // A cached number is off by 2^-11 of itself in f16, and by 1/254 of its head's largest in i8: less
+    // than what int8 weights and inputs are allowed.
     for cache in ["f16", "i8"] {
         let found = perplexities(path, "f32.expe", &format!("--cache {cache}"));
         for (found, exact) in found.iter().zip(&exact) {
-            assert!((found / exact - 1.0).abs() < 0.005, "{cache}: {found} {exact}");
+            assert!((found / exact - 1.0).abs() < 0.01, "{cache}: {found} {exact}");
         }
     }
     expe(path, &format!("eval --model integer.expe --data {DATA} --cache f32"))

@@ -192,6 +192,15 @@ impl TensorKind {
         )
     }
 
+    /// Leading columns of the trained matrix that the file's does not have: those that the position
+    /// overrides, which are folded.
+    pub const fn folded(self, config: &Config) -> usize {
+        match self {
+            Self::Wq | Self::Wk => config.columns().width,
+            _ => 0,
+        }
+    }
+
     /// `(rows, columns)` in a model of this configuration; `None` if it has no such tensor.
     pub const fn shape(self, config: &Config) -> Option<(usize, usize)> {
         let Config { vocab, width, hidden, .. } = *config;

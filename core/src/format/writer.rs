@@ -69,6 +69,19 @@ pub struct Storage {
     pub residual_range: f32,
 }
 
+impl Storage {
+    /// How tensors of a kind are stored: all but matrices as f32.
+    pub const fn numbers_of(&self, kind: TensorKind) -> Numbers {
+        if !kind.is_matrix() {
+            Numbers::F32
+        } else if kind.is_vocabulary() {
+            self.vocabulary
+        } else {
+            self.layers
+        }
+    }
+}
+
 impl From<Numbers> for Storage {
     /// All matrices in one format, for floating point.
     fn from(numbers: Numbers) -> Self {
@@ -134,7 +147,7 @@ impl<'a> Writer<'a> {
         };
         let mut end = front;
         for shape in layout(config) {
-            let entry = Entry::new(&shape, writer.numbers_of(shape.id), end);
+            let entry = Entry::new(&shape, writer.storage.numbers_of(shape.id.kind), end);
             end = entry.and_then(|entry| entry.end()).ok_or(FormatError::TooLarge)?;
         }
         writer.header.file_len = end;
@@ -172,14 +185,6 @@ impl<'a> Writer<'a> {
         self.emit(&header, source, &mut |piece| sink(piece).map_err(WriteError::Sink))
     }
 
-    fn numbers_of(&self, id: TensorId) -> Numbers {
-        match id.kind {
-            kind if !kind.is_matrix() => Numbers::F32,
-            kind if kind.is_vocabulary() => self.storage.vocabulary,
-            _ => self.storage.layers,
-        }
-    }
-
     fn emit<S: WeightSource, E>(
         &self,
         header: &Header,
@@ -204,7 +209,8 @@ impl<'a> Writer<'a> {
         let mut offset = u64::from(header.header_len);
         for shape in layout(&self.config) {
             // That every entry exists was checked when the writer was made.
-            if let Some(entry) = Entry::new(&shape, self.numbers_of(shape.id), offset) {
+            if let Some(entry) = Entry::new(&shape, self.storage.numbers_of(shape.id.kind), offset)
+            {
                 end = sink(&entry.emit())?;
                 offset = entry.end().unwrap_or(offset);
             }
@@ -246,17 +252,14 @@ impl<'a> Writer<'a> {
             }
             return Ok(end);
         }
-        if self.numbers_of(id).is_integer() {
-            return emit_codes(shape, self.numbers_of(id), source, sink);
+        if self.storage.numbers_of(id.kind).is_integer() {
+            return emit_codes(shape, self.storage.numbers_of(id.kind), source, sink);
         }
-        let skipped = match id.kind {
-            TensorKind::Wq | TensorKind::Wk => columns.width,
-            _ => 0,
-        };
+        let skipped = id.kind.folded(&self.config);
         let width = shape.columns.saturating_add(skipped);
         for row in 0..shape.rows {
             let weights = full_row(source, id, row, width)?.get(skipped..).unwrap_or(&[]);
-            end = emit_row(self.numbers_of(id), weights, id, row, sink)?;
+            end = emit_row(self.storage.numbers_of(id.kind), weights, id, row, sink)?;
         }
         Ok(end)
     }

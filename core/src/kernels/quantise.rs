@@ -22,9 +22,12 @@ pub fn quantise(x: &[f32], codes: &mut [i8]) -> f32 {
     scale
 }
 
-/// As [`quantise`], with the scale rounded up to a bfloat16, whose bits it gives.
+/// As [`quantise`], with the scale rounded up to a bfloat16, whose bits it gives; a row that is not
+/// finite gets a NaN.
 pub fn quantise_coarse(x: &[f32], codes: &mut [i8]) -> u16 {
-    let scale = Bf16::above(largest(x) / LARGEST_CODE);
+    const NAN: u16 = 0x7fc0;
+    let largest = largest(x);
+    let scale = if largest.is_finite() { Bf16::above(largest / LARGEST_CODE) } else { NAN };
     quantise_by(x, Bf16::widen(scale), codes);
     scale
 }
@@ -83,5 +86,8 @@ mod tests {
         assert_eq!(codes, [0, 0]);
         assert!(quantise(&[f32::NAN, 1.0], &mut codes).is_nan());
         assert!(quantise(&[1.0, f32::INFINITY], &mut codes).is_infinite());
+        for odd in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert!(Bf16::widen(quantise_coarse(&[1.0, odd], &mut codes)).is_nan());
+        }
     }
 }

@@ -106,10 +106,7 @@ impl WeightSource for TestModel {
     }
 
     fn codes(&mut self, tensor: TensorId, row: usize) -> Result<Codes<'_>, String> {
-        let skipped = match tensor.kind {
-            TensorKind::Wq | TensorKind::Wk => self.config.columns().width,
-            _ => 0,
-        };
+        let skipped = tensor.kind.folded(&self.config);
         let weights = self.row(tensor, row)?[skipped..].to_vec();
         Ok(self.rounded.round(&weights))
     }

@@ -142,14 +142,8 @@ impl RunFolder {
             all.iter().step_by((all.len() / wanted).max(1)).take(wanted).copied().collect();
         let calibration = Calibration::new(&model, &windows)?;
         let tensors = self.model.weights.to_tensors();
-        let quantised = quantise(
-            &self.config.model,
-            &tensors,
-            &calibration,
-            scheme.layers(),
-            scheme.vocabulary(),
-        )?;
         let storage = scheme.storage(calibration.residual_range());
+        let quantised = quantise(&self.config.model, &tensors, &calibration, &storage)?;
         let file = self.write(path, storage, Some(&quantised))?;
         Ok((file, quantised.errors().to_vec()))
     }

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::thread;
 
-use expe_core::format::{Codes, Numbers, TensorId, TensorKind, TensorShape, layout};
+use expe_core::format::{Codes, Numbers, Storage, TensorId, TensorShape, layout};
 use expe_core::kernels::{GROUP_BYTES, unpack_group};
 use expe_core::model::Config;
 
@@ -57,8 +57,7 @@ impl Quantised {
     }
 }
 
-/// Round the matrices of a model: those of the layers to `layers`, the embedding and the head to
-/// `vocabulary`; formats of floats are left out.
+/// Round the matrices of a model that `storage` stores as integers.
 ///
 /// # Errors
 /// [`ExportError::Missing`] or [`ExportError::Weights`] for tensors that are not the configuration's.
@@ -66,18 +65,17 @@ pub fn quantise(
     config: &Config,
     tensors: &Tensors,
     calibration: &Calibration,
-    layers: Numbers,
-    vocabulary: Numbers,
+    storage: &Storage,
 ) -> Result<Quantised, ExportError> {
     let shapes: Vec<_> = layout(config)
         .filter(|shape| shape.id.kind.is_matrix())
-        .map(|shape| (shape, if shape.id.kind.is_vocabulary() { vocabulary } else { layers }))
+        .map(|shape| (shape, storage.numbers_of(shape.id.kind)))
         .filter(|(_, numbers)| numbers.is_integer())
         .collect();
     let rounded = |(shape, numbers): &(TensorShape, Numbers)| {
         round(config, tensors, calibration, shape, *numbers)
     };
-    // One thread per processor takes every so-manieth matrix; the result does not depend on it.
+    // One thread per processor takes every second, third … matrix; the result does not depend on it.
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let mut results: Vec<Option<Result<(Rows, MatrixError), ExportError>>> = Vec::new();
     results.resize_with(shapes.len(), || None);
@@ -118,10 +116,7 @@ fn round(
     numbers: Numbers,
 ) -> Result<(Rows, MatrixError), ExportError> {
     let TensorShape { id, rows, columns } = *shape;
-    let skip = match id.kind {
-        TensorKind::Wq | TensorKind::Wk => config.columns().width,
-        _ => 0,
-    };
+    let skip = id.kind.folded(config);
     let name = id.to_string();
     let stored = tensors.get(&name).ok_or_else(|| ExportError::Missing(name.clone()))?;
     if stored.values.len() != rows * (columns + skip) {
