@@ -68,6 +68,11 @@ impl RunConfig {
         Ok(config)
     }
 
+    /// Tokens that one step of training reads.
+    pub const fn tokens_per_step(&self) -> u64 {
+        (self.train.batch * self.train.accumulate * self.model.context) as u64
+    }
+
     /// The text of a `config.toml`.
     ///
     /// # Errors

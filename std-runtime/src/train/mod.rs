@@ -24,6 +24,7 @@ mod optimizer;
 mod progress;
 mod schedule;
 mod state;
+mod stepper;
 mod trainer;
 mod validation;
 mod workers;
@@ -33,11 +34,13 @@ pub use folder::{
     CONFIG_FILE, METRICS_FILE, MODEL_FILE, TOKENIZER_FILE, TRAINER_FILE, load_model, read_config,
 };
 pub use lock::RunLock;
+pub use memory::check as check_memory;
 pub use metrics::Metrics;
 pub use optimizer::AdamW;
 pub use progress::{Best, Ending, Outcome, Progress};
 pub use schedule::learning_rate;
 pub use state::State;
+pub use stepper::Stepper;
 pub use trainer::run;
 pub use validation::{split, validation_loss};
 pub use workers::Workers;

@@ -1,0 +1,131 @@
+use dfdx::tensor::{Gradients, OwnedTape};
+use dfdx::tensor_ops::{Backward, TryMul};
+use expe_core::num::Random;
+
+use super::optimizer::{norm, sum};
+use super::validation::split;
+use super::{Progress, State, TrainError, Workers, learning_rate};
+use crate::config::RunConfig;
+use crate::data::TrainWindows;
+use crate::device::Backend;
+use crate::model::{ModelError, Sites};
+use crate::ops::{self, Dropout};
+
+/// Changes the parameters of a model step by step: forward and backward passes over parts of a batch,
+/// on several threads, clipping and AdamW. Knows neither files nor validation.
+#[derive(Debug)]
+pub struct Stepper<'a, D: Backend> {
+    config: &'a RunConfig,
+    windows: TrainWindows<'a>,
+    /// The constants of a pass over the training length.
+    pub sites: Sites<f32, D>,
+    /// The threads.
+    pub workers: Workers,
+    /// What the steps change.
+    pub state: State<D>,
+}
+
+/// A number of its own in the whole run, and the windows.
+type Part<'a> = (u64, Vec<&'a [u32]>);
+
+impl<'a, D: Backend> Stepper<'a, D> {
+    /// Go on from `state` with windows of `tokens`.
+    ///
+    /// # Errors
+    /// [`TrainError::Data`] for too few tokens, [`TrainError::Model`] for positions that do not reach the
+    /// training length, [`TrainError::Io`] when no thread can be started.
+    pub fn new(
+        config: &'a RunConfig,
+        tokens: &'a [u32],
+        state: State<D>,
+    ) -> Result<Self, TrainError> {
+        Ok(Self {
+            config,
+            windows: TrainWindows::new(tokens, config.model.context, config.train.seed)?,
+            sites: state.model.sites(config.model.context)?,
+            workers: Workers::new(D::PARTS).map_err(std::io::Error::other)?,
+            state,
+        })
+    }
+
+    /// One change of the parameters. What the step knows of the run's time and validation is left
+    /// empty.
+    ///
+    /// # Errors
+    /// [`TrainError::NotFinite`] for a training that diverged; [`TrainError::Model`].
+    pub fn step(&mut self) -> Result<Progress, TrainError> {
+        let train = &self.config.train;
+        let step = self.state.step;
+        let mut gradients = Vec::new();
+        let mut loss = 0.0;
+        for pass in 0..train.accumulate as u64 {
+            let parts = self.parts(step, pass);
+            for part in self.workers.map(&parts, |part| self.part(part)) {
+                let (gradient, part_loss) = part?;
+                gradients.push(gradient);
+                loss += part_loss;
+            }
+            // No more than one pass's gradients at a time.
+            gradients = vec![sum(&self.state.model.weights, gradients)?];
+        }
+        let mut gradients = sum(&self.state.model.weights, gradients)?;
+        finite("loss", loss, step)?;
+        let gradient_norm = norm(&self.state.model.weights, &mut gradients)?;
+        finite("gradient norm", gradient_norm, step)?;
+        let rate = learning_rate(train, step);
+        let State { model, optimizer, .. } = &mut self.state;
+        optimizer.update(&mut model.weights, &mut gradients, train, step, rate, gradient_norm)?;
+        self.state.step += 1;
+        Ok(Progress {
+            step: self.state.step,
+            steps: train.steps,
+            loss,
+            learning_rate: rate,
+            gradient_norm,
+            tokens_per_second: 0.0,
+            validation: None,
+            best: None,
+        })
+    }
+
+    /// The windows of a pass, cut into the device's number of parts.
+    fn parts(&self, step: u64, pass: u64) -> Vec<Part<'_>> {
+        let train = &self.config.train;
+        let passes = train.accumulate as u64;
+        let windows: Vec<&[u32]> = (0..train.batch as u64)
+            .map(|index| self.windows.window(step, pass * train.batch as u64 + index))
+            .collect();
+        let share = train.batch.div_ceil(D::PARTS).max(1);
+        let first = step.wrapping_mul(passes).wrapping_add(pass).wrapping_mul(D::PARTS as u64);
+        (first..).zip(windows.chunks(share)).map(|(pass, w)| (pass, w.to_vec())).collect()
+    }
+
+    /// The gradients of a part's share in the loss of a step, and that share.
+    fn part(&self, (pass, windows): &Part<'_>) -> Result<(Gradients<f32, D>, f64), TrainError> {
+        let train = &self.config.train;
+        let (inputs, targets) = split(windows);
+        let dropout = Dropout {
+            rate: train.dropout,
+            // Its own family of generators, apart from fresh parameters and windows.
+            seed: Random::keyed(train.seed, u64::MAX).next_u64(),
+            pass: *pass,
+        };
+        let model = &self.state.model;
+        let logits = model.forward(&inputs, &self.sites, Some(&dropout), OwnedTape::default())?;
+        let targets = model.indices(&targets)?;
+        let share = windows.len() as f64 / (train.batch * train.accumulate) as f64;
+        let loss = ops::cross_entropy(logits, targets).map_err(ModelError::device)?;
+        let loss = loss.try_mul(share as f32).map_err(ModelError::device)?;
+        let value = loss.as_vec().first().copied().map_or(f64::NAN, f64::from);
+        let gradients = loss.try_backward().map_err(ModelError::device)?;
+        Ok((sum(&model.weights, [gradients])?, value))
+    }
+}
+
+/// Check that training did not diverge.
+///
+/// # Errors
+/// [`TrainError::NotFinite`].
+pub(super) fn finite(what: &'static str, value: f64, step: u64) -> Result<(), TrainError> {
+    if value.is_finite() { Ok(()) } else { Err(TrainError::NotFinite { what, value, step }) }
+}
