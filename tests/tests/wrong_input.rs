@@ -131,7 +131,9 @@ fn what_is_asked_for_must_make_sense() {
         ("logits --model model.expe --tokens 4294967295", &["4294967295", "256"]),
         ("export --model model.expe --out a.expe", &["model.expe"]),
         ("export --model run --out run", &["run"]),
+        ("eval --model run --cache i8 --data stories:1:30k", &["run", "--cache"]),
         ("inspect run", &["run"]),
+        ("inspect model.expe --context 8,4294967295", &["4294967295", "positions"]),
         ("inspect model.expe --context 8 --json tiny.toml/a.json", &["tiny.toml/a.json"]),
     ] {
         check(&mut problems, kept(), arguments, 1, words);

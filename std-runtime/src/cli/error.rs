@@ -58,6 +58,20 @@ pub enum CliError {
         /// Positions of the window.
         window: u32,
     },
+    /// A run folder is computed with dfdx, which keeps no cache.
+    #[error(
+        "{}: --cache is for `.expe` files, and this is a run folder; export it first, or leave --cache out",
+        .0.display()
+    )]
+    NoCache(PathBuf),
+    /// A context that the position encoding does not reach.
+    #[error("--context {context}: the model's positions end at {positions}")]
+    Context {
+        /// Tokens asked for.
+        context: usize,
+        /// Positions that the encoding tells apart.
+        positions: u32,
+    },
     /// A run folder has the tokenizer of another model.
     #[error(
         "{}: the tokenizer has {tokenizer} tokens, the model {model}; \

@@ -83,6 +83,9 @@ pub fn tables(rows: &[Row]) -> String {
 /// [`CliError`].
 pub fn run(args: &Args) -> Result<(), CliError> {
     let model = ModelArg::open(&args.model)?;
+    if let (ModelArg::Folder(_), Some(_)) = (&model, args.cache) {
+        return Err(CliError::NoCache(args.model.clone()));
+    }
     let corpus = args.data.open()?;
     let rows = match &model {
         ModelArg::Folder(folder) => {

@@ -90,6 +90,10 @@ fn describe(model: &Model<'_>, file_bytes: usize, contexts: &[usize]) -> Result<
             bytes: tensor.bytes.len(),
         })
         .collect();
+    let beyond = contexts.iter().find(|context| **context as u64 > u64::from(positions));
+    if let Some(&context) = beyond {
+        return Err(CliError::Context { context, positions });
+    }
     let contexts = match contexts {
         [] => [1, 4, 16]
             .map(|factor| factor * config.context)
