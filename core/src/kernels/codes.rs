@@ -18,6 +18,9 @@ pub const INT4_COLUMNS: usize = 1 << 13;
 /// Independent partial sums: one vector register or two on every target.
 const LANES: usize = 16;
 
+/// Whether it pays to read an input once for several rows: on microcontrollers, which have no vectors.
+const ROWS_TOGETHER: bool = cfg!(any(target_arch = "arm", target_arch = "riscv32"));
+
 /// `Σ w_i·x_i` over the shorter of the two, exactly, for up to [`INT8_COLUMNS`] weights and inputs of
 /// at most 127.
 ///
@@ -42,6 +45,72 @@ pub fn dot_int8(weights: &[i8], x: &[i8]) -> i32 {
     let whole = blocks * LANES;
     let rest = weights.get(whole..).unwrap_or(&[]).iter().zip(x.get(whole..).unwrap_or(&[]));
     rest.fold(sum, |sum, (w, x)| sum.wrapping_add(i32::from(*w) * i32::from(*x)))
+}
+
+/// The sums of [`dot_int8`] for `N` rows of weights, all as long as the first: every element of `x` is
+/// read once for all of them, which is what counts where there are no vectors.
+///
+/// ```
+/// use expe_core::kernels::dot_int8_rows;
+/// assert_eq!(dot_int8_rows([&[1, -2], &[3, 4]], &[10, 1]), [8, 34]);
+/// ```
+#[inline]
+pub fn dot_int8_rows<const N: usize>(weights: [&[i8]; N], x: &[i8]) -> [i32; N] {
+    let count = weights.iter().map(|row| row.len()).min().unwrap_or(0).min(x.len());
+    // Slices of one length, so that one comparison is enough for all of them.
+    let weights = weights.map(|row| row.get(..count).unwrap_or(&[]));
+    let mut sums = [0i32; N];
+    for (i, x) in x.iter().take(count).enumerate() {
+        for (sum, row) in sums.iter_mut().zip(weights) {
+            let w = row.get(i).copied().unwrap_or(0);
+            *sum = sum.wrapping_add(i32::from(w) * i32::from(*x));
+        }
+    }
+    sums
+}
+
+/// `sums_o = Σ_i W[o, i]·x_i` for the rows of a matrix of 8-bit integers with `columns` columns: one
+/// [`dot_int8`] per row, exactly, for all rows there are or as many as `sums` has places.
+///
+/// ```
+/// use expe_core::kernels::sums_int8;
+/// let mut sums = [0; 2];
+/// sums_int8(&[1, -2, 3, 4], 2, &[10, 1], &mut sums);
+/// assert_eq!(sums, [8, 34]);
+/// ```
+pub fn sums_int8(weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) {
+    if ROWS_TOGETHER {
+        in_fours(weights, columns, x, sums);
+    } else {
+        for (sum, row) in sums.iter_mut().zip(rows(weights, columns)) {
+            *sum = dot_int8(row, x);
+        }
+    }
+}
+
+/// [`sums_int8`], four rows at a time.
+fn in_fours(weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) {
+    let count = weights.len().checked_div(columns).unwrap_or(0).min(sums.len());
+    let mut weights = rows(weights, columns);
+    for sums in sums.get_mut(..count).unwrap_or_default().chunks_mut(4) {
+        if let [a, b, c, d] = sums {
+            let four = [weights.next(), weights.next(), weights.next(), weights.next()];
+            [*a, *b, *c, *d] = dot_int8_rows(four.map(|row| row.unwrap_or(&[])), x);
+        } else {
+            for (sum, row) in sums.iter_mut().zip(&mut weights) {
+                *sum = dot_int8(row, x);
+            }
+        }
+    }
+}
+
+/// As [`sums_int8`] for a matrix of 4-bit integers: one [`dot_int4`] per row. `codes` and `factors` hold
+/// the rows' groups, as many for each as `x` has.
+pub fn sums_int4(codes: &[u8], factors: &[u8], groups: usize, x: &[i8], sums: &mut [i32]) {
+    let weights = rows(codes, groups.saturating_mul(GROUP_BYTES)).zip(rows(factors, groups));
+    for (sum, (codes, factors)) in sums.iter_mut().zip(weights) {
+        *sum = dot_int4(codes, factors, x);
+    }
 }
 
 /// `Σ_g factors[g]·Σ_{i in g} w_i·x_i` over groups of [`GROUP`], exactly, for up to [`INT4_COLUMNS`]
@@ -119,6 +188,43 @@ mod tests {
                 .map(|(i, (w, x))| i64::from(factors[i / GROUP]) * i64::from(w) * i64::from(*x))
                 .sum();
             assert_eq!(i64::from(dot_int4(&packed, &factors, &x)), exact);
+        }
+    }
+
+    #[test]
+    fn rows_together_have_the_sums_of_rows_alone() {
+        let mut random = Random::new(2);
+        for (count, columns) in (0..12usize).flat_map(|n| [0, 1, 2, 3, 5, 16, 37].map(|c| (n, c))) {
+            let x: Vec<i8> = (0..columns).map(|_| random.below(255) as i8).collect();
+            let w: Vec<i8> = (0..count * columns).map(|_| random.below(256) as i8).collect();
+            let alone = |count| -> Vec<i32> {
+                let mut sums: Vec<i32> = rows(&w, columns).map(|row| dot_int8(row, &x)).collect();
+                sums.resize(count, 7);
+                sums
+            };
+            for places in [count, count + 1, count.saturating_sub(2)] {
+                for function in [sums_int8, in_fours] {
+                    let mut sums = std::vec![7; places];
+                    function(&w, columns, &x, &mut sums);
+                    assert_eq!(sums, alone(places), "{count} {columns} {places}");
+                }
+            }
+            let row = |o: usize| rows(&w, columns).nth(o).unwrap_or(&[]);
+            let found = dot_int8_rows([row(0), row(1), row(2)], &x);
+            let exact = [0, 1, 2].map(|o| dot_int8(row(o), &x));
+            assert_eq!(found, if count < 3 { [0; 3] } else { exact });
+
+            let groups = columns.div_ceil(GROUP);
+            let codes: Vec<u8> =
+                (0..count * groups * GROUP_BYTES).map(|_| random.below(256) as u8).collect();
+            let factors: Vec<u8> = (0..count * groups).map(|_| random.below(256) as u8).collect();
+            let mut sums = std::vec![0; count];
+            sums_int4(&codes, &factors, groups, &x, &mut sums);
+            for (o, sum) in sums.into_iter().enumerate() {
+                let codes = rows(&codes, groups * GROUP_BYTES).nth(o).unwrap_or(&[]);
+                let factors = rows(&factors, groups).nth(o).unwrap_or(&[]);
+                assert_eq!(sum, dot_int4(codes, factors, &x));
+            }
         }
     }
 

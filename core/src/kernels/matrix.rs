@@ -1,4 +1,4 @@
-use super::codes::{GROUP, GROUP_BYTES, INT4_COLUMNS, INT8_COLUMNS, dot_int4, dot_int8};
+use super::codes::{GROUP, GROUP_BYTES, INT4_COLUMNS, INT8_COLUMNS, sums_int4, sums_int8};
 use super::{Bf16, F16, F32, Inputs, Stored, matvec, matvec_add, rows, rows_mut, unpack_group};
 
 /// The elements of a matrix in one of the formats in which weights are stored.
@@ -88,8 +88,10 @@ impl<'a> Matrix<'a> {
             Weights::F16(w) => matvec::<F16>(w, self.columns, inputs, outputs, self.rows),
             Weights::Bf16(w) => matvec::<Bf16>(w, self.columns, inputs, outputs, self.rows),
             Weights::Int8 { .. } | Weights::Int4 { .. } => {
-                self.each_sum(inputs, outputs, |y, sum, row, input| {
-                    *y = sum as f32 * (row * input);
+                self.each_sum(inputs, outputs, |outputs, sums, scales, input| {
+                    for ((y, sum), row) in outputs.iter_mut().zip(sums).zip(scales) {
+                        *y = *sum as f32 * (row * input);
+                    }
                 });
             }
         }
@@ -102,62 +104,59 @@ impl<'a> Matrix<'a> {
             Weights::F16(w) => matvec_add::<F16>(w, self.columns, inputs, outputs, self.rows),
             Weights::Bf16(w) => matvec_add::<Bf16>(w, self.columns, inputs, outputs, self.rows),
             Weights::Int8 { .. } | Weights::Int4 { .. } => {
-                self.each_sum(inputs, outputs, |y, sum, row, input| {
-                    *y += sum as f32 * (row * input);
+                self.each_sum(inputs, outputs, |outputs, sums, scales, input| {
+                    for ((y, sum), row) in outputs.iter_mut().zip(sums).zip(scales) {
+                        *y += *sum as f32 * (row * input);
+                    }
                 });
             }
         }
     }
 
-    /// For every output of every input row: `put` gets its place, the sum of the products of
-    /// integers, and the scales of the matrix's row and of the input. Nothing happens for a matrix of
-    /// floats.
+    /// For every output of every input row, in blocks of neighbours: `put` gets their places, the sums
+    /// of the products of integers, the scales of the matrix's rows, all of one length, and the scale of
+    /// the input. Nothing happens for a matrix of floats.
     #[inline(always)]
     pub fn each_sum<R: Copy, Q>(
         &self,
         inputs: Inputs<'_, R>,
         outputs: &mut [Q],
-        put: impl Fn(&mut Q, i32, f32, f32),
+        mut put: impl FnMut(&mut [Q], &[i32], &[f32], f32),
     ) {
-        match self.weights {
-            Weights::Int8 { scales, codes } => {
-                let mut weights = rows(codes, self.columns);
-                for (o, scale) in scales.iter().enumerate() {
-                    let row = weights.next().unwrap_or(&[]);
-                    self.each_row(o, inputs, outputs, |y, x, input| {
-                        put(y, dot_int8(row, x), *scale, input);
-                    });
+        let scales = match self.weights {
+            Weights::Int8 { scales, .. } | Weights::Int4 { scales, .. } => scales,
+            Weights::F32(_) | Weights::F16(_) | Weights::Bf16(_) => return,
+        };
+        // Weights outside, inputs inside: a block of weights is read from memory once for all inputs.
+        let mut first = 0usize;
+        for scales in scales.chunks(BLOCK) {
+            let mut block = [0i32; BLOCK];
+            let sums = block.get_mut(..scales.len()).unwrap_or_default();
+            for ((x, input), outputs) in inputs.codes().zip(rows_mut(outputs, self.rows)) {
+                let end = first.saturating_add(scales.len());
+                if let Some(outputs) = outputs.get_mut(first..end) {
+                    self.sums(first, x, sums);
+                    put(outputs, sums, scales, input);
                 }
             }
-            Weights::Int4 { scales, factors, codes } => {
-                let groups = self.columns.div_ceil(GROUP);
-                let mut factors = rows(factors, groups);
-                let mut weights = rows(codes, groups.saturating_mul(GROUP_BYTES));
-                for (o, scale) in scales.iter().enumerate() {
-                    let row = weights.next().unwrap_or(&[]);
-                    let factors = factors.next().unwrap_or(&[]);
-                    self.each_row(o, inputs, outputs, |y, x, input| {
-                        put(y, dot_int4(row, factors, x), *scale, input);
-                    });
-                }
-            }
-            Weights::F32(_) | Weights::F16(_) | Weights::Bf16(_) => {}
+            first = first.saturating_add(BLOCK);
         }
     }
 
-    /// Output `o` of every input row.
-    #[inline(always)]
-    fn each_row<R: Copy, Q>(
-        &self,
-        o: usize,
-        inputs: Inputs<'_, R>,
-        outputs: &mut [Q],
-        put: impl Fn(&mut Q, &[i8], f32),
-    ) {
-        for ((x, scale), y) in inputs.codes().zip(rows_mut(outputs, self.rows)) {
-            if let Some(y) = y.get_mut(o) {
-                put(y, x, scale);
+    /// The sums of the products of integers of the rows from `first` on, as many as `sums` has places.
+    #[inline(never)] // the same for whatever becomes of the sums
+    fn sums(&self, first: usize, x: &[i8], sums: &mut [i32]) {
+        match self.weights {
+            Weights::Int8 { codes, .. } => {
+                let codes = from_row(codes, first, self.columns);
+                sums_int8(codes, self.columns, x, sums);
             }
+            Weights::Int4 { factors, codes, .. } => {
+                let groups = self.columns.div_ceil(GROUP);
+                let codes = from_row(codes, first, groups.saturating_mul(GROUP_BYTES));
+                sums_int4(codes, from_row(factors, first, groups), groups, x, sums);
+            }
+            Weights::F32(_) | Weights::F16(_) | Weights::Bf16(_) => {}
         }
     }
 
@@ -216,6 +215,14 @@ impl<'a> Matrix<'a> {
             Weights::F32(_) | Weights::F16(_) | Weights::Bf16(_) => false,
         }
     }
+}
+
+/// Outputs that are computed together: their sums lie on the stack.
+const BLOCK: usize = 32;
+
+/// The rows from `first` on.
+fn from_row<T>(data: &[T], first: usize, width: usize) -> &[T] {
+    data.get(first.saturating_mul(width)..).unwrap_or(&[])
 }
 
 fn widen<S: Stored>(weights: &[S::Bits], columns: usize, index: usize, row: &mut [f32]) -> bool {

@@ -17,8 +17,8 @@ mod stored;
 
 pub use activation::{gelu, relu, silu, swiglu};
 pub use codes::{
-    GROUP, GROUP_BYTES, INT4_COLUMNS, INT8_COLUMNS, dot_int4, dot_int8, high_half, low_half,
-    unpack_group,
+    GROUP, GROUP_BYTES, INT4_COLUMNS, INT8_COLUMNS, dot_int4, dot_int8, dot_int8_rows, high_half,
+    low_half, sums_int4, sums_int8, unpack_group,
 };
 pub use dot::dot;
 pub use matrix::{Matrix, Weights};

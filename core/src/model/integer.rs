@@ -124,15 +124,19 @@ impl Arithmetic for Integer {
     }
 
     fn project(&self, matrix: &Matrix<'_>, inputs: Inputs<'_, i32>, outputs: &mut [i32]) {
-        matrix.each_sum(inputs, outputs, |y, sum, row, input| {
-            *y = requantise(sum, row, input, INNER);
+        matrix.each_sum(inputs, outputs, |outputs, sums, scales, input| {
+            for ((y, sum), row) in outputs.iter_mut().zip(sums).zip(scales) {
+                *y = requantise(*sum, *row, input, INNER);
+            }
         });
     }
 
     fn project_add(&self, matrix: &Matrix<'_>, inputs: Inputs<'_, i32>, x: &mut [i32]) {
         let unit = self.bounds.residual;
-        matrix.each_sum(inputs, x, |x, sum, row, input| {
-            *x = x.saturating_add(requantise(sum, row, input, unit));
+        matrix.each_sum(inputs, x, |x, sums, scales, input| {
+            for ((x, sum), row) in x.iter_mut().zip(sums).zip(scales) {
+                *x = x.saturating_add(requantise(*sum, *row, input, unit));
+            }
         });
     }
 
