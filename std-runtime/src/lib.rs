@@ -1,6 +1,7 @@
 //! Train, compare, export and run transformers with exact positional encodings.
 
 pub mod atomic;
+pub mod bench;
 pub mod cli;
 pub mod compare;
 pub mod config;

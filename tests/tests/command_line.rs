@@ -241,7 +241,9 @@ fn a_comparison_goes_on_where_it_was() {
 fn help_and_version_are_results() {
     let folder = tempfile::tempdir().unwrap();
     let help = expe(folder.path(), "--help").succeeded().stdout;
-    for command in ["demo", "train", "eval", "compare", "export", "generate", "logits", "inspect"] {
+    for command in
+        ["demo", "train", "eval", "compare", "export", "generate", "logits", "inspect", "bench"]
+    {
         assert!(help.contains(command), "{command} is not in {help}");
         let help = expe_with(folder.path(), &[command, "--help"]).succeeded();
         assert!(help.stdout.contains("Usage"), "{}", help.stdout);

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::bench::BenchError;
 use crate::compare::{CompareError, SpecError};
 use crate::config::{RunConfigError, UnknownPreset};
 use crate::data::DataError;
@@ -141,6 +142,12 @@ pub enum CliError {
     /// Export.
     #[error(transparent)]
     Export(#[from] ExportError),
+    /// Benchmark.
+    #[error(transparent)]
+    Bench(#[from] BenchError),
+    /// Another program that drives a benchmark gave a wrong order.
+    #[error("{0}")]
+    Serve(String),
     /// Plot and page.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -165,9 +172,9 @@ impl CliError {
     /// The process's exit code.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Interrupted { .. } | Self::Compare(CompareError::Interrupted) => {
-                ExitCode::from(INTERRUPTED)
-            }
+            Self::Interrupted { .. }
+            | Self::Compare(CompareError::Interrupted)
+            | Self::Bench(BenchError::Interrupted) => ExitCode::from(INTERRUPTED),
             _ => ExitCode::FAILURE,
         }
     }

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 an error (its message is on standard error), 2 wrong usage, 130 interrupted
 //! (what training had done is saved).
 
+mod bench;
 mod compare;
 mod data_arg;
 mod demo;
@@ -55,6 +56,8 @@ enum Command {
     Logits(logits::Args),
     /// Describe a model file and the memory that it needs.
     Inspect(inspect::Args),
+    /// Measure how fast this machine trains and runs a model.
+    Bench(bench::Args),
 }
 
 /// Run the command line of this process.
@@ -69,6 +72,7 @@ pub fn run() -> ExitCode {
         Command::Generate(args) => generate::run(&args),
         Command::Logits(args) => logits::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Bench(args) => bench::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

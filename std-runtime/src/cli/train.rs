@@ -99,7 +99,11 @@ impl ConfigArgs {
     }
 }
 
-fn read_config(path: &Path) -> Result<RunConfig, CliError> {
+/// Read a configuration file.
+///
+/// # Errors
+/// [`CliError::Read`] or [`CliError::ConfigFile`].
+pub fn read_config(path: &Path) -> Result<RunConfig, CliError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| CliError::Read { path: path.to_owned(), source })?;
     RunConfig::from_toml(&text)

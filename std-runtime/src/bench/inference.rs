@@ -1,0 +1,198 @@
+use std::time::{Duration, Instant};
+
+use expe_core::format::{Model, TensorKind};
+use expe_core::model::Sampler;
+use expe_core::num::Random;
+use expe_core::position::{Position, PositionEncoding, Shape};
+
+use super::{BenchError, Candidate};
+use crate::engine::{Buffers, CacheNumbers, Session};
+
+/// What a model file is timed at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// Read a prompt; its last logits are what counts.
+    Prefill {
+        /// Tokens of the prompt.
+        tokens: usize,
+    },
+    /// Generate tokens one by one, always the most likely one.
+    Decode {
+        /// Tokens that are there already; reading them is not timed.
+        past: usize,
+        /// Tokens to generate.
+        tokens: usize,
+    },
+}
+
+impl Task {
+    /// Tokens of one unit of work.
+    pub const fn tokens(self) -> usize {
+        match self {
+            Self::Prefill { tokens } | Self::Decode { tokens, .. } => tokens,
+        }
+    }
+
+    /// Positions that it needs.
+    pub const fn positions(self) -> usize {
+        match self {
+            Self::Prefill { tokens } => tokens,
+            // The last token that is generated is not read, but without a prompt there is a first one.
+            Self::Decode { past, tokens } => past.saturating_add(tokens),
+        }
+    }
+
+    /// Keys that a query sees, on average.
+    pub fn mean_keys(self) -> f64 {
+        match self {
+            Self::Prefill { tokens } => (tokens as f64 + 1.0) / 2.0,
+            Self::Decode { past, tokens } => past as f64 + (tokens as f64 + 1.0) / 2.0,
+        }
+    }
+}
+
+/// A model file at a [`Task`], on one thread, through the session that `expe generate` runs.
+#[derive(Debug)]
+pub struct Inference<'b> {
+    session: Session<'b>,
+    task: Task,
+    prompt: Vec<u32>,
+}
+
+impl<'b> Inference<'b> {
+    /// Memory for `task`.
+    ///
+    /// # Errors
+    /// [`BenchError::Short`] when the positions do not reach, [`BenchError::Engine`] when the memory
+    /// does not.
+    pub fn buffers(model: &Model<'_>, task: Task) -> Result<Buffers, BenchError> {
+        let config = model.config();
+        let shape =
+            Shape { width: config.width, heads: config.heads, head_width: config.head_width };
+        let position = Position::new(&config.position, shape, model.position_table())?;
+        let (length, needed) = (position.length(), task.positions());
+        if needed as u64 > u64::from(length) {
+            let position = config.position.name().to_owned();
+            return Err(BenchError::Short { position, length, needed });
+        }
+        Ok(Buffers::new(config, CacheNumbers::of(model), needed)?)
+    }
+
+    /// `model` at `task`, in memory from [`buffers`](Self::buffers).
+    ///
+    /// # Errors
+    /// [`BenchError::Engine`].
+    pub fn new<'m: 'b>(
+        model: &Model<'m>,
+        buffers: &'b mut Buffers,
+        task: Task,
+    ) -> Result<Self, BenchError> {
+        let vocab = u32::try_from(model.config().vocab).unwrap_or(u32::MAX);
+        let len = match task {
+            Task::Prefill { tokens } => tokens,
+            Task::Decode { past, .. } => past,
+        };
+        let mut random = Random::new(0);
+        let prompt = (0..len).map(|_| random.below(vocab)).collect();
+        Ok(Self { session: Session::new(model, buffers, None)?, task, prompt })
+    }
+}
+
+impl Candidate for Inference<'_> {
+    fn run(&mut self) -> Result<Duration, BenchError> {
+        let mut sampler = Sampler::greedy();
+        self.session.clear();
+        match self.task {
+            Task::Prefill { .. } => {
+                let started = Instant::now();
+                self.session.next(&self.prompt, &mut sampler)?;
+                Ok(started.elapsed())
+            }
+            Task::Decode { tokens, .. } => {
+                let mut token = 0;
+                if !self.prompt.is_empty() {
+                    token = self.session.next(&self.prompt, &mut sampler)?;
+                }
+                let started = Instant::now();
+                for _ in 0..tokens {
+                    token = self.session.next(&[token], &mut sampler)?;
+                }
+                Ok(started.elapsed())
+            }
+        }
+    }
+}
+
+/// Bytes that decoding one token reads, with `keys` keys in sight: every tensor once, of an embedding
+/// that is not the head and of a table of positions one row, and the keys and values of the cache.
+pub fn read_bytes(model: &Model<'_>, keys: f64) -> f64 {
+    let config = model.config();
+    let weights: f64 = model
+        .tensors()
+        .map(|tensor| {
+            let one_row = match tensor.shape.id.kind {
+                TensorKind::Embed => !config.tied_head,
+                TensorKind::Position => true,
+                _ => false,
+            };
+            let rows = if one_row { tensor.shape.rows.max(1) } else { 1 };
+            tensor.bytes.len() as f64 / rows as f64
+        })
+        .sum();
+    // The cache's own measure, by a hundred positions, so that what is not per position weighs little.
+    let numbers = CacheNumbers::of(model);
+    let words = numbers.cache_len(config, 200) - numbers.cache_len(config, 100);
+    weights + keys * (words * size_of::<u32>()) as f64 / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::super::{Plan, alternate, random_model};
+    use super::*;
+    use crate::config::{position, preset};
+    use crate::export::Scheme;
+
+    #[test]
+    fn both_tasks_run_to_their_last_position() {
+        let mut config = preset("quick").unwrap().model;
+        config.position = position("learned", config.width).unwrap();
+        let file = random_model(&config, Scheme::F32).unwrap();
+        let model = file.model().unwrap();
+        for (task, fits) in [
+            (Task::Prefill { tokens: 32 }, true),
+            (Task::Prefill { tokens: 33 }, false),
+            (Task::Decode { past: 0, tokens: 32 }, true),
+            (Task::Decode { past: 30, tokens: 2 }, true),
+            (Task::Decode { past: 30, tokens: 3 }, false),
+        ] {
+            let buffers = Inference::buffers(&model, task);
+            assert_eq!(buffers.is_ok(), fits, "{task:?}");
+            if let Ok(mut buffers) = buffers {
+                let mut all: Vec<Box<dyn Candidate>> =
+                    vec![Box::new(Inference::new(&model, &mut buffers, task).unwrap())];
+                let plan = Plan { rounds: 2, time: Duration::ZERO };
+                let times = alternate(&mut all, plan, &AtomicBool::new(false)).unwrap();
+                assert_eq!(times[0].0.len(), 2);
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_of_a_small_model_by_hand() {
+        let mut config = preset("quick").unwrap().model; // 48 wide, 2 layers, hidden 192, vocabulary 256
+        config.position = position("rope", config.width).unwrap();
+        let layer = 2 * 48 + 4 * 48 * 48 + 2 * 48 * 192;
+        let weights = 256 * 48 + 48 + 2 * layer;
+        let file = random_model(&config, Scheme::F32).unwrap();
+        assert_eq!(read_bytes(&file.model().unwrap(), 0.0), 4.0 * weights as f64);
+        // Keys and values of two layers.
+        let cache = read_bytes(&file.model().unwrap(), 10.0) - 4.0 * weights as f64;
+        assert_eq!(cache, 10.0 * 2.0 * 2.0 * 48.0 * 4.0);
+        config.tied_head = false;
+        config.position = position("learned", config.width).unwrap();
+        let file = random_model(&config, Scheme::F32).unwrap();
+        assert_eq!(read_bytes(&file.model().unwrap(), 0.0), 4.0 * (weights + 2 * 48) as f64);
+    }
+}

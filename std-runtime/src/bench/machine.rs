@@ -1,0 +1,100 @@
+use std::fs;
+
+use serde::Serialize;
+
+/// What a figure was measured on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Machine {
+    /// Model of the processor, as the system names it.
+    pub cpu: String,
+    /// Threads that can run at once.
+    pub cores: usize,
+    /// Architecture and operating system.
+    pub system: String,
+    /// Instruction sets found at run time, of those that make a difference here.
+    pub features: Vec<String>,
+    /// Version of this program.
+    pub version: String,
+    /// Whether it was built with optimisation; figures of a debug build mean nothing.
+    pub release: bool,
+}
+
+impl Machine {
+    /// This machine and this program.
+    pub fn this() -> Self {
+        Self {
+            cpu: cpu().unwrap_or_else(|| "unknown processor".to_owned()),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            system: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+            features: features().into_iter().map(str::to_owned).collect(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            release: !cfg!(debug_assertions),
+        }
+    }
+
+    /// One line for people.
+    pub fn line(&self) -> String {
+        let Self { cpu, cores, system, features, version, release } = self;
+        let build = if *release { "release build" } else { "DEBUG BUILD, figures mean nothing" };
+        let features = features.join(" ");
+        format!("{cpu}, {cores} cores, {system}, {features}; expe {version}, {build}")
+    }
+}
+
+/// Linux: the model and, where that does not tell generations apart, family and number.
+fn cpu() -> Option<String> {
+    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let field = |name: &str| {
+        let mut lines = text.lines().filter_map(|line| line.split_once(':'));
+        lines.find(|(key, _)| key.trim() == name).map(|(_, value)| value.trim().to_owned())
+    };
+    let name = field("model name").or_else(|| field("Processor")).or_else(|| field("CPU part"))?;
+    Some(match (field("cpu family"), field("model")) {
+        (Some(family), Some(model)) => format!("{name} (family {family}, model {model})"),
+        _ => name,
+    })
+}
+
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+fn features() -> Vec<&'static str> {
+    let mut found = Vec::new();
+    // The macro takes literals only.
+    macro_rules! look {
+        ($($name:tt)*) => {
+            $(if std::arch::is_x86_feature_detected!($name) {
+                found.push($name);
+            })*
+        };
+    }
+    look!("avx2" "fma" "f16c" "avx512f" "avx512bw" "avx512vl" "avx512vnni" "avx512bf16");
+    found
+}
+
+#[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+fn features() -> Vec<&'static str> {
+    Vec::new()
+}
+
+/// The most memory that this process has had at once, in bytes; `None` where the system does not say
+/// (Linux does: `VmHWM`).
+pub fn peak_memory() -> Option<u64> {
+    let text = fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kilobytes.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peak_grows_with_what_is_used() {
+        let Some(before) = peak_memory() else { return };
+        let used = vec![1_u8; 64 << 20];
+        assert!(std::hint::black_box(&used).iter().all(|byte| *byte == 1));
+        // At least this process's own 64 MiB were resident; what was there before may have been freed.
+        let after = peak_memory().unwrap();
+        assert!(after >= before && after >= 64 << 20, "{before} {after}");
+    }
+}

@@ -1,0 +1,51 @@
+use std::hint::black_box;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use dfdx::tensor_ops::TryMatMul;
+use rayon::ThreadPoolBuilder;
+
+use super::BenchError;
+use crate::device::{Cpu, tensor};
+use crate::model::ModelError;
+
+/// Rows and columns: so large that memory does not limit, and still several in a second.
+const SIZE: usize = 768;
+
+/// Floating-point operations per second of products of matrices in single precision on `threads` threads,
+/// each with square matrices of its own of 768 rows: for each the best of its products within `time`, at
+/// least three.
+///
+/// # Errors
+/// [`BenchError::Transformer`] when memory runs out, [`BenchError::Threads`].
+pub fn matmul_rate(threads: usize, time: Duration) -> Result<f64, BenchError> {
+    thread::scope(|scope| {
+        let running: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(|| one(time))).collect();
+        let rates = running
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause)));
+        rates.sum()
+    })
+}
+
+/// The rate of one thread.
+fn one(time: Duration) -> Result<f64, BenchError> {
+    let values: Vec<f32> = (0..SIZE * SIZE).map(|n| (n % 31) as f32 / 31.0 - 0.5).collect();
+    let matrix = tensor(&Cpu::default(), (SIZE, SIZE), &values).map_err(ModelError::device)?;
+    // The product may not spread over other threads.
+    let pool = ThreadPoolBuilder::new().num_threads(1).build();
+    let pool = pool.map_err(|source| BenchError::Threads { threads: 1, source })?;
+    pool.install(|| {
+        let started = Instant::now();
+        let (mut best, mut products) = (f64::INFINITY, 0);
+        while products < 3 || started.elapsed() < time {
+            let (left, right) = (matrix.clone(), matrix.clone());
+            let product = Instant::now();
+            let done = black_box(left).try_matmul(black_box(right)).map_err(ModelError::device)?;
+            best = product.elapsed().as_secs_f64().min(best);
+            drop(black_box(done));
+            products += 1;
+        }
+        Ok(2.0 * (SIZE as f64).powi(3) / best.max(1e-9))
+    })
+}

@@ -1,0 +1,32 @@
+//! Benchmarks of this machine: training steps, decoding and reading of prompts, timed through the very
+//! code that `expe train` and `expe generate` run.
+//!
+//! A measurement is a set of [`Candidate`]s that take turns in [rounds](alternate), so that whatever
+//! else happens on the machine happens to all of them. What is reported of a candidate is the median of
+//! its rounds, and of two candidates the median of the ratios within the rounds, with quartiles. Times
+//! are set against what the machine can do at best, measured in the same run: reading memory from one
+//! end to the other ([`read_rate`]) and multiplying large matrices ([`matmul_rate`]).
+
+mod error;
+mod inference;
+mod machine;
+mod matmul;
+mod random_model;
+mod read;
+mod report;
+mod rounds;
+mod spread;
+mod training;
+mod work;
+
+pub use error::BenchError;
+pub use inference::{Inference, Task, read_bytes};
+pub use machine::{Machine, peak_memory};
+pub use matmul::matmul_rate;
+pub use random_model::random_model;
+pub use read::{read_rate, read_rate_of};
+pub use report::{Report, Row, Slope};
+pub use rounds::{Candidate, Plan, Times, alternate};
+pub use spread::Spread;
+pub use training::{Training, random_tokens};
+pub use work::{forward_flops, step_flops};

@@ -1,0 +1,195 @@
+use std::fmt::Write;
+
+use expe_core::model::Config;
+use serde::Serialize;
+
+use super::{Machine, Spread};
+
+/// What a benchmark found; the form of `--json` files, where a key without a value is left out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// The benchmark: `train`, `decode`, `prefill`, `positions` or `scaling`.
+    pub benchmark: &'static str,
+    /// What it was measured on.
+    pub machine: Machine,
+    /// Bytes per second of one thread that reads memory from one end to the other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_rate: Option<f64>,
+    /// Operations per second of large matrix products, on as many threads as the candidates run on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matmul_rate: Option<f64>,
+    /// The most memory that the process has had at once, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_memory: Option<u64>,
+    /// The candidates.
+    pub rows: Vec<Row>,
+    /// What grows how fast.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub slopes: Vec<Slope>,
+}
+
+/// One candidate.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// Its name in this report.
+    pub candidate: String,
+    /// What it does: `train`, `decode` or `prefill`.
+    pub work: &'static str,
+    /// How its weights are stored.
+    pub numbers: String,
+    /// The model.
+    pub model: Config,
+    /// Threads that it runs on.
+    pub threads: usize,
+    /// Tokens of one unit of work.
+    pub tokens: usize,
+    /// Keys and values that were there before, for decoding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub past: Option<usize>,
+    /// Seconds of one unit of work, over the rounds.
+    pub seconds: Spread,
+    /// Its time over that of the first candidate of its work, round by round.
+    pub ratio: Spread,
+    /// Bytes that one token reads, by formula.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_per_token: Option<f64>,
+    /// What it reads per second, as a share of `read_rate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_share: Option<f64>,
+    /// The same as a share of reading just as many bytes, the same ones again and again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached_read_share: Option<f64>,
+    /// Operations of the matrix products of one unit of work, by formula.
+    pub flops: f64,
+    /// Its operations per second, as a share of `matmul_rate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matmul_share: Option<f64>,
+}
+
+/// How the time of some work grows: `time ∝ size^slope`, fitted to all rows of a series.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Slope {
+    /// The work.
+    pub work: &'static str,
+    /// What grows.
+    pub against: &'static str,
+    /// From where to where.
+    pub from: usize,
+    /// To where.
+    pub to: usize,
+    /// The exponent, least squares over the logarithms.
+    pub slope: f64,
+    /// The exponent between the last two sizes.
+    pub last: f64,
+}
+
+impl Row {
+    /// Tokens per second, of the median.
+    pub fn tokens_per_second(&self) -> f64 {
+        self.tokens as f64 / self.seconds.median
+    }
+}
+
+/// A figure that not every row has.
+type Share = fn(&Row) -> Option<f64>;
+
+impl Report {
+    /// A table for people.
+    pub fn table(&self) -> String {
+        let mut head =
+            vec!["candidate", "work", "ms", "quartiles", "tokens/s", "time ratio", "quartiles"];
+        let with = |get: Share| self.rows.iter().any(|row| get(row).is_some());
+        let shares: [(&str, Share); 3] = [
+            ("of read", |row| row.read_share),
+            ("of cached read", |row| row.cached_read_share),
+            ("of matmul", |row| row.matmul_share),
+        ];
+        let reads = with(|row| row.bytes_per_token);
+        if reads {
+            head.push("MB/token");
+        }
+        let shares: Vec<_> = shares.into_iter().filter(|(_, get)| with(*get)).collect();
+        head.extend(shares.iter().map(|(name, _)| *name));
+        let mut lines = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
+        for row in &self.rows {
+            let ms = row.seconds.scaled(1e3);
+            let Spread { median, low, high } = row.ratio;
+            let mut line = vec![
+                row.candidate.clone(),
+                row.work.to_owned(),
+                figure(ms.median),
+                format!("{}–{}", figure(ms.low), figure(ms.high)),
+                figure(row.tokens_per_second()),
+                format!("{median:.3}"),
+                format!("{low:.3}–{high:.3}"),
+            ];
+            let percent = |share: Option<f64>| {
+                share.map_or(String::new(), |share| format!("{:.0} %", 100.0 * share))
+            };
+            if reads {
+                line.push(row.bytes_per_token.map_or(String::new(), |bytes| figure(bytes / 1e6)));
+            }
+            line.extend(shares.iter().map(|(_, get)| percent(get(row))));
+            lines.push(line);
+        }
+        let mut text = aligned(&lines);
+        let mut note = |name: &str, value: Option<f64>, unit: &str| {
+            if let Some(value) = value {
+                let _ = writeln!(text, "{name}: {} {unit}", figure(value));
+            }
+        };
+        note("plain read of 256 MiB, 1 thread", self.read_rate.map(|rate| rate / 1e9), "GB/s");
+        note("matrix products", self.matmul_rate.map(|rate| rate / 1e9), "GFLOP/s");
+        note("peak memory", self.peak_memory.map(|bytes| bytes as f64 / 1e6), "MB");
+        for Slope { work, against, from, to, slope, last } in &self.slopes {
+            let _ = writeln!(
+                text,
+                "{work} against {against}, {from} to {to}: slope {slope:.2}, at the end {last:.2}"
+            );
+        }
+        let _ = writeln!(text, "{}", self.machine.line());
+        text
+    }
+}
+
+/// Three digits, or all that stand in front of the point.
+fn figure(value: f64) -> String {
+    match value.abs() {
+        small if small < 9.995 => format!("{value:.2}"),
+        middle if middle < 99.95 => format!("{value:.1}"),
+        _ => format!("{value:.0}"),
+    }
+}
+
+/// Columns side by side, the first one to the left, the others to the right.
+fn aligned(lines: &[Vec<String>]) -> String {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        let cells = lines.iter().filter_map(|line| line.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for line in lines {
+        let cells = line.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
+            let width = *width;
+            if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+        });
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_and_figures_short() {
+        let cell = |text: &str| text.to_owned();
+        let lines = [vec![cell("a"), cell("ms")], vec![cell("näme"), cell(&figure(1234.5))]];
+        assert_eq!(aligned(&lines), "a       ms\nnäme  1234\n");
+        assert_eq!([9.994, 9.996, 99.96].map(figure), ["9.99", "10.0", "100"]);
+    }
+}

@@ -1,0 +1,114 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::{BenchError, Spread};
+
+/// Something that is timed.
+pub trait Candidate {
+    /// Do one unit of work; the time of what is measured of it.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being done.
+    fn run(&mut self) -> Result<Duration, BenchError>;
+}
+
+/// How long to measure.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Plan {
+    /// Times that each candidate has its turn.
+    pub rounds: usize,
+    /// Time for all of it, about: a turn is as many units of work as its share of this time allows, at
+    /// least one.
+    pub time: Duration,
+}
+
+/// The seconds that a candidate's unit of work took, by round.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Times(pub Vec<f64>);
+
+impl Times {
+    /// Over all rounds.
+    pub fn spread(&self) -> Spread {
+        Spread::of(&self.0)
+    }
+
+    /// How much longer than `other`, round by round.
+    pub fn ratio(&self, other: &Self) -> Spread {
+        Spread::of_ratios(&self.0, &other.0)
+    }
+}
+
+/// Let the candidates take turns, every second round in reverse, after one unit each that does not
+/// count.
+///
+/// # Errors
+/// [`BenchError::Interrupted`] once `stop` is set, or the first candidate's error.
+pub fn alternate(
+    candidates: &mut [Box<dyn Candidate + '_>],
+    plan: Plan,
+    stop: &AtomicBool,
+) -> Result<Vec<Times>, BenchError> {
+    let run = |candidate: &mut Box<dyn Candidate + '_>| {
+        if stop.load(Ordering::Relaxed) { Err(BenchError::Interrupted) } else { candidate.run() }
+    };
+    for candidate in candidates.iter_mut() {
+        run(candidate)?;
+    }
+    let turn = plan.time.div_f64((plan.rounds.max(1) * candidates.len().max(1)) as f64);
+    let mut times = vec![Times(Vec::new()); candidates.len()];
+    for round in 0..plan.rounds {
+        let mut order: Vec<_> = candidates.iter_mut().zip(&mut times).collect();
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        for (candidate, times) in order {
+            let started = Instant::now();
+            let (mut measured, mut units) = (Duration::ZERO, 0);
+            while units == 0 || started.elapsed() < turn {
+                measured += run(candidate)?;
+                units += 1;
+            }
+            times.0.push(measured.as_secs_f64() / f64::from(units));
+        }
+    }
+    Ok(times)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    struct Clockwork<'a>(u64, &'a RefCell<Vec<u64>>);
+
+    impl Candidate for Clockwork<'_> {
+        fn run(&mut self) -> Result<Duration, BenchError> {
+            self.1.borrow_mut().push(self.0);
+            Ok(Duration::from_secs(self.0))
+        }
+    }
+
+    #[test]
+    fn candidates_take_turns_in_both_directions() {
+        let order = RefCell::new(Vec::new());
+        let plan = Plan { rounds: 3, time: Duration::ZERO };
+        let mut candidates: Vec<Box<dyn Candidate>> =
+            (1..4).map(|n| Box::new(Clockwork(n, &order)) as Box<dyn Candidate>).collect();
+        let times = alternate(&mut candidates, plan, &AtomicBool::new(false)).unwrap();
+        assert_eq!(times[1], Times(vec![2.0; 3]));
+        assert_eq!(times[2].ratio(&times[0]).median, 3.0);
+        drop(candidates);
+        // The first three do not count.
+        assert_eq!(order.into_inner(), [1, 2, 3, 1, 2, 3, 3, 2, 1, 1, 2, 3]);
+    }
+
+    #[test]
+    fn it_stops_when_asked_to() {
+        let order = RefCell::new(Vec::new());
+        let mut candidates: Vec<Box<dyn Candidate>> = vec![Box::new(Clockwork(1, &order))];
+        let plan = Plan { rounds: 3, time: Duration::ZERO };
+        let found = alternate(&mut candidates, plan, &AtomicBool::new(true));
+        assert!(matches!(found, Err(BenchError::Interrupted)));
+    }
+}

@@ -1,0 +1,92 @@
+use std::time::{Duration, Instant};
+
+use expe_core::num::Random;
+
+use super::{BenchError, Candidate};
+use crate::config::RunConfig;
+use crate::device::Cpu;
+use crate::train::{State, Stepper, check_memory};
+
+/// Random tokens in which every window of a configuration fits, all equally likely.
+pub fn random_tokens(config: &RunConfig) -> Vec<u32> {
+    let mut random = Random::new(config.train.seed);
+    let vocab = u32::try_from(config.model.vocab).unwrap_or(u32::MAX);
+    let count = config.model.context.saturating_add(1).max(1 << 16);
+    (0..count).map(|_| random.below(vocab)).collect()
+}
+
+/// Training steps of a configuration, one after the other: those of `expe train`, on the threads of the
+/// current rayon pool, without files.
+#[derive(Debug)]
+pub struct Training<'a> {
+    stepper: Stepper<'a, Cpu>,
+}
+
+impl<'a> Training<'a> {
+    /// A fresh model, and windows of `tokens`.
+    ///
+    /// # Errors
+    /// [`BenchError::Config`] for a configuration that makes no sense, [`BenchError::Train`] when it does
+    /// not fit into memory.
+    pub fn new(config: &'a RunConfig, tokens: &'a [u32]) -> Result<Self, BenchError> {
+        config.check()?;
+        let parts = <Cpu as crate::device::Backend>::PARTS;
+        check_memory(config, parts, rayon::current_num_threads())?;
+        let state = State::new(config, &Cpu::default())?;
+        Ok(Self { stepper: Stepper::new(config, tokens, state)? })
+    }
+
+    /// The state that the steps change.
+    pub fn state(&self) -> &State<Cpu> {
+        &self.stepper.state
+    }
+
+    /// One step; its loss.
+    ///
+    /// # Errors
+    /// [`BenchError::Train`].
+    pub fn step(&mut self) -> Result<f64, BenchError> {
+        Ok(self.stepper.step()?.loss)
+    }
+}
+
+impl Candidate for Training<'_> {
+    fn run(&mut self) -> Result<Duration, BenchError> {
+        let started = Instant::now();
+        self.step()?;
+        Ok(started.elapsed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::preset;
+
+    /// Random tokens have nothing to learn but that they are equally likely, which a fresh model nearly
+    /// knows: the loss is `ln 256` and stays there.
+    #[test]
+    fn steps_are_training_steps() {
+        let config = preset("quick").unwrap();
+        let tokens = random_tokens(&config);
+        let mut training = Training::new(&config, &tokens).unwrap();
+        let mut before = training.state().model.weights.to_tensors();
+        for step in 1..4 {
+            let loss = training.step().unwrap();
+            assert!((loss - 256f64.ln()).abs() < 0.1, "{loss}");
+            assert_eq!(training.state().step, step);
+            let after = training.state().model.weights.to_tensors();
+            assert!(before != after);
+            before = after;
+        }
+    }
+
+    #[test]
+    fn absurd_sizes_are_refused() {
+        let mut config = preset("quick").unwrap();
+        config.train.batch = 1_000_000;
+        assert!(matches!(Training::new(&config, &[0; 100]), Err(BenchError::Train(_))));
+        config.model.vocab = 257;
+        assert!(matches!(Training::new(&config, &[0; 100]), Err(BenchError::Config(_))));
+    }
+}

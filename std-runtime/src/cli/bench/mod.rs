@@ -1,0 +1,37 @@
+//! `expe bench`: how fast this machine trains and runs a model.
+
+mod inference;
+mod measure;
+mod shape;
+mod train;
+
+use super::CliError;
+
+/// Arguments of `expe bench`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    benchmark: Benchmark,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Benchmark {
+    /// Training steps: forward, backward, clipping, AdamW, on random tokens.
+    Train(train::Args),
+    /// Generating token by token, on one thread.
+    Decode(inference::DecodeArgs),
+    /// Reading a prompt, on one thread.
+    Prefill(inference::PrefillArgs),
+}
+
+/// Run the command.
+///
+/// # Errors
+/// [`CliError`] for sizes that do not make a model, and when it is interrupted.
+pub fn run(args: &Args) -> Result<(), CliError> {
+    match &args.benchmark {
+        Benchmark::Train(args) => train::run(args),
+        Benchmark::Decode(args) => inference::decode(args),
+        Benchmark::Prefill(args) => inference::prefill(args),
+    }
+}

@@ -1,0 +1,222 @@
+//! `expe bench`: the shape of what it prints and writes, and what it refuses. Never a time: machines
+//! differ, and one that is busy is not broken.
+
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use expe_tests::{Done, expe, expe_with, program, tiny_config};
+use serde_json::Value;
+
+/// A model that is done in a moment, and one unit of work a round.
+const SMALL: &str = "--width 16 --layers 1 --heads 2 --vocab 256 --context 8";
+const SHORT: &str = "--rounds 3 --seconds 0";
+
+fn json(done: Done) -> Value {
+    serde_json::from_str(&done.succeeded().stdout).unwrap()
+}
+
+/// Median between quartiles, all positive.
+fn check_spread(spread: &Value) {
+    let [low, median, high] = ["low", "median", "high"].map(|key| spread[key].as_f64().unwrap());
+    assert!(0.0 < low && low <= median && median <= high, "{spread}");
+}
+
+/// The rows of a report, after a look at what all of them have.
+fn rows(report: &Value, benchmark: &str) -> Vec<Value> {
+    assert_eq!(report["benchmark"], benchmark);
+    assert!(report["machine"]["cores"].as_u64().unwrap() > 0);
+    assert_eq!(report["machine"]["version"], env!("CARGO_PKG_VERSION"));
+    let rows = report["rows"].as_array().unwrap().clone();
+    for row in &rows {
+        check_spread(&row["seconds"]);
+        check_spread(&row["ratio"]);
+        assert!(row["flops"].as_f64().unwrap() > 0.0);
+    }
+    // The first one is what the others are compared with.
+    assert_eq!(rows[0]["ratio"]["median"], 1.0);
+    rows
+}
+
+fn names(rows: &[Value]) -> Vec<&str> {
+    rows.iter().map(|row| row["candidate"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn training_steps() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let positions = "none,rope,expe:start=0:step=1/8";
+    let train = format!("bench train {SMALL} --batch 4 --threads 1 {SHORT} --position {positions}");
+    let report = json(expe(path, &format!("{train} --json -")));
+    let rows = rows(&report, "train");
+    assert_eq!(names(&rows), positions.split(',').collect::<Vec<_>>());
+    for row in &rows {
+        assert_eq!((&row["tokens"], &row["threads"]), (&32.into(), &1.into()));
+        assert_eq!(row["model"]["width"], 16);
+        assert_eq!(row["model"]["hidden"], 64);
+        assert!(row["matmul_share"].as_f64().unwrap() > 0.0);
+    }
+    assert_eq!(rows[2]["model"]["position"]["step"], 0.125);
+    assert!(report["matmul_rate"].as_f64().unwrap() > 0.0);
+    // With a file, the table is printed too.
+    let table = expe(path, &format!("{train} --json report.json")).succeeded().stdout;
+    for word in ["candidate", "tokens/s", "rope", "matrix products", "cores"] {
+        assert!(table.contains(word), "{word} is not in {table}");
+    }
+    let kept: Value = serde_json::from_slice(&fs::read(path.join("report.json")).unwrap()).unwrap();
+    assert_eq!(kept["rows"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_configuration_is_trained_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("tiny.toml"), tiny_config(5, 5)).unwrap();
+    let train = format!("bench train --config tiny.toml {SHORT} --json -");
+    let row = rows(&json(expe(folder.path(), &train)), "train").remove(0);
+    assert_eq!((&row["model"]["context"], &row["model"]["hidden"]), (&8.into(), &32.into()));
+    assert_eq!(row["candidate"], "expe");
+}
+
+#[test]
+fn random_models_in_every_format() {
+    let folder = tempfile::tempdir().unwrap();
+    let formats = "f32,f16,bf16,int8,int4,integer,integer4";
+    let decode =
+        format!("bench decode {SMALL} --numbers {formats} --tokens 3 --past 2 {SHORT} --json -");
+    let report = json(expe(folder.path(), &decode));
+    let found = rows(&report, "decode");
+    assert_eq!(names(&found), formats.split(',').collect::<Vec<_>>());
+    assert!(report["read_rate"].as_f64().unwrap() > 0.0);
+    let bytes: Vec<f64> =
+        found.iter().map(|row| row["bytes_per_token"].as_f64().unwrap()).collect();
+    // Weights of 4, 2, 2 and 1 bytes; norms, folded columns and the cache weigh little beside them.
+    assert!(bytes[1] < 0.6 * bytes[0] && bytes[1] == bytes[2] && bytes[3] < 0.4 * bytes[0]);
+    for row in &found {
+        assert_eq!(
+            (&row["tokens"], &row["past"], &row["threads"]),
+            (&3.into(), &2.into(), &1.into())
+        );
+        assert!(row["read_share"].as_f64().unwrap() > 0.0);
+    }
+    let prefill =
+        format!("bench prefill {SMALL} --position rope,expe --tokens 20 {SHORT} --json -");
+    let report = json(expe(folder.path(), &prefill));
+    let found = rows(&report, "prefill");
+    assert_eq!(names(&found), ["rope", "expe"]);
+    assert!(found[0].get("past").is_none() && found[0].get("bytes_per_token").is_none());
+    assert!(found[0]["matmul_share"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn a_file_of_ones_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    fs::write(path.join("tiny.toml"), tiny_config(5, 5)).unwrap();
+    expe(path, "train --config tiny.toml --data stories:1:20k --out run").succeeded();
+    expe(path, "export --model run --numbers f16 --out half.expe").succeeded();
+    let decode = format!("bench decode --model half.expe --tokens 2 {SHORT} --json -");
+    let row = rows(&json(expe(path, &decode)), "decode").remove(0);
+    assert_eq!((&row["candidate"], &row["numbers"]), (&"half.expe".into(), &"f16".into()));
+    expe(path, "bench decode --model run").failed(1, &["run", "export"]);
+    expe(path, "bench decode --model none.expe").failed(1, &["none.expe"]);
+}
+
+/// Another program can take turns with this one.
+#[test]
+fn it_works_to_order() {
+    let serve = |arguments: &str, orders: &str| {
+        let mut child = Command::new(program())
+            .args(arguments.split_whitespace())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(orders.as_bytes()).unwrap();
+        Done::new(child.wait_with_output().unwrap())
+    };
+    for work in ["train --batch 2", "decode --tokens 2", "prefill --tokens 4"] {
+        let arguments = format!("bench {work} {SMALL} --serve");
+        let done = serve(&arguments, "2\n3\npeak\n").succeeded();
+        let lines: Vec<Vec<&str>> =
+            done.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines.iter().map(Vec::len).collect::<Vec<_>>(), [1, 2, 3, 1], "{}", done.stdout);
+        assert_eq!(lines[0], ["ready"]);
+        assert!(lines[2].iter().all(|ms| ms.parse::<f64>().unwrap() > 0.0));
+        serve(&arguments, "2\nfaster\n").failed(1, &["faster"]);
+        serve(&format!("{arguments} --position rope,expe"), "").failed(1, &["one candidate"]);
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    for (arguments, code, words) in [
+        ("", 2, "Usage"),
+        ("fly", 2, "fly"),
+        ("train --rounds 0", 2, "rounds"),
+        ("train --seconds -1", 2, "-1"),
+        ("train --seconds 1e9", 2, "3600"),
+        ("train --threads 0", 2, "threads"),
+        ("train --config a --preset b", 2, "--preset"),
+        ("decode --model a.expe --width 8", 2, "--width"),
+        ("decode --numbers int3", 2, "int3"),
+        ("prefill --tokens 0", 2, "tokens"),
+        ("train --preset huge", 1, "huge"),
+        ("train --config none.toml", 1, "none.toml"),
+        ("train --width 100 --heads 3", 1, "multiple"),
+        ("train --heads 0", 1, "heads"),
+        ("train --layers 0", 1, "layers"),
+        ("train --vocab 255", 1, "256"),
+        ("train --batch 0", 1, "batch"),
+        ("train --batch 1000000", 1, "memory"),
+        ("train --position fast", 1, "fast"),
+        ("train --position rope@scaling=ntk:factor=2", 1, "evaluation"),
+        ("decode --position exqpe:digits=1:top=1", 1, "top"),
+        ("decode --heads 5", 1, "multiple"),
+    ] {
+        let done = expe_with(
+            path,
+            &["bench"].into_iter().chain(arguments.split_whitespace()).collect::<Vec<_>>(),
+        );
+        if code == 1 {
+            done.failed(code, &[words]);
+        } else {
+            assert_eq!(done.code, Some(code), "{arguments}: {}", done.stderr);
+            assert!(done.stderr.contains(words), "{arguments}: {}", done.stderr);
+        }
+    }
+    assert_eq!(fs::read_dir(path).unwrap().count(), 0);
+    fs::write(path.join("file"), "").unwrap();
+    let mut arguments: Vec<&str> = "bench prefill --tokens 2".split(' ').collect();
+    arguments.extend(SMALL.split(' ').chain(SHORT.split(' ')));
+    arguments.extend(["--json", "file/report.json"]);
+    expe_with(path, &arguments).failed(1, &["report.json"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn interrupted_it_says_so() {
+    let mut child = Command::new(program())
+        .args(format!("bench train {SMALL} --seconds 3000").split_whitespace())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Until the signal is caught: from then on it has threads beside the first.
+    let status = format!("/proc/{}/status", child.id());
+    let threads = || {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("Threads:"));
+        line.and_then(|line| line.trim().parse::<u32>().ok()).unwrap_or(2)
+    };
+    while threads() < 2 && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    let sent = Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap();
+    assert!(sent.success());
+    Done::new(child.wait_with_output().unwrap()).failed(130, &["interrupted"]);
+}
