@@ -8,8 +8,8 @@ use expe_core::num::Random;
 use expe_core::position::{Beyond, Growth, PositionConfig, SUPPORTED};
 use expe_runtime::config::position;
 use expe_runtime::device::tensor;
-use expe_runtime::model::{ModelError, Override, Sites, Transformer};
-use expe_runtime::ops::{self, Heads, Matrix, Relative};
+use expe_runtime::model::{ModelError, Sites, Transformer};
+use expe_runtime::ops::{self, Heads, Mask, Matrix, Override, Relative};
 
 fn config(position: PositionConfig) -> Config {
     Config {
@@ -63,6 +63,11 @@ fn overridden<T: Tape<f64, Cpu>>(
     (leading.retaped::<T>(), kept).try_concat_along(Axis::<1>).unwrap()
 }
 
+/// The composed operations, which `f64` runs on, have a mask.
+fn mask(sites: &Sites<f64, Cpu>) -> &Mask<f64, Cpu> {
+    sites.attention.mask.as_ref().unwrap()
+}
+
 struct Projections {
     wq: Matrix<f64, Cpu>,
     wk: Matrix<f64, Cpu>,
@@ -84,7 +89,7 @@ fn direct(
     let q = ops::projection(input(&site.queries), &w.wq).unwrap();
     let k = ops::projection(input(&site.keys), &w.wk).unwrap();
     let v = ops::projection(x, &w.wv).unwrap();
-    ops::attention(q, k, v, None, &sites.mask, heads).unwrap()
+    ops::attention(q, k, v, None, mask(sites), heads).unwrap()
 }
 
 fn folded(
@@ -101,8 +106,9 @@ fn folded(
     let k = ops::masked_projection(x.retaped::<T>(), &w.wk, &site.kept).unwrap();
     let v = ops::projection(x, &w.wv).unwrap();
     let columns = ops::digit_columns(&w.wk, &site.runs).unwrap();
-    let relative = Relative { columns, differences: &site.differences };
-    ops::attention(q, k, v, Some(relative), &sites.mask, heads).unwrap()
+    let differences = site.differences.as_ref().unwrap();
+    let relative = Relative { columns, differences };
+    ops::attention(q, k, v, Some(relative), mask(sites), heads).unwrap()
 }
 
 /// Both forms are the same function in exact arithmetic. In f64 the direct one cancels logits of
@@ -127,7 +133,7 @@ fn folded_and_direct_positions_agree_with_their_gradients() {
         let config = config(position);
         let heads = Heads { batch: 2, length: 6, kv_heads: 2, groups: 2, head_width: 4 };
         let sites = Sites::<f64, Cpu>::new(&config, 6, &Cpu::default()).unwrap();
-        let site = sites.overrides.as_ref().unwrap();
+        let site = sites.attention.overrides.as_ref().unwrap();
         let x = random(12, 16, 1);
         let w = Projections { wq: random(16, 16, 2), wk: random(8, 16, 3), wv: random(8, 16, 4) };
         let weights = random(12, 16, 5);
@@ -158,7 +164,7 @@ fn no_gradient_reaches_an_overridden_column_through_queries_and_keys() {
     let columns = config.columns().width;
     assert!(columns > 1);
     let sites = Sites::<f64, Cpu>::new(&config, 6, &Cpu::default()).unwrap();
-    let site = sites.overrides.as_ref().unwrap();
+    let site = sites.attention.overrides.as_ref().unwrap();
     let heads = Heads { batch: 1, length: 6, kv_heads: 2, groups: 2, head_width: 4 };
     let (x, wv) = (random(6, 16, 1), Cpu::default());
     let zeros = tensor(&wv, (8, 16), &[0.0; 128]).unwrap();
@@ -168,7 +174,7 @@ fn no_gradient_reaches_an_overridden_column_through_queries_and_keys() {
     let trace = x.retaped::<OwnedTape<f64, Cpu>>();
     let q = ops::masked_projection(trace.retaped(), &w.wq, &site.kept).unwrap();
     let k = ops::masked_projection(trace, &w.wk, &site.kept).unwrap();
-    let out = ops::attention(q, k, values.retaped(), None, &sites.mask, &heads).unwrap();
+    let out = ops::attention(q, k, values.retaped(), None, mask(&sites), &heads).unwrap();
     let gradient = out.try_mul(random(6, 16, 7)).unwrap().mean().backward().get(&x).as_vec();
     for row in gradient.chunks(16) {
         assert!(row[..columns].iter().all(|x| *x == 0.0));

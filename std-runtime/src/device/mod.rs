@@ -5,19 +5,18 @@ mod cpu;
 use dfdx::dtypes::Dtype;
 use dfdx::shapes::Shape;
 use dfdx::tensor::{CopySlice, Storage, Tensor, ZerosTensor};
-use dfdx::tensor_ops::Device;
+
+use crate::ops::Operations;
 
 pub use dfdx::tensor::Cpu;
 
-/// A dfdx device on which models are trained: all of dfdx's operations on elements `E`, index
-/// tensors, and host access to the raw buffers that hold gradients and moments.
+/// A dfdx device on which models are trained: the transformer's operations on elements `E`, and host
+/// access to the raw buffers that hold gradients and moments.
 ///
 /// Several threads use it at once, so the device's allocation cache must stay disabled: that of
 /// dfdx 0.13 looks for a buffer and takes it under two separate locks, and panics when another
 /// thread was faster.
-pub trait Backend<E: Dtype = f32>:
-    Device<E> + ZerosTensor<usize> + CopySlice<usize> + Send + Sync
-{
+pub trait Backend<E: Dtype = f32>: Operations<E> + Send + Sync {
     /// Parts that a batch is always cut into, so that several threads can share the work; the
     /// result depends on this number and not on the threads.
     const PARTS: usize;

@@ -1,6 +1,5 @@
 use std::thread;
 
-use dfdx::tensor::NoneTape;
 use expe_core::format::Model;
 use expe_core::model::Config;
 use expe_core::position::{Position, PositionConfig, PositionEncoding, Shape};
@@ -8,8 +7,7 @@ use expe_core::position::{Position, PositionConfig, PositionEncoding, Shape};
 use super::EvalError;
 use crate::device::Backend;
 use crate::engine::{Buffers, CacheNumbers, EngineError, Session};
-use crate::model::{ModelError, Sites, Transformer};
-use crate::ops;
+use crate::model::{Sites, Transformer};
 use crate::train::split;
 
 /// Scores in attention that a dfdx batch holds at a time, per head.
@@ -77,10 +75,8 @@ impl<D: Backend> Scorer for DfdxScorer<'_, D> {
         let mut scored = Vec::new();
         for windows in windows.chunks(tokens.min(scores).max(1)) {
             let (inputs, targets) = split(windows);
-            let logits = self.model.forward(&inputs, &sites, None, NoneTape)?;
-            let targets = self.model.indices(&targets)?;
-            let log = ops::log_probabilities(logits, targets).map_err(ModelError::device)?;
-            scored.extend(log.as_vec().into_iter().map(f64::from));
+            let scores = self.model.log_probabilities(&inputs, &targets, &sites)?;
+            scored.extend(scores.into_iter().map(f64::from));
         }
         Ok(scored)
     }

@@ -15,6 +15,6 @@ pub use checkpoint::{
     Stored, Tensors, from_safetensors, read_tensors, to_safetensors, write_tensors,
 };
 pub use error::ModelError;
-pub use sites::{Embedding, Override, Sites};
+pub use sites::Sites;
 pub use transformer::Transformer;
 pub use weights::{Kind, Layer, Visit, VisitMut, Weights};

@@ -6,29 +6,7 @@ use expe_core::position::{self, Position, PositionConfig, PositionEncoding, Posi
 
 use super::ModelError;
 use crate::device::{Backend, scalar, tensor};
-use crate::ops::{Cube, Mask, Matrix, Rotary, Vector};
-
-/// What is added to the score of a key that lies in the future; its exponential is 0 next to any
-/// score that a query has with itself.
-const FUTURE: f64 = -1e30;
-
-/// The numbers of ExPE and ExQPE for positions `0..length`, as tensors.
-#[derive(Debug, Clone)]
-pub struct Override<E: Dtype, D: Backend<E>> {
-    /// 1 for the input columns that are kept, 0 for those overridden: `(width)`.
-    pub kept: Vector<E, D>,
-    /// 1 where an input column holds the digit, 0 elsewhere: `(digits, width)`.
-    pub runs: Matrix<E, D>,
-    /// The values of queries: `(length, digits)`.
-    pub queries: Matrix<E, D>,
-    /// The values of keys: `(length, digits)`.
-    pub keys: Matrix<E, D>,
-    /// `key_j(m) − key_j(n)` at `[n, j, m]`, 0 for `m > n`: `(length, digits, length)`.
-    pub differences: Cube<E, D>,
-}
-
-/// What embeddings are multiplied with, and what is added to them then, `(length, width)`.
-pub type Embedding<E, D> = (E, Matrix<E, D>);
+use crate::ops::{AttentionSites, Fixed, Mask, Override, Rotary, differences};
 
 /// Everything that a forward pass over `length` positions needs besides parameters and tokens.
 /// Build it once and use it for every batch of that length.
@@ -39,13 +17,9 @@ pub struct Sites<E: Dtype, D: Backend<E>> {
     /// Positions of a sequence.
     pub length: usize,
     /// *Token embedding*.
-    pub embedding: Option<Embedding<E, D>>,
-    /// *Query/key input*.
-    pub overrides: Option<Override<E, D>>,
-    /// *Query/key head*.
-    pub rotary: Option<Rotary<E, D>>,
-    /// *Score*: causal mask and bias.
-    pub mask: Mask<E, D>,
+    pub embedding: Option<Fixed<E, D>>,
+    /// The sites inside attention.
+    pub attention: AttentionSites<E, D>,
 }
 
 impl<E: Dtype, D: Backend<E>> Sites<E, D> {
@@ -74,9 +48,12 @@ impl<E: Dtype, D: Backend<E>> Sites<E, D> {
         Ok(Self {
             length,
             embedding: builder.embedding(refused)?,
-            overrides: builder.overrides(refused)?,
-            rotary: builder.rotary(refused)?,
-            mask: builder.mask()?,
+            attention: AttentionSites {
+                overrides: builder.overrides(refused)?,
+                rotary: builder.rotary(refused)?,
+                mask: builder.mask()?,
+                slopes: builder.slopes(),
+            },
         })
     }
 }
@@ -118,7 +95,7 @@ impl<D> Builder<'_, D> {
     fn embedding<E: Dtype>(
         &self,
         refused: impl Fn(PositionError) -> ModelError,
-    ) -> Result<Option<Embedding<E, D>>, ModelError>
+    ) -> Result<Option<Fixed<E, D>>, ModelError>
     where
         D: Backend<E>,
     {
@@ -152,20 +129,15 @@ impl<D> Builder<'_, D> {
         let holds = |digit, i| i < columns.width && i / columns.run().max(1) == digit;
         let runs = (0..digits)
             .flat_map(|digit| (0..width).map(move |i| f64::from(u8::from(holds(digit, i)))));
-        let mut differences = vec![0.0; length * digits * length];
-        let key = |n: usize, digit: usize| keys.get(n * digits + digit).copied().map(f64::from);
-        for (row, values) in differences.chunks_exact_mut(length.max(1)).enumerate() {
-            let (n, digit) = (row / digits, row % digits);
-            for (m, value) in values.iter_mut().enumerate().take(n + 1) {
-                *value = key(m, digit).zip(key(n, digit)).map_or(0.0, |(m, n)| m - n);
-            }
-        }
+        let keys = self.upload((length, digits), keys.into_iter().map(f64::from))?;
+        let dense = D::DENSE.then(|| differences(&keys)).transpose();
         Ok(Some(Override {
+            columns,
             kept: self.upload((width,), kept)?,
             runs: self.upload((digits, width), runs)?,
             queries: self.upload((length, digits), queries.into_iter().map(f64::from))?,
-            differences: self.upload((length, digits, length), differences)?,
-            keys: self.upload((length, digits), keys.into_iter().map(f64::from))?,
+            differences: dense.map_err(ModelError::device)?,
+            keys,
         }))
     }
 
@@ -199,24 +171,21 @@ impl<D> Builder<'_, D> {
         }))
     }
 
-    fn mask<E: Dtype>(&self) -> Result<Mask<E, D>, ModelError>
+    /// One slope for each head, where scores have any.
+    fn slopes(&self) -> Vec<f32> {
+        match self.config.position {
+            PositionConfig::Alibi => {
+                (0..self.config.heads).map(|h| self.position.slope(h)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn mask<E: Dtype>(&self) -> Result<Option<Mask<E, D>>, ModelError>
     where
         D: Backend<E>,
     {
-        let length = self.positions as usize;
-        let rows = |head: usize| {
-            (0..self.positions).flat_map(move |n| {
-                (0..self.positions).map(move |m| {
-                    if m > n { FUTURE } else { f64::from(self.position.bias(head, n, m)) }
-                })
-            })
-        };
-        if self.config.position == PositionConfig::Alibi {
-            let heads = self.config.heads;
-            let shape = (heads, length, length);
-            self.upload(shape, (0..heads).flat_map(rows)).map(Mask::PerHead)
-        } else {
-            self.upload((length, length), rows(0)).map(Mask::Shared)
-        }
+        let mask = || Mask::new(self.device, self.positions as usize, &self.slopes());
+        D::DENSE.then(mask).transpose().map_err(ModelError::device)
     }
 }

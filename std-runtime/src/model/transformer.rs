@@ -1,11 +1,12 @@
 use dfdx::dtypes::Dtype;
-use dfdx::tensor::{NoneTape, PutTape, Tape, Tensor};
-use dfdx::tensor_ops::{TryAdd, TryMul};
-use expe_core::model::{Activation, Config, Norm};
+use dfdx::shapes::Rank0;
+use dfdx::tensor::{NoneTape, Tape, Tensor};
+use dfdx::tensor_ops::TryAdd;
+use expe_core::model::Config;
 
 use super::{Layer, ModelError, Sites, Weights};
 use crate::device::{Backend, tensor};
-use crate::ops::{self, Dropout, Heads, Matrix, Relative, Vector};
+use crate::ops::{self, AttentionWeights, Dropout, FeedForward, Heads, Matrix, Placed};
 
 /// A pre-norm decoder-only transformer.
 ///
@@ -102,6 +103,11 @@ impl<E: Dtype, D: Backend<E>> Transformer<D, E> {
         tensor(&self.device, (indices.len(),), &indices).map_err(ModelError::device)
     }
 
+    /// The matrix that gives the logits: the embedding, when it is tied.
+    fn head(&self) -> &Matrix<E, D> {
+        self.weights.head.as_ref().unwrap_or(&self.weights.embed)
+    }
+
     /// The logits of every position, `(batch·length, vocab)`, recording gradients on `tape`.
     ///
     /// `tokens` holds whole sequences of `sites.length`, one after the other.
@@ -110,6 +116,66 @@ impl<E: Dtype, D: Backend<E>> Transformer<D, E> {
     /// [`ModelError::Batch`] when it does not, [`ModelError::Token`] for a token outside the
     /// vocabulary, [`ModelError::Device`] when memory runs out.
     pub fn forward<T: Tape<E, D>>(
+        &self,
+        tokens: &[u32],
+        sites: &Sites<E, D>,
+        dropout: Option<&Dropout>,
+        tape: T,
+    ) -> Result<Matrix<E, D, T>, ModelError> {
+        let x = self.hidden(tokens, sites, dropout, tape)?;
+        D::project(None, x, self.head()).map_err(ModelError::device)
+    }
+
+    /// The mean loss over all positions, in nats: `−log p(target)`, where `targets` holds one token for
+    /// each of `tokens`.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn loss<T: Tape<E, D>>(
+        &self,
+        tokens: &[u32],
+        targets: &[u32],
+        sites: &Sites<E, D>,
+        dropout: Option<&Dropout>,
+        tape: T,
+    ) -> Result<Tensor<Rank0, E, D, T>, ModelError> {
+        let targets = self.targets(tokens, targets, sites)?;
+        let x = self.hidden(tokens, sites, dropout, tape)?;
+        D::cross_entropy(x, self.head(), &targets).map_err(ModelError::device)
+    }
+
+    /// `log p(target)` at every position, in nats.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn log_probabilities(
+        &self,
+        tokens: &[u32],
+        targets: &[u32],
+        sites: &Sites<E, D>,
+    ) -> Result<Vec<E>, ModelError> {
+        let targets = self.targets(tokens, targets, sites)?;
+        let x = self.hidden(tokens, sites, None, NoneTape)?;
+        let scores = D::log_probabilities(&x, self.head(), &targets);
+        Ok(scores.map_err(ModelError::device)?.as_vec())
+    }
+
+    fn targets(
+        &self,
+        tokens: &[u32],
+        targets: &[u32],
+        sites: &Sites<E, D>,
+    ) -> Result<Tensor<(usize,), usize, D>, ModelError> {
+        if tokens.len() != targets.len() {
+            let (tokens, length) = (targets.len(), sites.length);
+            let batch = tokens.checked_div(length).unwrap_or(0);
+            return Err(ModelError::Batch { tokens, batch, length });
+        }
+        self.indices(targets)
+    }
+
+    /// What the head is applied to, `(batch·length, width)`.
+    fn hidden<T: Tape<E, D>>(
         &self,
         tokens: &[u32],
         sites: &Sites<E, D>,
@@ -129,94 +195,50 @@ impl<E: Dtype, D: Backend<E>> Transformer<D, E> {
             groups: self.config.heads / self.config.kv_heads,
             head_width: self.config.head_width,
         };
-        self.decode(indices, sites, &heads, dropout, tape).map_err(ModelError::device)
+        self.decode(&indices, sites, &heads, dropout, tape).map_err(ModelError::device)
     }
 
     fn decode<T: Tape<E, D>>(
         &self,
-        indices: Tensor<(usize,), usize, D>,
+        tokens: &Tensor<(usize,), usize, D>,
         sites: &Sites<E, D>,
         heads: &Heads,
         dropout: Option<&Dropout>,
         tape: T,
     ) -> Result<Matrix<E, D, T>, D::Err> {
-        let Weights { embed, position, layers, final_norm, head } = &self.weights;
-        let mut x = ops::embed(embed.clone().put_tape(tape), indices)?;
-        if let Some((scale, rows)) = &sites.embedding {
-            x = ops::add_rows(x.try_mul(*scale)?, rows.clone())?;
-        }
-        if let Some(table) = position {
-            let first: Vec<usize> = (0..sites.length).collect();
-            let first = tensor(&self.device, (sites.length,), &first)?;
-            x = ops::add_rows(x, ops::embed(table.retaped::<T>(), first)?)?;
-        }
+        let Weights { embed, position, layers, final_norm, .. } = &self.weights;
+        let Config { norm, activation, .. } = self.config;
+        let epsilon = f64::from(self.config.epsilon);
+        let dropout = dropout.filter(|dropout| dropout.rate > 0.0);
+        let placed = Placed {
+            length: sites.length,
+            fixed: sites.embedding.as_ref(),
+            learned: position.as_ref(),
+        };
+        let mut x = D::embed(embed, tokens, &placed, tape)?;
         x = ops::dropout(x, dropout, 0)?;
         for (layer, site) in layers.iter().zip((1..).step_by(2)) {
-            let h = self.norm(x.retaped::<T>(), &layer.attn_norm)?;
-            let h = self.attend(h, layer, sites, heads)?;
-            x = x.try_add(ops::dropout(h, dropout, site)?)?;
-            let h = self.norm(x.retaped::<T>(), &layer.mlp_norm)?;
-            let h = self.feed_forward(h, layer)?;
-            x = x.try_add(ops::dropout(h, dropout, site + 1)?)?;
+            let Layer { wq, wk, wv, wo, w1, w2, w3, .. } = layer;
+            let h = D::norm(x.retaped::<T>(), &layer.attn_norm, epsilon, norm)?;
+            let h = D::attend(h, &AttentionWeights { wq, wk, wv }, &sites.attention, heads)?;
+            x = residual(x, dropout, site, |x| D::project(x, h, wo))?;
+            let h = D::norm(x.retaped::<T>(), &layer.mlp_norm, epsilon, norm)?;
+            let weights = FeedForward { w1, w2, w3: w3.as_ref(), activation };
+            x = residual(x, dropout, site + 1, |x| D::feed_forward(x, h, &weights))?;
         }
-        let x = self.norm(x, final_norm)?;
-        ops::projection(x, head.as_ref().unwrap_or(embed))
+        D::norm(x, final_norm, epsilon, norm)
     }
+}
 
-    fn norm<T: Tape<E, D>>(
-        &self,
-        x: Matrix<E, D, T>,
-        weight: &Vector<E, D>,
-    ) -> Result<Matrix<E, D, T>, D::Err> {
-        let epsilon = f64::from(self.config.epsilon);
-        match self.config.norm {
-            Norm::RmsNorm => ops::rms_norm(x, weight, epsilon),
-            Norm::LayerNorm => ops::layer_norm(x, weight, epsilon),
-        }
-    }
-
-    fn attend<T: Tape<E, D>>(
-        &self,
-        h: Matrix<E, D, T>,
-        layer: &Layer<E, D>,
-        sites: &Sites<E, D>,
-        heads: &Heads,
-    ) -> Result<Matrix<E, D, T>, D::Err> {
-        let (mut q, mut k);
-        let mut relative = None;
-        if let Some(site) = &sites.overrides {
-            q = ops::masked_projection(h.retaped::<T>(), &layer.wq, &site.kept)?;
-            k = ops::masked_projection(h.retaped::<T>(), &layer.wk, &site.kept)?;
-            let columns = ops::digit_columns(&layer.wq, &site.runs)?;
-            q = ops::add_rows(q, ops::digit_terms::<_, _, T>(&site.queries, columns)?)?;
-            let columns = ops::digit_columns(&layer.wk, &site.runs)?;
-            relative = Some(Relative { columns, differences: &site.differences });
-        } else {
-            q = ops::projection(h.retaped::<T>(), &layer.wq)?;
-            k = ops::projection(h.retaped::<T>(), &layer.wk)?;
-        }
-        if let Some(rotary) = &sites.rotary {
-            q = ops::rotate(q, rotary)?;
-            k = ops::rotate(k, rotary)?;
-        }
-        let v = ops::projection(h, &layer.wv)?;
-        let h = ops::attention(q, k, v, relative, &sites.mask, heads)?;
-        ops::projection(h, &layer.wo)
-    }
-
-    fn feed_forward<T: Tape<E, D>>(
-        &self,
-        h: Matrix<E, D, T>,
-        layer: &Layer<E, D>,
-    ) -> Result<Matrix<E, D, T>, D::Err> {
-        let gate = layer.w3.as_ref().map(|w3| ops::projection(h.retaped::<T>(), w3)).transpose()?;
-        let inner = ops::projection(h, &layer.w1)?;
-        let inner = match (self.config.activation, gate) {
-            (Activation::Gelu, _) => ops::gelu(inner)?,
-            (Activation::Relu, _) => ops::relu(inner)?,
-            (Activation::SwiGlu, Some(gate)) => ops::silu(inner)?.try_mul(gate)?,
-            (Activation::SwiGlu, None) => ops::silu(inner)?,
-        };
-        ops::projection(inner, &layer.w2)
+/// `x` plus what `layer` computes; `layer` adds it by itself where nothing is dropped of it.
+fn residual<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
+    x: Matrix<E, D, T>,
+    dropout: Option<&Dropout>,
+    site: u64,
+    layer: impl FnOnce(Option<Matrix<E, D, T>>) -> Result<Matrix<E, D, T>, D::Err>,
+) -> Result<Matrix<E, D, T>, D::Err> {
+    match dropout {
+        None => layer(Some(x)),
+        dropout => x.try_add(ops::dropout(layer(None)?, dropout, site)?),
     }
 }

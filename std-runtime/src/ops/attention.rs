@@ -1,10 +1,10 @@
 use dfdx::dtypes::Dtype;
 use dfdx::shapes::{Axes4, Axes5, Axis};
-use dfdx::tensor::{Tape, Tensor};
+use dfdx::tensor::{CopySlice, Tape, Tensor, ZerosTensor};
 use dfdx::tensor_ops::{BroadcastTo, Device, PermuteTo, ReshapeTo, TryAdd, TryMatMul, TryMul};
 
 use super::{Cube, Hyper, Matrix, Relative, relative_scores};
-use crate::device::scalar;
+use crate::device::{scalar, tensor};
 
 /// How the rows of an attention layer fall into sequences and heads.
 ///
@@ -85,6 +85,34 @@ pub enum Mask<E: Dtype, D: Device<E>> {
     Shared(Matrix<E, D>),
     /// One per query head: `(heads, length, length)`.
     PerHead(Cube<E, D>),
+}
+
+/// What is added to the score of a key that lies in the future; its exponential is 0 next to any
+/// score that a query has with itself.
+const FUTURE: f64 = -1e30;
+
+impl<E: Dtype, D: Device<E> + ZerosTensor<E> + CopySlice<E>> Mask<E, D> {
+    /// The causal mask of `length` positions, where the score of query position `n` and key position
+    /// `m` is lowered by the head's slope times `n − m`; no `slopes` for none.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn new(device: &D, length: usize, slopes: &[f32]) -> Result<Self, D::Err> {
+        let rows = |slope: f32| {
+            (0..length * length).map(move |at| {
+                let (n, m) = (at / length, at % length);
+                let bias = -slope * n.abs_diff(m) as f32;
+                scalar(if m > n { FUTURE } else { f64::from(bias) })
+            })
+        };
+        if slopes.is_empty() {
+            let mask: Vec<E> = rows(0.0).collect();
+            tensor(device, (length, length), &mask).map(Self::Shared)
+        } else {
+            let masks: Vec<E> = slopes.iter().copied().flat_map(rows).collect();
+            tensor(device, (slopes.len(), length, length), &masks).map(Self::PerHead)
+        }
+    }
 }
 
 /// Causal attention of `queries` over `keys` and `values`:

@@ -1,15 +1,55 @@
 use dfdx::dtypes::Dtype;
 use dfdx::shapes::{Axis, HasShape};
-use dfdx::tensor::{Merge, Tape, Tensor};
-use dfdx::tensor_ops::{BroadcastTo, Device, GatherTo, ReshapeTo, TryAdd};
+use dfdx::tensor::{CopySlice, Merge, PutTape, Tape, Tensor, ZerosTensor};
+use dfdx::tensor_ops::{BroadcastTo, Device, GatherTo, ReshapeTo, TryAdd, TryMul};
 
 use super::{Cube, Matrix};
+use crate::device::tensor;
+
+/// What embeddings are multiplied with, and what is added to them then, `(length, width)`.
+pub type Fixed<E, D> = (E, Matrix<E, D>);
+
+/// What positions do to token embeddings.
+#[derive(Debug)]
+pub struct Placed<'a, E: Dtype, D: Device<E>> {
+    /// Positions of a sequence.
+    pub length: usize,
+    /// Numbers that are not learned.
+    pub fixed: Option<&'a Fixed<E, D>>,
+    /// A table of at least `length` learned rows.
+    pub learned: Option<&'a Matrix<E, D>>,
+}
+
+/// The rows of `table` that `tokens` name, in sequences of `placed.length`, with positions put in.
+///
+/// # Errors
+/// The device's.
+pub fn embed<E: Dtype, D, T: Tape<E, D>>(
+    table: &Matrix<E, D>,
+    tokens: &Tensor<(usize,), usize, D>,
+    placed: &Placed<'_, E, D>,
+    tape: T,
+) -> Result<Matrix<E, D, T>, D::Err>
+where
+    D: Device<E> + ZerosTensor<usize> + CopySlice<usize>,
+{
+    let mut x = lookup(table.clone().put_tape(tape), tokens.clone())?;
+    if let Some((scale, rows)) = placed.fixed {
+        x = add_rows(x.try_mul(*scale)?, rows.clone())?;
+    }
+    if let Some(learned) = placed.learned {
+        let first: Vec<usize> = (0..placed.length).collect();
+        let first = tensor(table.device(), (placed.length,), &first)?;
+        x = add_rows(x, lookup(learned.retaped::<T>(), first)?)?;
+    }
+    Ok(x)
+}
 
 /// The rows of `table` that `indices` name, one row each.
 ///
 /// # Errors
 /// The device's.
-pub fn embed<E: Dtype, D: Device<E>, T: Tape<E, D>>(
+pub fn lookup<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     table: Matrix<E, D, T>,
     indices: Tensor<(usize,), usize, D>,
 ) -> Result<Matrix<E, D, T>, D::Err> {
@@ -36,14 +76,14 @@ pub fn add_rows<E: Dtype, D: Device<E>, T: Tape<E, D> + Merge<R>, R: Tape<E, D>>
 mod tests {
     use super::super::testing::matrix;
     use super::*;
-    use crate::device::{Cpu, tensor};
+    use crate::device::Cpu;
 
     #[test]
     fn rows_are_looked_up_and_added() {
         let (table, rows) = (matrix(6, 3, 1), matrix(2, 3, 2));
         let tokens = [5_usize, 0, 0, 3];
         let indices = tensor(&Cpu::default(), (4,), &tokens).unwrap();
-        let found = add_rows(embed(table.clone(), indices).unwrap(), rows.clone()).unwrap();
+        let found = add_rows(lookup(table.clone(), indices).unwrap(), rows.clone()).unwrap();
         let (table, rows) = (table.as_vec(), rows.as_vec());
         let expected: Vec<f64> = tokens
             .iter()

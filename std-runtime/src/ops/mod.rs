@@ -1,5 +1,6 @@
-//! The transformer's operations on dfdx tensors, composed from dfdx's own: the reference for any
-//! faster version that is put beside them.
+//! The transformer's operations on dfdx tensors, composed from dfdx's own, and in `fused` faster ones
+//! that compute the same. [`Operations`] picks: what a device and an element have no faster one for is
+//! composed.
 //!
 //! Activations are matrices `(batch·length, width)`, so that one projection is one matrix product.
 //! Every function is generic over the element, the device and the tape: with [`NoneTape`] it only
@@ -13,11 +14,15 @@
 //! [`OwnedTape`]: dfdx::tensor::OwnedTape
 
 mod activation;
+mod attend;
 mod attention;
 mod cross_entropy;
 mod dropout;
 mod embedding;
+mod feed_forward;
+pub(crate) mod fused;
 mod norm;
+mod operations;
 mod projection;
 mod relative;
 mod rotary;
@@ -25,13 +30,16 @@ mod rotary;
 mod testing;
 
 pub use activation::{gelu, relu, silu};
+pub use attend::{AttentionSites, AttentionWeights, Override, attend};
 pub use attention::{Heads, Mask, attention};
 pub use cross_entropy::{cross_entropy, log_probabilities};
 pub use dropout::{Dropout, dropout};
-pub use embedding::{add_rows, embed};
+pub use embedding::{Fixed, Placed, add_rows, embed, lookup};
+pub use feed_forward::{FeedForward, feed_forward};
 pub use norm::{layer_norm, rms_norm};
+pub use operations::Operations;
 pub use projection::{masked_projection, projection};
-pub use relative::{Relative, digit_columns, digit_terms, relative_scores};
+pub use relative::{Relative, differences, digit_columns, digit_terms, relative_scores};
 pub use rotary::{Rotary, rotate};
 
 use dfdx::tensor::{NoneTape, Tensor};

@@ -1,9 +1,10 @@
 use dfdx::dtypes::Dtype;
 use dfdx::shapes::{Axes2, Axes3, Axis, HasShape};
-use dfdx::tensor::Tape;
+use dfdx::tensor::{CopySlice, Tape, ZerosTensor};
 use dfdx::tensor_ops::{BroadcastTo, Device, PermuteTo, ReshapeTo, TryAdd, TryMatMul};
 
 use super::{Cube, Heads, Hyper, Matrix};
+use crate::device::tensor;
 
 /// The folded weight columns of each digit: column `j` of the result is `Σ_i W[:, i]` over the
 /// input columns `i` that hold digit `j`. `runs` is `(digits, in)`, 1 where a column holds the
@@ -30,6 +31,27 @@ pub fn digit_terms<E: Dtype, D: Device<E>, T: Tape<E, D>>(
 ) -> Result<Matrix<E, D, T>, D::Err> {
     let columns = columns.try_permute::<(usize, usize), Axes2<1, 0>>()?;
     values.retaped::<T>().try_matmul(columns)
+}
+
+/// `key_j(m) − key_j(n)` at `[n, j, m]`, 0 for `m > n`: `(length, digits, length)`. `keys` is
+/// `(length, digits)`.
+///
+/// # Errors
+/// The device's.
+pub fn differences<E: Dtype, D: Device<E> + ZerosTensor<E> + CopySlice<E>>(
+    keys: &Matrix<E, D>,
+) -> Result<Cube<E, D>, D::Err> {
+    let (length, digits) = *keys.shape();
+    let values = keys.as_vec();
+    let mut found = vec![E::default(); length * digits * length];
+    for (row, found) in found.chunks_exact_mut(length.max(1)).enumerate() {
+        let own = values[row];
+        let list = values.iter().skip(row % digits).step_by(digits);
+        for (found, key) in found.iter_mut().zip(list).take(row / digits + 1) {
+            *found = *key - own;
+        }
+    }
+    tensor(keys.device(), (length, digits, length), &found)
 }
 
 /// The position terms of folded ExPE and ExQPE.

@@ -9,7 +9,7 @@ use crate::config::RunConfig;
 use crate::data::TrainWindows;
 use crate::device::Backend;
 use crate::model::{ModelError, Sites};
-use crate::ops::{self, Dropout};
+use crate::ops::Dropout;
 
 /// Changes the parameters of a model step by step: forward and backward passes over parts of a batch,
 /// on several threads, clipping and AdamW. Knows neither files nor validation.
@@ -111,10 +111,9 @@ impl<'a, D: Backend> Stepper<'a, D> {
             pass: *pass,
         };
         let model = &self.state.model;
-        let logits = model.forward(&inputs, &self.sites, Some(&dropout), OwnedTape::default())?;
-        let targets = model.indices(&targets)?;
         let share = windows.len() as f64 / (train.batch * train.accumulate) as f64;
-        let loss = ops::cross_entropy(logits, targets).map_err(ModelError::device)?;
+        let tape = OwnedTape::default();
+        let loss = model.loss(&inputs, &targets, &self.sites, Some(&dropout), tape)?;
         let loss = loss.try_mul(share as f32).map_err(ModelError::device)?;
         let value = loss.as_vec().first().copied().map_or(f64::NAN, f64::from);
         let gradients = loss.try_backward().map_err(ModelError::device)?;

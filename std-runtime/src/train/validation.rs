@@ -1,10 +1,7 @@
-use dfdx::tensor::NoneTape;
-
 use super::{TrainError, Workers};
 use crate::data::consecutive_windows;
 use crate::device::Backend;
 use crate::model::{ModelError, Sites, Transformer};
-use crate::ops;
 
 /// The mean loss over the first `limit` tokens of `tokens`, in nats per token: consecutive windows
 /// of the sites' length, at least one, `batch` at a time.
@@ -25,10 +22,8 @@ pub fn validation_loss<D: Backend>(
     let batches: Vec<&[&[u32]]> = windows.chunks(batch.max(1)).collect();
     let sums = workers.map(&batches, |windows| -> Result<f64, ModelError> {
         let (inputs, targets) = split(windows);
-        let logits = model.forward(&inputs, sites, None, NoneTape)?;
-        let scores =
-            ops::log_probabilities(logits, model.indices(&targets)?).map_err(ModelError::device)?;
-        Ok(scores.as_vec().into_iter().map(f64::from).sum())
+        let scores = model.log_probabilities(&inputs, &targets, sites)?;
+        Ok(scores.into_iter().map(f64::from).sum())
     });
     let mut sum = 0.0;
     for part in sums {

@@ -1,0 +1,174 @@
+use dfdx::shapes::HasShape;
+use dfdx::tensor::{Cpu, CpuError, PutTape, SplitTape, Tape};
+use expe_core::model::Activation;
+
+use super::product::{Mode, View, ViewMut, multiply};
+use super::storage::{put, scratch, take, tensor, values};
+use super::vector::{add, sigmoid, vectorised};
+use crate::ops::{FeedForward, Matrix};
+
+/// `√(8/π)`: `gelu(x) = x·σ(z)` with `z = √(8/π)·(x + 0.044715·x³)`.
+const GELU: f32 = 1.595_769;
+const CUBIC: f32 = GELU * 0.044_715;
+
+/// `residual + w2·act(w1·x)`, or `residual + w2·(silu(w1·x) ⊙ w3·x)`.
+///
+/// What the tape keeps are the inputs of the activation; its results are computed again.
+///
+/// # Errors
+/// The device's.
+pub fn feed_forward<T: Tape<f32, Cpu>>(
+    residual: Option<Matrix<f32, Cpu, T>>,
+    x: Matrix<f32, Cpu, T>,
+    weights: &FeedForward<'_, f32, Cpu>,
+) -> Result<Matrix<f32, Cpu, T>, CpuError> {
+    let (x, mut tape) = x.split_tape();
+    let (rows, width) = *x.shape();
+    let hidden = weights.w1.shape().0;
+    let (mut y, mode, residual) = match residual {
+        None => (scratch(rows * width), Mode::Set, None),
+        Some(residual) => {
+            let (residual, other) = residual.split_tape();
+            tape = other.merge(tape);
+            (values(&residual).to_vec(), Mode::Add, Some(residual.ghost()))
+        }
+    };
+    let (w1, w2, w3) = (weights.w1.clone(), weights.w2.clone(), weights.w3.cloned());
+    let activation = weights.activation;
+    let inner = |w: &Matrix<f32, Cpu>| {
+        let mut inner = scratch(rows * hidden);
+        multiply(
+            ViewMut::new(&mut inner, rows, hidden, hidden),
+            Mode::Set,
+            1.0,
+            View::new(values(&x), rows, width, width),
+            View::new(values(w), hidden, width, width).transposed(),
+        );
+        inner
+    };
+    let inputs = inner(&w1);
+    let gates = match (activation, &w3) {
+        (Activation::SwiGlu, Some(w3)) => inner(w3),
+        (Activation::SwiGlu, None) => vec![1.0; rows * hidden],
+        _ => Vec::new(),
+    };
+    let mut active = scratch(rows * hidden);
+    activate(activation, &inputs, &gates, &mut active);
+    multiply(
+        ViewMut::new(&mut y, rows, width, width),
+        mode,
+        1.0,
+        View::new(&active, rows, hidden, hidden),
+        View::new(values(&w2), width, hidden, hidden).transposed(),
+    );
+    let y = tensor(x.device(), (rows, width), y)?;
+    let ghost = y.ghost();
+    drop(active);
+    tape.add_backward_op(move |slopes| {
+        let dy = std::mem::take(&mut **slopes.get_or_alloc_mut(&ghost)?);
+        let (mut inputs, mut gates) = (inputs, gates);
+        let dys = View::new(&dy, rows, width, width);
+        let mut slope = scratch(rows * hidden);
+        multiply(
+            ViewMut::new(&mut slope, rows, hidden, hidden),
+            Mode::Set,
+            1.0,
+            dys,
+            View::new(values(&w2), width, hidden, hidden),
+        );
+        differentiate(activation, &mut inputs, &mut gates, &mut slope);
+        // `slope` holds the activations now, `inputs` and `gates` their derivatives.
+        let mut dw2 = take(slopes, &w2)?;
+        multiply(
+            ViewMut::new(&mut dw2, width, hidden, hidden),
+            Mode::Add,
+            1.0,
+            dys.transposed(),
+            View::new(&slope, rows, hidden, hidden),
+        );
+        put(slopes, &w2, dw2)?;
+        drop(slope);
+        let mut dx = take(slopes, &x)?;
+        for (w, inner) in [(Some(&w1), &inputs), (w3.as_ref(), &gates)] {
+            let Some(w) = w else { continue };
+            let inner = View::new(inner, rows, hidden, hidden);
+            multiply(
+                ViewMut::new(&mut dx, rows, width, width),
+                Mode::Add,
+                1.0,
+                inner,
+                View::new(values(w), hidden, width, width),
+            );
+            let mut dw = take(slopes, w)?;
+            multiply(
+                ViewMut::new(&mut dw, hidden, width, width),
+                Mode::Add,
+                1.0,
+                inner.transposed(),
+                View::new(values(&x), rows, width, width),
+            );
+            put(slopes, w, dw)?;
+        }
+        put(slopes, &x, dx)?;
+        if let Some(residual) = residual {
+            let dr = slopes.get_or_alloc_mut(&residual)?;
+            vectorised(|| add(dr, &dy));
+        }
+        Ok(())
+    });
+    Ok(y.put_tape(tape))
+}
+
+/// The result of an activation, element by element.
+fn activate(activation: Activation, inputs: &[f32], gates: &[f32], active: &mut [f32]) {
+    vectorised(|| match activation {
+        Activation::Gelu => {
+            for (y, x) in active.iter_mut().zip(inputs) {
+                *y = x * sigmoid(x * (GELU + CUBIC * (x * x)));
+            }
+        }
+        Activation::Relu => {
+            for (y, x) in active.iter_mut().zip(inputs) {
+                *y = if *x < 0.0 { 0.0 } else { *x };
+            }
+        }
+        Activation::SwiGlu => {
+            for ((y, x), gate) in active.iter_mut().zip(inputs).zip(gates) {
+                *y = x * sigmoid(*x) * gate;
+            }
+        }
+    });
+}
+
+/// `inputs` and `gates` become the loss's derivatives by them, `slope` — its derivatives by the
+/// activations — becomes the activations.
+fn differentiate(activation: Activation, inputs: &mut [f32], gates: &mut [f32], slope: &mut [f32]) {
+    vectorised(|| match activation {
+        Activation::Gelu => {
+            for (x, s) in inputs.iter_mut().zip(slope) {
+                let square = *x * *x;
+                let sigma = sigmoid(*x * (GELU + CUBIC * square));
+                let active = *x * sigma;
+                *x = *s * (sigma + active * (1.0 - sigma) * (GELU + 3.0 * CUBIC * square));
+                *s = active;
+            }
+        }
+        Activation::Relu => {
+            for (x, s) in inputs.iter_mut().zip(slope) {
+                let active = if *x < 0.0 { 0.0 } else { *x };
+                *x = if *x > 0.0 { *s } else { 0.0 };
+                *s = active;
+            }
+        }
+        Activation::SwiGlu => {
+            for ((x, gate), s) in inputs.iter_mut().zip(gates).zip(slope) {
+                let sigma = sigmoid(*x);
+                let silu = *x * sigma;
+                let active = silu * *gate;
+                *x = *s * *gate * (sigma + silu * (1.0 - sigma));
+                *gate = *s * silu;
+                *s = active;
+            }
+        }
+    });
+}

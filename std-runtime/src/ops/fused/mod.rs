@@ -1,0 +1,91 @@
+//! Operations on the processor in `f32`, each one pass forward and one back on dfdx's tape, with
+//! products by the `gemm` crate and element-wise arithmetic in vector instructions.
+//!
+//! Everything runs on the calling thread: a batch is divided between threads as a whole. Each is
+//! tested against the composed operation of the same name, run in `f64`.
+
+mod attention;
+mod cross_entropy;
+mod embedding;
+mod feed_forward;
+mod norm;
+mod product;
+mod projection;
+pub(crate) mod storage;
+#[cfg(test)]
+mod testing;
+pub(crate) mod vector;
+
+use dfdx::shapes::Rank0;
+use dfdx::tensor::{Cpu, CpuError, Tape, Tensor};
+use expe_core::model::Norm;
+
+use super::{
+    AttentionSites, AttentionWeights, FeedForward, Heads, Matrix, Operations, Placed, Vector,
+};
+
+/// `f64` serves tests: the composed operations are the reference.
+impl Operations<f64> for Cpu {}
+
+impl Operations<f32> for Cpu {
+    const DENSE: bool = false;
+
+    fn embed<T: Tape<f32, Self>>(
+        table: &Matrix<f32, Self>,
+        tokens: &Tensor<(usize,), usize, Self>,
+        placed: &Placed<'_, f32, Self>,
+        tape: T,
+    ) -> Result<Matrix<f32, Self, T>, CpuError> {
+        embedding::embed(table, tokens, placed, tape)
+    }
+
+    fn norm<T: Tape<f32, Self>>(
+        x: Matrix<f32, Self, T>,
+        weight: &Vector<f32, Self>,
+        epsilon: f64,
+        norm: Norm,
+    ) -> Result<Matrix<f32, Self, T>, CpuError> {
+        norm::norm(x, weight, epsilon, norm)
+    }
+
+    fn attend<T: Tape<f32, Self>>(
+        x: Matrix<f32, Self, T>,
+        weights: &AttentionWeights<'_, f32, Self>,
+        sites: &AttentionSites<f32, Self>,
+        heads: &Heads,
+    ) -> Result<Matrix<f32, Self, T>, CpuError> {
+        attention::attend(x, weights, sites, heads)
+    }
+
+    fn project<T: Tape<f32, Self>>(
+        residual: Option<Matrix<f32, Self, T>>,
+        x: Matrix<f32, Self, T>,
+        weight: &Matrix<f32, Self>,
+    ) -> Result<Matrix<f32, Self, T>, CpuError> {
+        projection::project(residual, x, weight)
+    }
+
+    fn feed_forward<T: Tape<f32, Self>>(
+        residual: Option<Matrix<f32, Self, T>>,
+        x: Matrix<f32, Self, T>,
+        weights: &FeedForward<'_, f32, Self>,
+    ) -> Result<Matrix<f32, Self, T>, CpuError> {
+        feed_forward::feed_forward(residual, x, weights)
+    }
+
+    fn cross_entropy<T: Tape<f32, Self>>(
+        x: Matrix<f32, Self, T>,
+        head: &Matrix<f32, Self>,
+        targets: &Tensor<(usize,), usize, Self>,
+    ) -> Result<Tensor<Rank0, f32, Self, T>, CpuError> {
+        cross_entropy::cross_entropy(x, head, targets)
+    }
+
+    fn log_probabilities(
+        x: &Matrix<f32, Self>,
+        head: &Matrix<f32, Self>,
+        targets: &Tensor<(usize,), usize, Self>,
+    ) -> Result<Vector<f32, Self>, CpuError> {
+        cross_entropy::log_probabilities(x, head, targets)
+    }
+}

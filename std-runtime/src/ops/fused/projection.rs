@@ -1,0 +1,66 @@
+use dfdx::shapes::HasShape;
+use dfdx::tensor::{Cpu, CpuError, PutTape, SplitTape, Tape};
+
+use super::product::{Mode, View, ViewMut, multiply};
+use super::storage::{put, scratch, take, tensor, values};
+use super::vector::{add, vectorised};
+use crate::ops::Matrix;
+
+/// `residual + x·Wᵀ`: the residual is where the product starts from.
+///
+/// # Errors
+/// The device's.
+pub fn project<T: Tape<f32, Cpu>>(
+    residual: Option<Matrix<f32, Cpu, T>>,
+    x: Matrix<f32, Cpu, T>,
+    weight: &Matrix<f32, Cpu>,
+) -> Result<Matrix<f32, Cpu, T>, CpuError> {
+    let (x, mut tape) = x.split_tape();
+    let weight = weight.clone();
+    let ((rows, inputs), (outputs, _)) = (*x.shape(), *weight.shape());
+    let (mut y, mode, residual) = match residual {
+        None => (scratch(rows * outputs), Mode::Set, None),
+        Some(residual) => {
+            let (residual, other) = residual.split_tape();
+            tape = other.merge(tape);
+            (values(&residual).to_vec(), Mode::Add, Some(residual.ghost()))
+        }
+    };
+    multiply(
+        ViewMut::new(&mut y, rows, outputs, outputs),
+        mode,
+        1.0,
+        View::new(values(&x), rows, inputs, inputs),
+        View::new(values(&weight), outputs, inputs, inputs).transposed(),
+    );
+    let y = tensor(x.device(), (rows, outputs), y)?;
+    let ghost = y.ghost();
+    tape.add_backward_op(move |slopes| {
+        let dy = std::mem::take(&mut **slopes.get_or_alloc_mut(&ghost)?);
+        let mut dx = take(slopes, &x)?;
+        let mut dw = take(slopes, &weight)?;
+        let dys = View::new(&dy, rows, outputs, outputs);
+        multiply(
+            ViewMut::new(&mut dx, rows, inputs, inputs),
+            Mode::Add,
+            1.0,
+            dys,
+            View::new(values(&weight), outputs, inputs, inputs),
+        );
+        multiply(
+            ViewMut::new(&mut dw, outputs, inputs, inputs),
+            Mode::Add,
+            1.0,
+            dys.transposed(),
+            View::new(values(&x), rows, inputs, inputs),
+        );
+        put(slopes, &x, dx)?;
+        put(slopes, &weight, dw)?;
+        if let Some(residual) = residual {
+            let dr = slopes.get_or_alloc_mut(&residual)?;
+            vectorised(|| add(dr, &dy));
+        }
+        Ok(())
+    });
+    Ok(y.put_tape(tape))
+}

@@ -1,0 +1,164 @@
+//! The fused `f32` model against the composed `f64` model: losses, scores and all gradients.
+
+use std::convert::Infallible;
+
+use dfdx::dtypes::Dtype;
+use dfdx::shapes::Shape;
+use dfdx::tensor::{Cpu, Gradients, NoneTape, OwnedTape, Tensor};
+use dfdx::tensor_ops::Backward;
+use expe_core::model::{Activation, Config, Norm};
+use expe_core::num::Random;
+use expe_core::position::{Growth, PositionConfig, SUPPORTED};
+use expe_runtime::config::position;
+use expe_runtime::device::Backend;
+use expe_runtime::model::{Kind, Transformer, Visit, VisitMut};
+
+/// Sizes that are multiples of nothing.
+fn config(position: PositionConfig, context: usize) -> Config {
+    Config {
+        vocab: 37,
+        width: 22,
+        layers: 2,
+        heads: 3,
+        kv_heads: 1,
+        head_width: 6,
+        hidden: 29,
+        context,
+        norm: Norm::RmsNorm,
+        epsilon: 1e-5,
+        activation: Activation::Gelu,
+        tied_head: true,
+        position,
+    }
+}
+
+/// The same numbers, which `f32` holds exactly, for both elements.
+struct Spread(Random);
+
+impl<E: Dtype> VisitMut<E, Cpu> for Spread
+where
+    Cpu: Backend<E>,
+{
+    type Error = Infallible;
+
+    fn visit<S: Shape>(
+        &mut self,
+        _: &str,
+        kind: Kind,
+        parameter: &mut Tensor<S, E, Cpu>,
+    ) -> Result<(), Infallible> {
+        let base = if kind == Kind::Norm { 1.0 } else { 0.0 };
+        let mut draw = || E::from_f32(base + 0.2 * self.0.normal()).unwrap();
+        let values: Vec<E> = (0..parameter.as_vec().len()).map(|_| draw()).collect();
+        parameter.copy_from(&values);
+        Ok(())
+    }
+}
+
+struct Collect<'a, E: Dtype>(&'a Gradients<E, Cpu>, Vec<(String, Vec<f64>)>)
+where
+    Cpu: Backend<E>;
+
+impl<E: Dtype> Visit<E, Cpu> for Collect<'_, E>
+where
+    Cpu: Backend<E>,
+{
+    type Error = Infallible;
+
+    fn visit<S: Shape>(
+        &mut self,
+        name: &str,
+        _: Kind,
+        parameter: &Tensor<S, E, Cpu>,
+    ) -> Result<(), Infallible> {
+        let values = self.0.get(parameter).as_vec().into_iter();
+        self.1.push((name.to_string(), values.map(|x| x.to_f64().unwrap()).collect()));
+        Ok(())
+    }
+}
+
+/// Named lists of numbers: the scores, the logits, the gradients.
+fn outcome<E: Dtype>(config: &Config, batch: usize, length: usize) -> Vec<(String, Vec<f64>)>
+where
+    Cpu: Backend<E>,
+{
+    let mut model = Transformer::<Cpu, E>::new(config, &Cpu::default(), 1).unwrap();
+    model.weights.visit_mut(&mut Spread(Random::new(5))).unwrap();
+    let sites = model.sites(length).unwrap();
+    let mut random = Random::new(6);
+    let mut tokens = || -> Vec<u32> {
+        (0..batch * length).map(|_| random.next_u64() as u32 % config.vocab as u32).collect()
+    };
+    let (tokens, targets) = (tokens(), tokens());
+    let numbers = |x: Vec<E>| x.into_iter().map(|x| x.to_f64().unwrap()).collect::<Vec<f64>>();
+    let scores = numbers(model.log_probabilities(&tokens, &targets, &sites).unwrap());
+    let logits = numbers(model.forward(&tokens, &sites, None, NoneTape).unwrap().as_vec());
+    let loss = model.loss(&tokens, &targets, &sites, None, OwnedTape::default()).unwrap();
+    let losses = numbers(loss.as_vec());
+    let mean = -scores.iter().sum::<f64>() / scores.len() as f64;
+    assert!((losses[0] - mean).abs() < 1e-6 * mean, "{losses:?} {mean}");
+    let gradients = loss.backward();
+    let mut collect = Collect(&gradients, Vec::new());
+    model.weights.visit(&mut collect).unwrap();
+    [vec![("scores".into(), scores), ("logits".into(), logits)], collect.1].concat()
+}
+
+/// Each number of a list may be off by `terms·2^-24` of the list's largest. An element is a sum over
+/// at most `batch·length` rows of products of factors that are sums of at most 37 terms themselves, two
+/// dozen such factors one after the other; errors of random sign grow with the root of their number:
+/// `24·√37 + √(batch·length)`, which is below 200 here, and
+/// twice that for their spread.
+fn check(config: &Config, batch: usize, length: usize) {
+    let (fast, exact) =
+        (outcome::<f32>(config, batch, length), outcome::<f64>(config, batch, length));
+    for ((name, fast), (_, exact)) in fast.iter().zip(&exact) {
+        let largest = exact.iter().fold(0.0_f64, |largest, x| largest.max(x.abs()));
+        assert!(largest > 1e-6 && fast.len() == exact.len(), "{name}: {largest}");
+        let off = fast.iter().zip(exact).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let bound = 400.0 / f64::from(1 << 24);
+        let position = config.position.name();
+        assert!(off <= bound * largest, "{position} {length} {name}: {:e}", off / largest);
+    }
+}
+
+/// Lengths within one block of queries, across two of them, and across two blocks of keys.
+#[test]
+fn of_every_encoding() {
+    for name in SUPPORTED {
+        for (batch, length) in [(3, 7), (2, 67), (1, 259)] {
+            check(&config(position(name, 22).unwrap(), length), batch, length);
+        }
+    }
+}
+
+#[test]
+fn of_every_norm_activation_head_and_query_cap() {
+    let base = config(position("expe", 22).unwrap(), 9);
+    let capped = PositionConfig::Exqpe {
+        start: 1.0,
+        step: 0.25,
+        width: 22,
+        base: 3,
+        digits: 2,
+        growth: Growth::Equal,
+        query_cap: Some(5),
+        beyond: Default::default(),
+    };
+    for changed in [
+        Config { activation: Activation::SwiGlu, kv_heads: 3, ..base },
+        Config { activation: Activation::Relu, tied_head: false, ..base },
+        Config { norm: Norm::LayerNorm, ..base },
+        Config { position: capped, ..base },
+        // Not ExPE: with a single number for a query its large values would cancel.
+        Config {
+            heads: 1,
+            head_width: 1,
+            hidden: 1,
+            vocab: 2,
+            position: PositionConfig::Alibi,
+            ..base
+        },
+    ] {
+        check(&changed, 2, 9);
+    }
+}
