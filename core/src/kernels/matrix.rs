@@ -143,6 +143,17 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// The largest magnitude of a sum of products of integers, with inputs of at most 127; 0 for a matrix
+    /// of floats.
+    pub const fn largest_sum(&self) -> u32 {
+        let product = match self.weights {
+            Weights::Int8 { .. } => 128 * 127,
+            Weights::Int4 { .. } => 255 * 8 * 127,
+            Weights::F32(_) | Weights::F16(_) | Weights::Bf16(_) => 0,
+        };
+        (self.columns as u32).saturating_mul(product)
+    }
+
     /// The sums of the products of integers of the rows from `first` on, as many as `sums` has places.
     #[inline(never)] // the same for whatever becomes of the sums
     fn sums(&self, first: usize, x: &[i8], sums: &mut [i32]) {

@@ -4,6 +4,7 @@
 //! not on how many rows are computed together: token by token and in chunks give the same bits.
 
 mod activation;
+mod arch;
 mod codes;
 mod dot;
 pub mod integer;

@@ -4,16 +4,19 @@ use super::kv_cache::Past;
 use super::{Activation, Config, DecodeError, Norm};
 use crate::format::Model;
 use crate::kernels::integer::{
-    gelu, largest, norm, quantise, quantise_coarse, relu, softmax, swiglu,
+    add_weighted_rows, gelu, largest, norm, project, project_add, quantise, quantise_coarse, relu,
+    softmax, swiglu,
 };
-use crate::kernels::{Bf16, I8, Inputs, Matrix, Stored, dot_int8, rows};
-use crate::num::{Dyadic, Multiplier, fixed, saturate, scale};
+use crate::kernels::{Bf16, I8, Inputs, Matrix, Stored, rows, sums_int8};
+use crate::num::{Dyadic, Multiplier, Prepared, RowScales, fixed, saturate, scale, shifted};
 use crate::position::{MAX_DIGITS, PositionEncoding, PositionError};
 
 /// Units of queries, keys, values, inner layers and logits: `2^INNER`.
 pub(super) const INNER: i32 = -16;
 /// Units of the folded columns.
 const COLUMN: i32 = -20;
+/// A folded column is no larger, in these units; see [`Bounds`].
+const COLUMN_LIMIT: u32 = 1 << (7 - COLUMN);
 /// Units of cosines and sines.
 const ROTATION: i32 = -29;
 /// Units of what one step of a digit, or one position of distance, adds to a score.
@@ -124,20 +127,11 @@ impl Arithmetic for Integer {
     }
 
     fn project(&self, matrix: &Matrix<'_>, inputs: Inputs<'_, i32>, outputs: &mut [i32]) {
-        matrix.each_sum(inputs, outputs, |outputs, sums, scales, input| {
-            for ((y, sum), row) in outputs.iter_mut().zip(sums).zip(scales) {
-                *y = requantise(*sum, *row, input, INNER);
-            }
-        });
+        project(matrix, inputs, INNER, outputs);
     }
 
     fn project_add(&self, matrix: &Matrix<'_>, inputs: Inputs<'_, i32>, x: &mut [i32]) {
-        let unit = self.bounds.residual;
-        matrix.each_sum(inputs, x, |x, sums, scales, input| {
-            for ((x, sum), row) in x.iter_mut().zip(sums).zip(scales) {
-                *x = x.saturating_add(requantise(*sum, *row, input, unit));
-            }
-        });
+        project_add(matrix, inputs, self.bounds.residual, x);
     }
 
     fn add_columns(
@@ -151,10 +145,11 @@ impl Arithmetic for Integer {
         for ((digit, code), columns) in codes.iter().enumerate().zip(rows(columns, width)) {
             let value = value(position, digit, *code);
             let factor = Multiplier::of(value).shifted(COLUMN);
+            let factor = Prepared::new(factor, COLUMN_LIMIT, INNER);
             for (q, column) in q.iter_mut().zip(columns) {
                 let column = fixed(*column, COLUMN);
                 let column = if value.mantissa < 0 { column.saturating_neg() } else { column };
-                *q = q.saturating_add(factor.apply(column, INNER));
+                *q = q.saturating_add(factor.apply(column));
             }
         }
     }
@@ -188,12 +183,6 @@ fn value(position: &impl PositionEncoding, digit: usize, code: u32) -> Dyadic {
     position.progression(digit).value(code).unwrap_or(Dyadic { mantissa: i64::MAX, exponent: 0 })
 }
 
-/// A sum of products of integers times the scales of the matrix's row and of the input.
-#[inline(always)]
-fn requantise(sum: i32, row: f32, input: f32, unit: i32) -> i32 {
-    Multiplier::from_f32(row).times(Multiplier::from_f32(input)).apply(sum, unit)
-}
-
 impl Attend<I8> for Integer {
     fn store(&self, row: &[i32], place: &mut [i8]) -> u16 {
         quantise_coarse(row, Multiplier::new(1, INNER), place)
@@ -212,14 +201,15 @@ impl Attend<I8> for Integer {
         let codes = codes.get_mut(..width).unwrap_or_default();
         // Scores to the base 2, in units of 2^-16.
         let unit = self.scale.shifted(INNER);
-        let query_scale = Multiplier::from_f32(quantise(query, unit, codes));
+        let query_scale = quantise(query, unit, codes);
+        let largest = (width as u32).saturating_mul(128 * 127);
+        let scales = RowScales::new(query_scale, largest, INNER);
         for run in &past.runs {
             let scores = scores.get_mut(run.first..).unwrap_or_default();
-            for ((score, key), bits) in
-                scores.iter_mut().zip(rows(run.keys, width)).zip(run.key_scales)
-            {
-                let factor = query_scale.times(Multiplier::from_f32(Bf16::widen(*bits)));
-                *score = factor.apply(dot_int8(key, codes), INNER);
+            let scores = scores.get_mut(..run.key_scales.len()).unwrap_or_default();
+            sums_int8(run.keys, width, codes, scores);
+            for (score, bits) in scores.iter_mut().zip(run.key_scales) {
+                *score = scales.apply(*score, u32::from(*bits) << 16);
             }
         }
         self.add_positions(position, head, past.codes, query, scores);
@@ -236,23 +226,20 @@ impl Attend<I8> for Integer {
         // The value's scale goes into the weight, relative to the largest.
         let bits = past.runs.iter().flat_map(|run| run.value_scales).copied().max().unwrap_or(0);
         let largest = Multiplier::from_f32(Bf16::widen(bits));
-        let factor = total.over(largest);
+        let scales = RowScales::of(total.over(largest), 1 << 30, WEIGHT);
         query.fill(0);
         for run in &past.runs {
-            let scores = scores.get(run.first..).unwrap_or(&[]);
-            for ((power, value), bits) in
-                scores.iter().zip(rows(run.values, width)).zip(run.value_scales)
-            {
-                let factor = factor.times(Multiplier::from_f32(Bf16::widen(*bits)));
-                let weight = factor.apply(*power, WEIGHT);
-                for (sum, value) in query.iter_mut().zip(value) {
-                    *sum = sum.wrapping_add(weight.wrapping_mul(i32::from(*value)));
-                }
+            let weights = scores.get_mut(run.first..).unwrap_or_default();
+            let weights = weights.get_mut(..run.value_scales.len()).unwrap_or_default();
+            for (weight, bits) in weights.iter_mut().zip(run.value_scales) {
+                *weight = scales.apply(*weight, u32::from(*bits) << 16);
             }
+            add_weighted_rows(weights, run.values, query);
         }
-        let factor = largest.shifted(WEIGHT);
+        // The weights add up to 2^24 at most.
+        let factor = Prepared::new(largest.shifted(WEIGHT), (1 << 24) * 127, INNER);
         for sum in query {
-            *sum = factor.apply(*sum, INNER);
+            *sum = factor.apply(*sum);
         }
     }
 }
@@ -280,9 +267,10 @@ impl Integer {
         let columns = rows(head.key_columns, head.key_width);
         for ((digit, product), columns) in by_digit.iter_mut().enumerate().zip(columns) {
             let columns = rows(columns, width).nth(head.kv_head).unwrap_or(&[]);
+            // At most 2^24·2^27·2^11.
             let sum = query.iter().zip(columns).fold(0i64, |sum, (q, w)| {
-                let q = scale(i64::from(*q), shift);
-                sum.saturating_add(q.saturating_mul(i64::from(fixed(*w, COLUMN))))
+                let (q, w) = (shifted(*q, shift), fixed(*w, COLUMN));
+                sum.wrapping_add(i64::from(q).wrapping_mul(i64::from(w)))
             });
             let step = position.progression(digit).step;
             let factor = self.scale.times(Multiplier::of(step)).shifted(unit);
@@ -302,8 +290,19 @@ impl Integer {
         let reach = by_digit.iter().fold(0u64, |reach, product| {
             reach.saturating_add(product.unsigned_abs().saturating_mul(count as u64))
         });
-        let most =
-            if reach < TERM_LIMIT { 0 } else { rows(codes, digits).map(term).max().unwrap_or(0) };
+        if reach < TERM_LIMIT {
+            // All terms are below 2^44, and in the score's units below 2^30.
+            for (score, codes) in scores.iter_mut().zip(rows(codes, digits)) {
+                let digits = codes.iter().zip(now).zip(&by_digit);
+                let term = digits.fold(0i64, |sum, ((then, now), product)| {
+                    let distance = i64::from(then.wrapping_sub(*now) as i32);
+                    sum.wrapping_add(distance.wrapping_mul(*product))
+                });
+                *score = score.saturating_add(scale(term, SLOPE - INNER) as i32);
+            }
+            return;
+        }
+        let most = rows(codes, digits).map(term).max().unwrap_or(0);
         for (score, codes) in scores.iter_mut().zip(rows(codes, digits)) {
             let term = scale(term(codes).saturating_sub(most), SLOPE - INNER);
             *score = saturate(i64::from(*score).saturating_add(term));

@@ -17,17 +17,21 @@ pub const fn exp2_negative(x: u32) -> u32 {
     if whole > 31 {
         return 0;
     }
-    let power = table((x >> 11 & 31) as usize) as u64;
-    // z in multiples of 2^-32: eleven bits of 2^-16 times ln 2.
-    let z = ((x & 0x7ff) as u64 * LN_2) >> 16;
-    let square = (z * z) >> 32;
-    let cube = (square * z) >> 32;
-    // 1 − z + z²/2 − z³/6
-    let taylor = (1u64 << 32) - z + square / 2 - cube / 6;
-    let product = (power * taylor) >> 33;
+    let power = table((x >> 11 & 31) as usize);
+    // z in multiples of 2^-32: eleven bits of 2^-16 times ln 2. All of these are below 2^27.
+    let z = (((x & 0x7ff) as u64 * LN_2) >> 16) as u32;
+    let square = upper(z, z);
+    let cube = upper(square, z);
+    // 1 − (z − z²/2 + z³/6)
+    let less = z - square / 2 + cube / 6;
+    let product = ((((power as u64) << 32) - power as u64 * less as u64) >> 33) as u32;
     // Rounded once more by the shift; half up.
-    let half = if whole == 0 { 0 } else { 1u64 << (whole - 1) };
-    ((product + half) >> whole) as u32
+    (product + (1 << whole >> 1)) >> whole
+}
+
+/// The upper half of a product.
+const fn upper(a: u32, b: u32) -> u32 {
+    ((a as u64 * b as u64) >> 32) as u32
 }
 
 /// `ln 2` in multiples of `2^-32`.

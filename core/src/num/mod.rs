@@ -12,6 +12,7 @@ mod math;
 mod multiplier;
 mod phase;
 mod power;
+mod prepared;
 mod random;
 
 pub use dyadic::Dyadic;
@@ -20,7 +21,9 @@ pub use exp2::{EXPONENT_BITS, exp2_negative};
 #[cfg(feature = "micromath")]
 pub use math::Approximate;
 pub use math::{Exact, Math};
+pub(crate) use multiplier::shifted;
 pub use multiplier::{Multiplier, fixed, saturate, scale};
 pub use phase::{Frequencies, Turn};
 pub(crate) use power::{exp2_of_minus, log2, root};
+pub use prepared::{Prepared, RowScales};
 pub use random::Random;

@@ -87,6 +87,11 @@ impl Multiplier {
         f32::from_bits((biased as u32) << 23 | (self.mantissa >> 7 & 0x007f_ffff))
     }
 
+    /// Mantissa and exponent.
+    pub(super) const fn parts(self) -> (u32, i32) {
+        (self.mantissa, self.exponent)
+    }
+
     /// Whether it is zero.
     pub const fn is_zero(self) -> bool {
         self.mantissa == 0
@@ -104,7 +109,14 @@ impl Multiplier {
     #[must_use]
     pub const fn times(self, other: Self) -> Self {
         let product = self.mantissa as u64 * other.mantissa as u64;
-        Self::new(product, self.exponent.saturating_add(other.exponent))
+        // 61 or 62 digits, unless it is zero; the upper 31 are kept.
+        let top = (product >> 30) as u32;
+        let excess = top >> 31;
+        if top == 0 {
+            return Self::ZERO;
+        }
+        let exponent = self.exponent.saturating_add(other.exponent);
+        Self { mantissa: top >> excess, exponent: exponent.saturating_add(30 + excess as i32) }
     }
 
     /// The sum.
@@ -146,14 +158,15 @@ impl Multiplier {
     /// The quotient; zero if `other` is.
     #[must_use]
     pub const fn over(self, other: Self) -> Self {
-        let dividend = (self.mantissa as u64) << 32;
-        match dividend.checked_div(other.mantissa as u64) {
-            Some(quotient) => {
-                let exponent = self.exponent.saturating_sub(other.exponent);
-                Self::new(quotient, exponent.saturating_sub(32))
-            }
-            None => Self::ZERO,
+        if self.mantissa == 0 || other.mantissa == 0 {
+            return Self::ZERO;
         }
+        // 31 or 32 digits.
+        let quotient = quotient(self.mantissa, other.mantissa);
+        let excess = quotient >> 31;
+        let exponent = self.exponent.saturating_sub(other.exponent);
+        let mantissa = quotient >> excess;
+        Self { mantissa, exponent: exponent.saturating_sub(31 - excess as i32) }
     }
 
     /// `x` times this, in units of `2^exponent`: rounded half up, saturating.
@@ -213,6 +226,44 @@ pub const fn scale(x: i64, by: i32) -> i64 {
     }
 }
 
+/// `⌊2^31·a/b⌋` for mantissas `a` and `b`, which have 31 digits each.
+///
+/// Long division with digits of 16 bits (Knuth, The Art of Computer Programming 2, 4.3.1, algorithm D):
+/// two divisions of 32 bits, where one of 64 would be a routine of hundreds of instructions.
+const fn quotient(a: u32, b: u32) -> u32 {
+    let b = b << 1;
+    let (high, rest) = digit(a, b);
+    let (low, _) = digit(rest, b);
+    (high << 16).wrapping_add(low)
+}
+
+/// A digit of the quotient `2^16·a/b` for `a < b`, and the remainder; the first digit of `b` is set.
+const fn digit(a: u32, b: u32) -> (u32, u32) {
+    // The same, for it is set; now the compiler knows that it is not zero.
+    let (upper, lower) = (b >> 16 | 1 << 15, b & 0xffff);
+    let mut digit = a / upper;
+    let mut rest = a % upper;
+    // At most two too large.
+    while digit >> 16 != 0 || digit.wrapping_mul(lower) > rest << 16 {
+        digit = digit.wrapping_sub(1);
+        rest = rest.wrapping_add(upper);
+        if rest >> 16 != 0 {
+            break;
+        }
+    }
+    (digit, (a << 16).wrapping_sub(digit.wrapping_mul(b)))
+}
+
+/// `x·2^by`, rounded half up; a shift to the left must not lose digits, one to the right is by 32 at most.
+#[inline(always)]
+pub(crate) const fn shifted(x: i32, by: i32) -> i32 {
+    if by >= 0 {
+        return x << (by & 31);
+    }
+    let cut = x >> (by.wrapping_neg().wrapping_sub(1) & 31);
+    (cut >> 1).wrapping_add(cut & 1)
+}
+
 /// The nearest 32-bit integer.
 #[inline]
 pub const fn saturate(x: i64) -> i32 {
@@ -232,10 +283,20 @@ pub const fn saturate(x: i64) -> i32 {
 /// assert_eq!(fixed(-1.25, -16), -81_920);
 /// assert_eq!(fixed(1e30, -16), i32::MAX);
 /// ```
+#[inline]
 pub const fn fixed(value: f32, exponent: i32) -> i32 {
-    let magnitude = Multiplier::from_f32(value);
-    let sign = if value.to_bits() >> 31 == 0 { 1 } else { -1 };
-    magnitude.apply(sign, exponent)
+    let bits = value.to_bits();
+    let sign = bits as i32 >> 31;
+    let biased = (bits >> 23 & 0xff) as i32;
+    // 24 digits in units of 2^(biased - 150), which lose this many.
+    let lost = exponent.saturating_sub(biased - 150);
+    if biased > 0 && lost > 0 {
+        let digits = (bits & 0x007f_ffff | 0x0080_0000) as i32;
+        let digits = (digits ^ sign).wrapping_sub(sign);
+        let lost = if lost > 32 { 32 } else { lost };
+        return (digits >> (lost - 1)).wrapping_add(1) >> 1;
+    }
+    Multiplier::from_f32(value).apply(sign | 1, exponent)
 }
 
 #[cfg(test)]
@@ -286,6 +347,43 @@ mod tests {
         assert!(Multiplier::root(0).is_zero() && Multiplier::ZERO < Multiplier::new(1, -1_000));
         assert!(Multiplier::ZERO.times(Multiplier::from_integer(5)).is_zero());
         assert!(Multiplier::from_integer(5).over(Multiplier::ZERO).is_zero());
+    }
+
+    /// Every digit is cut, none rounded: as with integers wide enough for all of them.
+    #[test]
+    fn products_and_quotients_have_exactly_the_upper_digits() {
+        let mut random = Random::new(5);
+        for round in 0..300_000u32 {
+            // The ends of the range, where digits are guessed wrong, more often than chance has them.
+            let mut mantissa = || match random.below(4) {
+                0 => (1 << 30) + random.below(3),
+                1 => (1 << 31) - 1 - random.below(3),
+                2 => ((1 << 15) + random.below(1 << 15)) << 15,
+                _ => (1 << 30) + random.below(1 << 30),
+            };
+            let (a, b) = (u64::from(mantissa()), u64::from(mantissa()));
+            let (x, y) = (Multiplier::new(a, 3), Multiplier::new(b, -5));
+            assert_eq!(x.over(y), Multiplier::new((a << 32) / b, 8 - 32), "{round}: {a} {b}");
+            assert_eq!(x.times(y), Multiplier::new(a * b, -2));
+        }
+    }
+
+    #[test]
+    fn floats_in_fixed_point_are_those_of_the_multiplier() {
+        let mut random = Random::new(6);
+        for _ in 0..300_000 {
+            let value = f32::from_bits(random.next_u32());
+            if !value.is_finite() {
+                continue;
+            }
+            let exponent = random.below(120) as i32 - 60;
+            for value in [value, random.normal(), 2f32.powi(random.below(40) as i32 - 20)] {
+                let sign = if value.is_sign_negative() { -1 } else { 1 };
+                let expected = Multiplier::from_f32(value).apply(sign, exponent);
+                assert_eq!(fixed(value, exponent), expected, "{value} {exponent}");
+            }
+        }
+        assert_eq!((fixed(0.0, -16), fixed(-0.0, -16)), (0, 0));
     }
 
     #[test]

@@ -15,11 +15,11 @@ pub struct Cost {
 impl Cost {
     /// Does some of the work for a token and counts its instructions.
     pub fn of<T>(&mut self, machine: &impl Machine, work: impl FnOnce() -> T) -> T {
-        let before = machine.ticks();
+        let before = machine.now();
         let result = work();
-        let ticks = machine.ticks().wrapping_sub(before);
+        let after = machine.now();
         // Not to be put off until the next measurement.
-        match black_box(machine.instructions(ticks)) {
+        match black_box(machine.instructions(before, after)) {
             Some(instructions) => self.token += instructions,
             None => self.uncounted = true,
         }

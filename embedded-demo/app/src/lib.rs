@@ -7,6 +7,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod bench;
 mod cost;
 mod demo;
 mod error;
@@ -19,7 +20,7 @@ mod transcript;
 
 pub use demo::{Demo, Endless, Pocket, Stories, StoriesInFloats};
 pub use error::Error;
-pub use machine::{Machine, Sections};
+pub use machine::{Machine, Moment, Sections};
 pub use memory::Memory;
 pub use program::Program;
 

@@ -1,10 +1,10 @@
 /// What the app wants to know of the hardware it runs on.
 pub trait Machine {
-    /// The reading of a clock that follows the executed instructions; only differences mean something.
-    fn ticks(&self) -> u64;
+    /// The reading of a clock that follows the executed instructions.
+    fn now(&self) -> Moment;
 
-    /// The instructions executed in a number of ticks, exactly; `None` where they cannot be counted.
-    fn instructions(&self, ticks: u64) -> Option<u64>;
+    /// The instructions executed between two moments, exactly; `None` where they cannot be counted.
+    fn instructions(&self, from: Moment, to: Moment) -> Option<u64>;
 
     /// Bytes of stack that were ever in use.
     fn stack_used(&self) -> usize;
@@ -14,6 +14,15 @@ pub trait Machine {
 
     /// What the linker has put where.
     fn sections(&self) -> Sections;
+}
+
+/// The reading of a clock; only differences mean something.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// What follows the instructions.
+    pub ticks: u64,
+    /// How often the clock itself has interrupted the program.
+    pub interrupts: u32,
 }
 
 /// Sizes of the program's sections, in bytes.

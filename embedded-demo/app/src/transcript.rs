@@ -1,6 +1,6 @@
 use crc::{CRC_32_ISO_HDLC, Crc, Digest};
 
-static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+pub static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
 /// What was generated, to be compared with another machine's: the tokens, as many as there is memory
 /// for, and the digests of all of them and of all logits, in little-endian bytes.

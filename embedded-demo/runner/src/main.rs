@@ -4,27 +4,14 @@
 //! expe-firmware-runner FIRMWARE [--machine NAME] [--timeout SECONDS]
 //! ```
 //!
-//! The firmware logs with `defmt` over semihosting: QEMU's standard output carries compressed
-//! frames, which are decoded with the format strings that the ELF file keeps. The exit status is
-//! the firmware's own, and 3 for a firmware that says that it idles after an error, and then does so.
-//! A firmware that runs out of time, or whose log cannot be decoded, is an error.
+//! The exit status is the firmware's own, and 3 for a firmware that says that it idles after an error,
+//! and then does so. A firmware that runs out of time, or whose log cannot be decoded, is an error.
 
-mod log;
-mod machine;
+use std::{io, path::PathBuf, process::ExitCode, time::Duration};
 
-use std::{
-    io::{self, Read},
-    path::{Path, PathBuf},
-    process::{Child, ExitCode},
-    sync::mpsc::{self, Receiver, RecvTimeoutError},
-    thread,
-    time::{Duration, Instant},
-};
-
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::Parser;
-
-use crate::{log::LogPrinter, machine::Machine};
+use expe_firmware_runner::{Machine, run};
 
 /// Runs a firmware in QEMU and prints its decoded log.
 #[derive(Parser)]
@@ -43,82 +30,6 @@ fn main() -> Result<ExitCode> {
     let Arguments { firmware, machine, timeout } = Arguments::parse();
     let named = || firmware.file_stem()?.to_str().map(str::to_owned);
     let machine = machine.or_else(named).context("the firmware has no name: use --machine")?;
-    run(&firmware, machine, Duration::from_secs(timeout))
-}
-
-/// How long a firmware that idles is watched.
-const WATCHED: Duration = Duration::from_millis(200);
-/// The exit status for a firmware that idles after an error.
-const IDLE: u8 = 3;
-
-/// Emulates `firmware` to its end and returns its exit status.
-fn run(firmware: &Path, machine: String, timeout: Duration) -> Result<ExitCode> {
-    let elf =
-        std::fs::read(firmware).with_context(|| format!("cannot read {}", firmware.display()))?;
-    let table = log::format_table(&elf)?;
-    let mut log = LogPrinter::new(&table, io::stdout().lock());
-
-    let mut emulator = Machine::new(machine, &elf)?.start(firmware)?;
-    let printed = print_to_the_end(&mut emulator, &mut log, Instant::now() + timeout);
-    let idle = matches!(printed, Ok(End::Idle)) && emulator.try_wait()?.is_none();
-    if printed.is_err() || idle {
-        // It may have ended by itself in the meantime; either way it must not outlive this program.
-        let _ = emulator.kill();
-    }
-    let status = emulator.wait().context("cannot wait for QEMU")?;
-    printed?;
-    log.finish()?;
-    match status.code() {
-        _ if idle => Ok(ExitCode::from(IDLE)),
-        Some(code) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))),
-        None => bail!("QEMU ended abnormally: {status}"),
-    }
-}
-
-/// How a log ends.
-enum End {
-    /// The emulator closes its output.
-    Closed,
-    /// The firmware says that it idles, and then says no more.
-    Idle,
-}
-
-/// Prints what the emulator sends to the end of the log.
-fn print_to_the_end<W: io::Write>(
-    emulator: &mut Child,
-    log: &mut LogPrinter<'_, W>,
-    deadline: Instant,
-) -> Result<End> {
-    let frames = read_in_background(emulator.stdout.take().context("QEMU's output is missing")?);
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let patience = if log.idle() { left.min(WATCHED) } else { left };
-        match frames.recv_timeout(patience) {
-            Ok(bytes) => log.print(&bytes?)?,
-            Err(RecvTimeoutError::Disconnected) => return Ok(End::Closed),
-            Err(RecvTimeoutError::Timeout) if log.idle() => return Ok(End::Idle),
-            Err(RecvTimeoutError::Timeout) => bail!("the firmware ran out of time (--timeout)"),
-        }
-    }
-}
-
-/// Reads `source` in a thread of its own, so that the reader can wait with a time limit.
-fn read_in_background(mut source: impl Read + Send + 'static) -> Receiver<io::Result<Vec<u8>>> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        let mut buffer = [0; 4096];
-        loop {
-            let message = match source.read(&mut buffer) {
-                Ok(0) => return,
-                Ok(count) => Ok(buffer[..count].to_vec()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => Err(error),
-            };
-            let failed = message.is_err();
-            if sender.send(message).is_err() || failed {
-                return;
-            }
-        }
-    });
-    receiver
+    let machine = Machine::new(machine, &firmware)?;
+    Ok(ExitCode::from(run(&machine, Duration::from_secs(timeout), io::stdout().lock())?))
 }

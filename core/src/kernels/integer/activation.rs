@@ -4,29 +4,31 @@ use crate::num::{EXPONENT_BITS, exp2_negative, saturate, scale};
 const UNIT: i32 = -16;
 
 /// `log2 e` in units of `2^-16`.
-const LOG2_E: i64 = 94_548;
+const LOG2_E: u64 = 94_548;
 
-/// The logistic function `1/(1 + e^-z)` of `z` in units of `2^-16`; in units of `2^-31`, off by less
-/// than `2^-15` of 1.
+/// The logistic function `1/(1 + e^-z)` of `z` in units of `2^-16`; in units of `2^-16`, off by less
+/// than `2^-15`.
 #[inline]
-fn logistic(z: i64) -> i64 {
+fn logistic(z: i32) -> u32 {
     // e^-|z| ≤ 1 in units of 2^-30; beyond 31 powers of two it is 0 anyway.
-    let exponent = scale(z.saturating_abs().min(1 << 22).saturating_mul(LOG2_E), UNIT);
-    let power = exp2_negative(exponent as u32);
+    let exponent = u64::from(z.unsigned_abs().min(1 << 22)) * LOG2_E;
+    let power = exp2_negative(((exponent + (1 << 15)) >> 16) as u32);
     // 1/(1 + power), both to 15 digits: a 32-bit division where there is none of 64 bits.
     let sum = (power >> (EXPONENT_BITS - 1)).saturating_add(1 << 15);
-    let quotient = i64::from((1u32 << 31).checked_div(sum).unwrap_or(0)) << 15;
-    if z < 0 { (1 << 31) - quotient } else { quotient }
+    let quotient = (1u32 << 31).checked_div(sum).unwrap_or(0);
+    if z < 0 { (1 << 16) - quotient } else { quotient }
 }
 
 /// `x·σ(z)`
 #[inline]
-fn gated(x: i32, z: i64) -> i32 {
-    saturate(scale(i64::from(x).saturating_mul(logistic(z)), -31))
+fn gated(x: i32, z: i32) -> i32 {
+    // No more than x, as σ is no more than 1.
+    ((i64::from(x) * i64::from(logistic(z)) + (1 << 15)) >> 16) as i32
 }
 
 /// GELU in its tanh form, in place, in units of `2^-16`: `x ← x·σ(2z)`, `z = √(2/π)·(x + 0.044715·x³)`;
 /// the twin of [`kernels::gelu`](crate::kernels::gelu). Off by less than `2^-14·|x| + 2^-14`.
+#[inline(never)]
 pub fn gelu(x: &mut [i32]) {
     /// `2·√(2/π)` in units of `2^-16`
     const SLOPE: i64 = 104_580;
@@ -35,28 +37,49 @@ pub fn gelu(x: &mut [i32]) {
     for x in x {
         // Beyond ±16 the logistic function is 0 or 1 to all digits.
         let bounded = i64::from((*x).clamp(-(1 << 20), 1 << 20));
-        let square = scale(bounded * bounded, UNIT);
-        let inner = bounded + scale(scale(square * CUBIC, UNIT) * bounded, UNIT);
-        *x = gated(*x, scale(SLOPE * inner, UNIT));
+        let square = round(bounded * bounded);
+        let inner = bounded + round(round(square * CUBIC) * bounded);
+        // Below 2^28.
+        *x = gated(*x, round(SLOPE * inner) as i32);
     }
+}
+
+/// `x·2^UNIT`, rounded half up.
+const fn round(x: i64) -> i64 {
+    (x + (1 << 15)) >> 16
 }
 
 /// SiLU, in place, in units of `2^-16`: `x ← x·σ(x)`; the twin of
 /// [`kernels::silu`](crate::kernels::silu). Off by less than `2^-14·|x| + 2^-14`.
+#[inline(never)]
 pub fn silu(x: &mut [i32]) {
     for x in x {
-        *x = gated(*x, i64::from(*x));
+        *x = gated(*x, *x);
     }
 }
 
 /// The inside of SwiGLU, in place: `x_i ← silu(x_i)·gate_i`, both in units of `2^-16`, the result in
 /// units of `2^exponent`; the twin of [`kernels::swiglu`](crate::kernels::swiglu).
+#[inline(never)]
 pub fn swiglu(x: &mut [i32], gate: &[i32], exponent: i32) {
     let by = UNIT.saturating_mul(2).saturating_sub(exponent);
     for (x, gate) in x.iter_mut().zip(gate) {
-        let silu = i64::from(gated(*x, i64::from(*x)));
-        *x = saturate(scale(silu.saturating_mul(i64::from(*gate)), by));
+        *x = scaled(i64::from(gated(*x, *x)) * i64::from(*gate), by);
     }
+}
+
+/// `x·2^by`, rounded half up, saturating.
+#[inline(always)]
+fn scaled(x: i64, by: i32) -> i32 {
+    // The usual case, in few instructions.
+    if (-32..0).contains(&by) {
+        let cut = x >> by.wrapping_neg().wrapping_sub(1);
+        let low = cut as i32;
+        if i64::from(low) == cut {
+            return (low >> 1).wrapping_add(low & 1);
+        }
+    }
+    saturate(scale(x, by))
 }
 
 /// ReLU, in place, in any units: `x ← max(x, 0)`, exactly; the twin of [`kernels::relu`](crate::kernels::relu).

@@ -5,11 +5,15 @@
 //! (see [`Multiplier`](crate::num::Multiplier)). Whatever does not fit saturates; nothing wraps.
 
 mod activation;
+mod matvec;
 mod norm;
 mod quantise;
 mod softmax;
+mod weighted;
 
 pub use activation::{gelu, relu, silu, swiglu};
+pub use matvec::{project, project_add};
 pub use norm::norm;
 pub use quantise::{largest, quantise, quantise_coarse};
 pub use softmax::softmax;
+pub use weighted::add_weighted_rows;

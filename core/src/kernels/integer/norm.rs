@@ -1,5 +1,5 @@
 use super::{largest, quantise};
-use crate::num::{Multiplier, fixed, saturate, scale};
+use crate::num::{Multiplier, fixed, saturate, shifted};
 
 /// Digits that the largest element is given before it is squared.
 const DIGITS: i32 = 24;
@@ -39,9 +39,10 @@ pub fn norm(
     let exponent = exponent.saturating_sub(shift);
     let mut squares = 0u64;
     for (y, gain) in y.iter_mut().zip(gain) {
-        let x = scale(i64::from(*y), shift);
-        squares = squares.saturating_add(x.unsigned_abs().saturating_mul(x.unsigned_abs()));
-        *y = saturate(scale(x.saturating_mul(i64::from(fixed(*gain, GAIN))), CUT));
+        let x = shifted(*y, shift);
+        squares = squares.saturating_add((i64::from(x) * i64::from(x)) as u64);
+        let product = i64::from(x) * i64::from(fixed(*gain, GAIN));
+        *y = ((product + (1 << (-CUT - 1))) >> -CUT) as i32;
     }
     let mean_square = squares.checked_div(count).unwrap_or(0);
     // In units in which ε has 62 bits at most; the mean square has less than 49.

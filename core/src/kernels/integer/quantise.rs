@@ -1,7 +1,8 @@
 use crate::kernels::Bf16;
-use crate::num::Multiplier;
+use crate::num::{Multiplier, Prepared};
 
 /// The largest magnitude.
+#[inline(never)]
 pub fn largest(x: &[i32]) -> u32 {
     x.iter().map(|x| x.unsigned_abs()).max().unwrap_or(0)
 }
@@ -20,24 +21,28 @@ pub fn largest(x: &[i32]) -> u32 {
 /// assert!((scale - 20.0 / 8.0 / 127.0).abs() < 1e-8);
 /// ```
 pub fn quantise(x: &[i32], unit: Multiplier, codes: &mut [i8]) -> f32 {
-    let largest = Multiplier::from_integer(largest(x).into());
+    let most = largest(x);
+    let largest = Multiplier::from_integer(most.into());
     let codes_of_one = Multiplier::from_integer(127).over(largest);
-    code_all(x, codes_of_one, codes);
+    code_all(x, most, codes_of_one, codes);
     largest.over(Multiplier::from_integer(127)).times(unit).to_f32()
 }
 
 /// As [`quantise`], with the scale rounded up to a bfloat16, whose bits it gives.
 pub fn quantise_coarse(x: &[i32], unit: Multiplier, codes: &mut [i8]) -> u16 {
-    let largest = Multiplier::from_integer(largest(x).into());
+    let most = largest(x);
+    let largest = Multiplier::from_integer(most.into());
     let scale = Bf16::above(largest.over(Multiplier::from_integer(127)).times(unit).to_f32());
     let scale_of_code = Multiplier::from_f32(f32::from_bits(u32::from(scale) << 16));
-    code_all(x, unit.over(scale_of_code), codes);
+    code_all(x, most, unit.over(scale_of_code), codes);
     scale
 }
 
-fn code_all(x: &[i32], codes_of_one: Multiplier, codes: &mut [i8]) {
+/// `x` is of magnitude `largest` at most.
+fn code_all(x: &[i32], largest: u32, codes_of_one: Multiplier, codes: &mut [i8]) {
+    let codes_of_one = Prepared::new(codes_of_one, largest, 0);
     for (x, code) in x.iter().zip(codes) {
-        *code = codes_of_one.apply(*x, 0).clamp(-127, 127) as i8;
+        *code = codes_of_one.apply(*x).clamp(-127, 127) as i8;
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod end;
 mod fault;
+mod loaded;
 mod sections;
 pub mod stack;
 
@@ -10,4 +11,5 @@ use defmt_semihosting as _; // brings the log transport
 
 pub use end::{finish, idle};
 pub use fault::Fault;
+pub use loaded::loaded;
 pub use sections::sections;

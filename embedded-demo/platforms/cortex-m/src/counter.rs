@@ -2,8 +2,8 @@
 //!
 //! With `-icount shift=8` QEMU's virtual time advances by 2⁸ ns with every instruction, and the timer
 //! counts the processor's clock, 16 MHz and more, in virtual time: at least four ticks per
-//! instruction, so that the number of instructions follows exactly. It includes the timer's own
-//! handler, a dozen instructions in a few hundred thousand.
+//! instruction, so that the number of instructions follows exactly. When the timer has run down it
+//! interrupts the program; the instructions of that are the same every time, and are taken off.
 
 use core::arch::asm;
 use core::num::NonZeroU64;
@@ -11,6 +11,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use cortex_m::peripheral::{SYST, syst::SystClkSource};
 use cortex_m_rt::exception;
+use expe_demo_app::Moment;
 
 /// Instructions that QEMU executes in a second of virtual time.
 const INSTRUCTIONS_PER_SECOND: u64 = 1_000_000_000 >> 8;
@@ -29,6 +30,8 @@ fn SysTick() {
 /// A running timer, and how to read instructions off it.
 pub struct Counter {
     clock: NonZeroU64,
+    /// Instructions of an interrupt.
+    interrupt: u64,
 }
 
 impl Counter {
@@ -40,37 +43,55 @@ impl Counter {
         timer.clear_current();
         timer.enable_interrupt();
         timer.enable_counter();
-        let counter = Self { clock: NonZeroU64::new(u64::from(clock))? };
-        let (long, short) = (counter.instructions(spin(5_000)), counter.instructions(spin(1_000)));
-        (long.checked_sub(short) == Some(2 * 4_000)).then_some(counter)
+        let clock = NonZeroU64::new(u64::from(clock))?;
+        let counter = Self { clock, interrupt: 0 };
+        let exactly = |counter: &Self, rounds| {
+            let (many, few) = (counter.spin(rounds), counter.spin(1_000));
+            (many.0.checked_sub(few.0 + 2 * u64::from(rounds - 1_000)), many.1)
+        };
+        if exactly(&counter, 5_000) != (Some(0), 0) {
+            return None;
+        }
+        // Long enough to be interrupted once, at least, and once more to see that it is the same.
+        let rounds = (PERIOD * INSTRUCTIONS_PER_SECOND / clock) as u32;
+        let (Some(excess), interrupts @ 1..) = exactly(&counter, rounds) else { return None };
+        let counter = Self { clock, interrupt: excess / u64::from(interrupts) };
+        matches!(exactly(&counter, 3 * rounds), (Some(0), 2..)).then_some(counter)
     }
 
-    /// Instructions in so many ticks.
-    pub fn instructions(&self, ticks: u64) -> u64 {
-        (ticks * INSTRUCTIONS_PER_SECOND + self.clock.get() / 2) / self.clock
+    /// Instructions between two moments.
+    pub fn instructions(&self, from: Moment, to: Moment) -> u64 {
+        let ticks = to.ticks.wrapping_sub(from.ticks);
+        let all = (ticks * INSTRUCTIONS_PER_SECOND + self.clock.get() / 2) / self.clock;
+        let interrupts = to.interrupts.wrapping_sub(from.interrupts);
+        all.saturating_sub(u64::from(interrupts) * self.interrupt)
+    }
+
+    /// The instructions of `rounds` rounds of two instructions, with always as many around them, and
+    /// how often they were interrupted.
+    #[inline(never)]
+    fn spin(&self, rounds: u32) -> (u64, u32) {
+        let before = now();
+        // SAFETY: only counts down a register.
+        unsafe {
+            asm!("2:", "subs {n}, #1", "bne 2b", n = inout(reg) rounds => _, options(nomem, nostack));
+        }
+        let after = now();
+        (self.instructions(before, after), after.interrupts.wrapping_sub(before.interrupts))
     }
 }
 
-/// The timer's ticks since it was started. It takes the same instructions every time.
+/// The timer's ticks since it was started. It takes the same instructions every time, unless it is
+/// interrupted itself.
 #[inline(never)]
-pub fn ticks() -> u64 {
-    let (periods, left) = loop {
+pub fn now() -> Moment {
+    let (interrupts, left) = loop {
         let periods = PERIODS.load(Ordering::Relaxed);
         let left = SYST::get_current();
         if PERIODS.load(Ordering::Relaxed) == periods {
             break (periods, left);
         }
     };
-    u64::from(periods) * PERIOD + (PERIOD - u64::from(left))
-}
-
-/// The ticks of two instructions per round, and always as many around them.
-#[inline(never)]
-fn spin(rounds: u32) -> u64 {
-    let before = ticks();
-    // SAFETY: only counts down a register.
-    unsafe {
-        asm!("2:", "subs {n}, #1", "bne 2b", n = inout(reg) rounds => _, options(nomem, nostack));
-    }
-    ticks() - before
+    let ticks = u64::from(interrupts) * PERIOD + (PERIOD - u64::from(left));
+    Moment { ticks, interrupts }
 }

@@ -4,7 +4,7 @@
 mod guard;
 mod trap;
 
-use expe_demo_app::{Machine, Memory, Program, Sections};
+use expe_demo_app::{Error, Machine, Memory, Moment, Program, Sections};
 use expe_demo_platform::{finish, sections, stack};
 use riscv::register::minstret;
 
@@ -12,6 +12,12 @@ use riscv::register::minstret;
 pub fn run<D: Program, const WORDS: usize>(memory: &'static Memory<D, WORDS>) -> ! {
     prepare();
     finish(expe_demo_app::run(memory, &RiscV))
+}
+
+/// Runs `work`, and ends the emulation, or idles after logging what went wrong.
+pub fn measure(work: impl FnOnce(&RiscV) -> Result<(), Error>) -> ! {
+    prepare();
+    finish(work(&RiscV))
 }
 
 /// Recurses until the stack is full, to see that this is noticed.
@@ -27,16 +33,17 @@ fn prepare() {
 }
 
 /// A RISC-V processor.
-struct RiscV;
+#[derive(Debug)]
+pub struct RiscV;
 
 impl Machine for RiscV {
     /// The processor counts its instructions; so does QEMU with `-icount shift=0`.
-    fn ticks(&self) -> u64 {
-        minstret::read64()
+    fn now(&self) -> Moment {
+        Moment { ticks: minstret::read64(), interrupts: 0 }
     }
 
-    fn instructions(&self, ticks: u64) -> Option<u64> {
-        Some(ticks)
+    fn instructions(&self, from: Moment, to: Moment) -> Option<u64> {
+        Some(to.ticks.wrapping_sub(from.ticks))
     }
 
     fn stack_used(&self) -> usize {

@@ -1,0 +1,43 @@
+use crate::kernels::{Inputs, Matrix};
+use crate::num::RowScales;
+
+/// `y_r = W·x_r` for every input row, in units of `2^exponent`: the sums of the products of integers
+/// times the scales of the matrix's row and of the input, rounded half up, saturating. Nothing happens
+/// for a matrix of floats. The twin of [`Matrix::apply`].
+///
+/// ```
+/// use expe_core::kernels::{Inputs, Matrix, Weights, integer::project};
+/// let weights = Weights::Int8 { scales: &[0.5, 0.25], codes: &[1, 2, 3, 4] };
+/// let matrix = Matrix::new(weights, 2, 2).unwrap();
+/// let mut y = [0; 2];
+/// project(&matrix, Inputs::new(&[], 2).with_codes(&[10, 20], &[0.125]), -16, &mut y);
+/// assert_eq!(y, [50 << 12, 110 << 11]);
+/// ```
+#[inline(never)]
+pub fn project(matrix: &Matrix<'_>, inputs: Inputs<'_, i32>, exponent: i32, outputs: &mut [i32]) {
+    let largest = matrix.largest_sum();
+    matrix.each_sum(inputs, outputs, |outputs, sums, rows, input| {
+        let scales = RowScales::new(input, largest, exponent);
+        for ((y, sum), row) in outputs.iter_mut().zip(sums).zip(rows) {
+            *y = scales.apply(*sum, row.to_bits());
+        }
+    });
+}
+
+/// `y_r += W·x_r`, saturating: [`project`] onto what `outputs` holds already; the twin of
+/// [`Matrix::apply_add`].
+#[inline(never)]
+pub fn project_add(
+    matrix: &Matrix<'_>,
+    inputs: Inputs<'_, i32>,
+    exponent: i32,
+    outputs: &mut [i32],
+) {
+    let largest = matrix.largest_sum();
+    matrix.each_sum(inputs, outputs, |outputs, sums, rows, input| {
+        let scales = RowScales::new(input, largest, exponent);
+        for ((y, sum), row) in outputs.iter_mut().zip(sums).zip(rows) {
+            *y = y.saturating_add(scales.apply(*sum, row.to_bits()));
+        }
+    });
+}

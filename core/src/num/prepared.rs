@@ -1,0 +1,217 @@
+use super::Multiplier;
+
+/// A [`Multiplier`] made ready for many factors whose size is known: each costs a product of 32 bits by
+/// 32, of which the upper half is kept, and two shifts.
+///
+/// [`apply`](Self::apply) gives what [`Multiplier::apply`] does, to the bit: `x·m·2^e`, rounded half up,
+/// is taken from `⌊x·2^left·m / 2^32⌋`, for cutting twice in the same direction is cutting once.
+///
+/// ```
+/// use expe_core::num::{Multiplier, Prepared};
+/// let third = Multiplier::from_integer(1).over(Multiplier::from_integer(3));
+/// let prepared = Prepared::new(third, 1_000, -4);
+/// assert_eq!(prepared.apply(300), third.apply(300, -4));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prepared {
+    mantissa: i32,
+    /// Digits that a factor is moved up first; so many are free.
+    left: u32,
+    /// Digits that the upper half of the product then has too many, but for the one that rounds it.
+    right: u32,
+    /// What to do with products whose upper half has too few digits.
+    wide: Option<Wide>,
+}
+
+/// For products of which more than the upper half counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Wide {
+    multiplier: Multiplier,
+    exponent: i32,
+    /// Digits that a product loses, but for the one that rounds it.
+    lost: u32,
+}
+
+impl Prepared {
+    /// `multiplier`, for factors of magnitude `largest` at most, and products in units of `2^exponent`.
+    #[inline]
+    pub const fn new(multiplier: Multiplier, largest: u32, exponent: i32) -> Self {
+        let left = free(largest);
+        let (mantissa, from) = multiplier.parts();
+        // 33 digits fall off in all: 32 with the lower half, and one is rounded.
+        let right = exponent.saturating_sub(from).saturating_sub(33).saturating_add(left as i32);
+        let mantissa = mantissa as i32;
+        if right >= 0 {
+            let right = if right > 31 { 31 } else { right as u32 };
+            return Self { mantissa, left, right, wide: None };
+        }
+        let lost = right.saturating_add(32).saturating_sub(left as i32) as u32;
+        Self { mantissa, left, right: 0, wide: Some(Wide { multiplier, exponent, lost }) }
+    }
+
+    /// `x` times the multiplier, rounded half up, saturating; `x` must be in the range it was made for.
+    #[inline(always)]
+    pub const fn apply(self, x: i32) -> i32 {
+        if let Some(Wide { multiplier, exponent, lost }) = self.wide {
+            return match cut(x, self.mantissa, lost) {
+                Some(y) => y,
+                None => multiplier.apply(x, exponent),
+            };
+        }
+        half_up(high(x << (self.left & 31), self.mantissa) >> (self.right & 31))
+    }
+}
+
+/// Binary digits that factors of magnitude `largest` leave free, beside the sign.
+const fn free(largest: u32) -> u32 {
+    largest.leading_zeros().saturating_sub(1)
+}
+
+/// `⌊a·b / 2^lost⌋`, halved and rounded up, if at most 31 digits are lost and 31 are left.
+#[inline(always)]
+const fn cut(a: i32, b: i32, lost: u32) -> Option<i32> {
+    if lost > 31 {
+        return None;
+    }
+    let cut = (a as i64 * b as i64) >> lost;
+    let low = cut as i32;
+    if low as i64 == cut { Some((low >> 1) + (low & 1)) } else { None }
+}
+
+/// The upper half of a product.
+#[inline(always)]
+const fn high(a: i32, b: i32) -> i32 {
+    ((a as i64 * b as i64) >> 32) as i32
+}
+
+/// Half of `x`, rounded up; for the upper half of a product, which has no more than 31 digits.
+#[inline(always)]
+const fn half_up(x: i32) -> i32 {
+    x.wrapping_add(1) >> 1
+}
+
+/// Scales of many rows, each multiplied with the same other scale, for sums of known size: what
+/// requantisation needs for the outputs of a matrix.
+#[derive(Debug, Clone, Copy)]
+pub struct RowScales {
+    input: Multiplier,
+    exponent: i32,
+    /// The mantissa of `input`, with 32 digits.
+    mantissa: u32,
+    left: u32,
+    /// `right` of [`Prepared`] for a row whose scale has the exponent 0 in an `f32`'s bits.
+    right: i32,
+}
+
+impl RowScales {
+    /// For sums of magnitude `largest` at most, an input's scale, and results in units of
+    /// `2^exponent`.
+    #[inline]
+    pub const fn new(input: f32, largest: u32, exponent: i32) -> Self {
+        Self::of(Multiplier::from_f32(input), largest, exponent)
+    }
+
+    /// As [`new`](Self::new), for a scale that is a multiplier already.
+    #[inline]
+    pub const fn of(input: Multiplier, largest: u32, exponent: i32) -> Self {
+        let left = free(largest);
+        let (mantissa, from) = input.parts();
+        // An f32's bits are 24 digits times 2^(biased - 150), here 32 digits times 2^(biased - 158); the
+        // product with 32 more is cut to 32, or one less.
+        let from = from.saturating_sub(1).saturating_add(32 - 158);
+        let right = exponent.saturating_sub(from).saturating_sub(33).saturating_add(left as i32);
+        // A row of exponent 0, whose digits begin elsewhere, must not look like the others.
+        let right = if right > 32 { right } else { i32::MIN };
+        Self { input, exponent, mantissa: mantissa << 1, left, right }
+    }
+
+    /// `sum` times the scale of a row, given as the bits of an `f32` that is finite and not negative,
+    /// times the input's: as `Multiplier::from_f32(row).times(input).apply(sum, exponent)`, to the bit.
+    #[inline(always)]
+    pub const fn apply(&self, sum: i32, row: u32) -> i32 {
+        let product = (row << 8 | 1 << 31) as u64 * self.mantissa as u64;
+        let top = (product >> 32) as u32;
+        // 31 digits are kept.
+        let excess = top >> 31;
+        let mantissa = (top >> excess) as i32;
+        let right = self.right.wrapping_sub((row >> 23) as i32).wrapping_sub(excess as i32);
+        if (right as u32) < 32 {
+            half_up(high(sum << (self.left & 31), mantissa) >> right)
+        } else {
+            self.apply_to_any(sum, row, mantissa, right)
+        }
+    }
+
+    /// The same for products with more digits or far fewer.
+    #[inline(never)]
+    const fn apply_to_any(&self, sum: i32, row: u32, mantissa: i32, right: i32) -> i32 {
+        let lost = right.wrapping_add(32).wrapping_sub(self.left as i32) as u32;
+        if let Some(y) = cut(sum, mantissa, lost) {
+            return y;
+        }
+        Multiplier::from_f32(f32::from_bits(row)).times(self.input).apply(sum, self.exponent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::num::Random;
+
+    /// All sizes of factors, multipliers and units, where the results are ordinary numbers and where they
+    /// vanish or saturate.
+    #[test]
+    fn has_the_bits_of_the_multiplier() {
+        let mut random = Random::new(1);
+        let mut fast = 0;
+        for _ in 0..200_000 {
+            let largest = random.next_u32() >> random.below(32);
+            let multiplier = Multiplier::new(random.next_u64() >> random.below(63), -62)
+                .shifted(random.below(100) as i32 - 50);
+            let exponent = random.below(60) as i32 - 40;
+            let prepared = Prepared::new(multiplier, largest, exponent);
+            fast += u32::from(prepared.wide.is_none());
+            let size = largest.min(1 << 31);
+            for x in [0, 1, size / 3, size] {
+                for x in [x.wrapping_neg() as i32, (x as i32).saturating_abs()] {
+                    if x.unsigned_abs() <= largest {
+                        let expected = multiplier.apply(x, exponent);
+                        assert_eq!(prepared.apply(x), expected, "{prepared:?} {x} {largest}");
+                    }
+                }
+            }
+        }
+        assert!(fast > 50_000, "{fast}");
+        assert_eq!(Prepared::new(Multiplier::ZERO, 0, 0).apply(0), 0);
+    }
+
+    #[test]
+    fn scales_of_rows_have_the_bits_of_the_multipliers() {
+        let mut random = Random::new(2);
+        let (mut fast, mut odd) = (0, 0);
+        for round in 0..300_000 {
+            let largest = random.next_u32() >> (1 + random.below(31));
+            let any = |random: &mut Random| f32::from_bits(random.below(0x7f80_0000));
+            let usual = |random: &mut Random| (random.normal() * 0.01).abs();
+            let (row, input) = match round % 4 {
+                0 => (any(&mut random), any(&mut random)),
+                1 => (f32::from_bits(random.below(1 << 23)), any(&mut random)),
+                2 => (0.0, any(&mut random)),
+                _ => (usual(&mut random), usual(&mut random)),
+            };
+            let exponent = random.below(60) as i32 - 40;
+            let scales = RowScales::new(input, largest, exponent);
+            for sum in [0, 1, -1, largest as i32, -(largest as i32), (largest / 7) as i32] {
+                if sum.unsigned_abs() > largest {
+                    continue;
+                }
+                let exact = Multiplier::from_f32(row).times(Multiplier::from_f32(input));
+                let expected = exact.apply(sum, exponent);
+                assert_eq!(scales.apply(sum, row.to_bits()), expected, "{scales:?} {row} {sum}");
+                fast += u32::from(expected != 0 && expected.unsigned_abs() < 1 << 28);
+                odd += u32::from(expected == i32::MAX || expected == i32::MIN);
+            }
+        }
+        assert!(fast > 10_000 && odd > 10_000, "{fast} {odd}");
+    }
+}

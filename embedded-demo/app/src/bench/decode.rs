@@ -1,0 +1,55 @@
+use expe_core::format::Model;
+use expe_core::model::{Attend, CacheFormat, Decoder, KvCache, Logit, Workspace};
+use zerocopy::IntoBytes;
+
+use super::measure;
+use crate::transcript::CRC;
+use crate::{Error, Machine};
+
+/// Tokens that are decoded, from position 0 on.
+const TOKENS: usize = 64;
+
+/// Decodes greedily, one token at a time, from token 1 on.
+#[inline(never)]
+pub fn decode<A, S>(
+    name: &str,
+    model: &Model<'_>,
+    memory: &mut [u32],
+    machine: &impl Machine,
+) -> Result<(), Error>
+where
+    A: Attend<S, Real: Logit>,
+    S: CacheFormat,
+{
+    let config = model.config();
+    let (cache, workspace) =
+        memory.split_at_mut_checked(config.cache_len::<S>(TOKENS)).ok_or(Error::Running)?;
+    let mut cache = KvCache::<S>::new(config, TOKENS, cache)?;
+    let mut workspace = Workspace::new(config, 1, TOKENS, workspace)?;
+    let decoder = Decoder::with_arithmetic(model, model.position()?, A::new(model)?)?;
+
+    let mut digest = CRC.digest();
+    measure(name, TOKENS as u32, machine, || {
+        let mut token = 1;
+        for _ in 0..TOKENS {
+            let logits = decoder.forward(&[token], &mut cache, &mut workspace)?;
+            token = likeliest(logits);
+        }
+        Ok::<(), Error>(())
+    })?;
+    // Again, for what it gives.
+    cache.clear();
+    let mut token = 1;
+    for _ in 0..TOKENS {
+        let logits = decoder.forward(&[token], &mut cache, &mut workspace)?;
+        digest.update(logits.as_bytes());
+        token = likeliest(logits);
+    }
+    defmt::println!("digest of all logits {=u32:#010x}", digest.finalize());
+    Ok(())
+}
+
+fn likeliest<R: Logit>(logits: &[R]) -> u32 {
+    let largest = (0u32..).zip(logits).max_by_key(|(_, logit)| logit.order());
+    largest.map_or(0, |(token, _)| token)
+}

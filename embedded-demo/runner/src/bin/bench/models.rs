@@ -1,0 +1,126 @@
+//! Model files with random weights, as large as those of the rivals.
+
+use std::{convert::Infallible, fs, path::Path};
+
+use anyhow::{Context as _, Result, anyhow};
+use expe_core::{
+    format::{Codes, Execution, Numbers, Storage, TensorId, TensorKind, WeightSource, Writer},
+    model::{Activation, Config, Norm},
+    num::Random,
+    position::{Beyond, Growth, PositionConfig, Scaling},
+    token::{Bpe, Tokenizer},
+};
+
+/// A shape, by the name that the tables have for it.
+pub const SHAPES: [(&str, Config); 3] = [
+    ("s0", shape(512, 64, 5, 8, 4, 172)),
+    ("s1", shape(512, 128, 4, 4, 4, 352)),
+    // For positions: the width of a usual small model, and little else.
+    ("wide", shape(256, 288, 6, 6, 6, 16)),
+];
+
+const fn shape(
+    vocab: usize,
+    width: usize,
+    layers: usize,
+    heads: usize,
+    kv_heads: usize,
+    hidden: usize,
+) -> Config {
+    Config {
+        vocab,
+        width,
+        layers,
+        heads,
+        kv_heads,
+        head_width: width / heads,
+        hidden,
+        context: 256,
+        norm: Norm::RmsNorm,
+        epsilon: 1e-5,
+        activation: Activation::SwiGlu,
+        tied_head: true,
+        position: PositionConfig::None,
+    }
+}
+
+/// The position encodings, by name, for models `width` wide.
+pub fn positions(width: usize) -> [(&'static str, PositionConfig); 7] {
+    let columns = (width / 16) as u32;
+    let beyond = Beyond::Refuse;
+    let expe =
+        PositionConfig::Expe { start: 16.0, step: 0.0625, width: columns, query_cap: None, beyond };
+    let exqpe = PositionConfig::Exqpe {
+        start: 16.0,
+        step: 0.0625,
+        width: columns,
+        base: 16,
+        digits: 2,
+        growth: Growth::Weighted,
+        query_cap: None,
+        beyond,
+    };
+    [
+        ("none", PositionConfig::None),
+        ("expe", expe),
+        ("exqpe", exqpe),
+        ("rope", PositionConfig::Rope { base: 10_000.0, scaling: Scaling::None }),
+        ("alibi", PositionConfig::Alibi),
+        ("sinusoidal", PositionConfig::Sinusoidal { base: 10_000.0 }),
+        ("learned", PositionConfig::Learned),
+    ]
+}
+
+/// Writes a model with random weights: its matrices as f32, or in 8 bits for the integer arithmetic.
+pub fn write(config: &Config, numbers: Numbers, file: &Path) -> Result<()> {
+    // Never used, but a vocabulary must have its tokens.
+    let mut records = vec![[0; 3]; config.vocab - 256];
+    let pairs = (0..records.len() as u32).map(|pair| (pair % 256, (pair + 1) % 256));
+    let tokenizer = Tokenizer::Bpe(Bpe::build(pairs, &mut records)?);
+    let tokenizer = if config.vocab == 256 { Tokenizer::Bytes } else { tokenizer };
+    let execution = if numbers == Numbers::Int8 { Execution::Integer } else { Execution::Float };
+    let storage = Storage { layers: numbers, vocabulary: numbers, execution, residual_range: 16.0 };
+    let writer = Writer::new(config, tokenizer, storage)?;
+    let mut bytes = Vec::new();
+    let mut weights = Weights { config: *config, row: Vec::new(), codes: Vec::new() };
+    let written = writer.write(&mut weights, |piece| {
+        bytes.extend_from_slice(piece);
+        Ok::<_, Infallible>(())
+    });
+    written.map_err(|error| anyhow!("{error:?}"))?;
+    fs::write(file, bytes).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Random weights: every row from a generator of its own, so that it is always the same.
+struct Weights {
+    config: Config,
+    row: Vec<f32>,
+    codes: Vec<i8>,
+}
+
+impl WeightSource for Weights {
+    type Error = Infallible;
+
+    fn row(&mut self, tensor: TensorId, row: usize) -> Result<&[f32], Infallible> {
+        let learned = self.config.position == PositionConfig::Learned;
+        let position = if learned { PositionConfig::Learned } else { PositionConfig::None };
+        let unfolded = Config { position, ..self.config };
+        let columns = tensor.kind.shape(&unfolded).map_or(0, |(_, columns)| columns);
+        let seed = u64::from(tensor.kind.code()) << 48 | u64::from(tensor.layer) << 32;
+        let mut random = Random::new(seed | row as u64);
+        let (centre, scale) = match tensor.kind {
+            TensorKind::AttnNorm | TensorKind::MlpNorm | TensorKind::FinalNorm => (1.0, 0.2),
+            _ => (0.0, 1.0 / (columns as f32).sqrt()),
+        };
+        self.row = (0..columns).map(|_| centre + scale * random.normal()).collect();
+        Ok(&self.row)
+    }
+
+    fn codes(&mut self, tensor: TensorId, row: usize) -> Result<Codes<'_>, Infallible> {
+        let folded = tensor.kind.folded(&self.config);
+        let weights = &self.row(tensor, row)?[folded..];
+        let scale = weights.iter().fold(0.0, |max: f32, w| max.max(w.abs())) / 127.0;
+        self.codes = weights.iter().map(|w| (w / scale).round() as i8).collect();
+        Ok(Codes::Int8 { scale, codes: &self.codes })
+    }
+}
