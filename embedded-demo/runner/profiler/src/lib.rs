@@ -77,7 +77,8 @@ pub unsafe extern "C" fn qemu_plugin_install(
 ) -> c_int {
     // SAFETY: that is what QEMU passes.
     let arguments = (0..count as usize).map(|i| unsafe { CStr::from_ptr(*arguments.add(i)) });
-    let out = arguments.filter_map(|argument| argument.to_str().ok()?.strip_prefix("out=")).last();
+    let out =
+        arguments.filter_map(|argument| argument.to_str().ok()?.strip_prefix("out=")).next_back();
     let Some(out) = out else {
         eprintln!("profiler: say where to, with out=FILE");
         return 1;
