@@ -122,6 +122,27 @@ fn a_file_of_ones_own() {
     expe(path, "bench decode --model none.expe").failed(1, &["none.expe"]);
 }
 
+#[test]
+fn what_grows_how_fast() {
+    let folder = tempfile::tempdir().unwrap();
+    let scaling = "bench scaling --width 32 --layers 1 --heads 2 --vocab 256 --longest 128 --widest 128 \
+                   --rounds 2 --seconds 1 --json -";
+    let report = json(expe(folder.path(), scaling));
+    let rows = rows(&report, "scaling");
+    let found = names(&rows);
+    for (name, times) in [("context 64", 3), ("context 128", 2), ("width 128", 2), ("threads 1", 1)]
+    {
+        let count = found.iter().filter(|found| **found == name).count();
+        assert!(count >= times, "{name} is there {count} times in {found:?}");
+    }
+    let slopes = report["slopes"].as_array().unwrap();
+    for (work, against) in [("prefill", "context"), ("decode", "context"), ("prefill", "width")] {
+        let mut slopes = slopes.iter();
+        let slope = slopes.find(|slope| slope["work"] == work && slope["against"] == against);
+        assert!(slope.unwrap()["slope"].is_f64(), "{work} {against}");
+    }
+}
+
 /// Another program can take turns with this one.
 #[test]
 fn it_works_to_order() {
@@ -164,6 +185,7 @@ fn what_is_wrong_is_named() {
         ("decode --model a.expe --width 8", 2, "--width"),
         ("decode --numbers int3", 2, "int3"),
         ("prefill --tokens 0", 2, "tokens"),
+        ("scaling --longest 32", 2, "64"),
         ("train --preset huge", 1, "huge"),
         ("train --config none.toml", 1, "none.toml"),
         ("train --width 100 --heads 3", 1, "multiple"),

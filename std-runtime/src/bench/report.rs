@@ -3,7 +3,7 @@ use std::fmt::Write;
 use expe_core::model::Config;
 use serde::Serialize;
 
-use super::{Machine, Spread};
+use super::{Machine, Spread, Times, peak_memory};
 
 /// What a benchmark found; the form of `--json` files, where a key without a value is left out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -84,6 +84,27 @@ pub struct Slope {
 }
 
 impl Row {
+    /// A candidate of some work on `model` whose unit of work took the times `measured`, those of the
+    /// first one being `first`; in `f32`, on one thread, and what else it is or needs left empty.
+    pub fn of(work: &'static str, model: &Config, measured: &Times, first: &Times) -> Self {
+        Self {
+            candidate: String::new(),
+            work,
+            numbers: "f32".to_owned(),
+            model: *model,
+            threads: 1,
+            tokens: 1,
+            past: None,
+            seconds: measured.spread(),
+            ratio: measured.ratio(first),
+            bytes_per_token: None,
+            read_share: None,
+            cached_read_share: None,
+            flops: 0.0,
+            matmul_share: None,
+        }
+    }
+
     /// Tokens per second, of the median.
     pub fn tokens_per_second(&self) -> f64 {
         self.tokens as f64 / self.seconds.median
@@ -94,6 +115,19 @@ impl Row {
 type Share = fn(&Row) -> Option<f64>;
 
 impl Report {
+    /// An empty report of this machine and the memory used until now.
+    pub fn new(benchmark: &'static str) -> Self {
+        Self {
+            benchmark,
+            machine: Machine::this(),
+            read_rate: None,
+            matmul_rate: None,
+            peak_memory: peak_memory(),
+            rows: Vec::new(),
+            slopes: Vec::new(),
+        }
+    }
+
     /// A table for people.
     pub fn table(&self) -> String {
         let mut head =

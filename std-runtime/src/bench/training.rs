@@ -1,10 +1,11 @@
 use std::time::{Duration, Instant};
 
 use expe_core::num::Random;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::{BenchError, Candidate};
 use crate::config::RunConfig;
-use crate::device::Cpu;
+use crate::device::{Backend, Cpu};
 use crate::train::{State, Stepper, check_memory};
 
 /// Random tokens in which every window of a configuration fits, all equally likely.
@@ -15,25 +16,34 @@ pub fn random_tokens(config: &RunConfig) -> Vec<u32> {
     (0..count).map(|_| random.below(vocab)).collect()
 }
 
-/// Training steps of a configuration, one after the other: those of `expe train`, on the threads of the
-/// current rayon pool, without files.
+/// Training steps of a configuration, one after the other: those of `expe train`, without files.
 #[derive(Debug)]
 pub struct Training<'a> {
     stepper: Stepper<'a, Cpu>,
+    /// What training goes by: it takes as many threads as the pool has that it runs in.
+    pool: ThreadPool,
 }
 
 impl<'a> Training<'a> {
-    /// A fresh model, and windows of `tokens`.
+    /// A fresh model, and windows of `tokens`, on `threads` threads.
     ///
     /// # Errors
     /// [`BenchError::Config`] for a configuration that makes no sense, [`BenchError::Train`] when it does
-    /// not fit into memory.
-    pub fn new(config: &'a RunConfig, tokens: &'a [u32]) -> Result<Self, BenchError> {
+    /// not fit into memory, [`BenchError::Threads`].
+    pub fn new(
+        config: &'a RunConfig,
+        tokens: &'a [u32],
+        threads: usize,
+    ) -> Result<Self, BenchError> {
         config.check()?;
-        let parts = <Cpu as crate::device::Backend>::PARTS;
-        check_memory(config, parts, rayon::current_num_threads())?;
-        let state = State::new(config, &Cpu::default())?;
-        Ok(Self { stepper: Stepper::new(config, tokens, state)? })
+        check_memory(config, <Cpu as Backend>::PARTS, threads)?;
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+        let pool = pool.map_err(|source| BenchError::Threads { threads, source })?;
+        let stepper = pool.install(|| {
+            let state = State::new(config, &Cpu::default())?;
+            Stepper::new(config, tokens, state)
+        })?;
+        Ok(Self { stepper, pool })
     }
 
     /// The state that the steps change.
@@ -46,7 +56,8 @@ impl<'a> Training<'a> {
     /// # Errors
     /// [`BenchError::Train`].
     pub fn step(&mut self) -> Result<f64, BenchError> {
-        Ok(self.stepper.step()?.loss)
+        let Self { stepper, pool } = self;
+        Ok(pool.install(|| stepper.step())?.loss)
     }
 }
 
@@ -69,7 +80,7 @@ mod tests {
     fn steps_are_training_steps() {
         let config = preset("quick").unwrap();
         let tokens = random_tokens(&config);
-        let mut training = Training::new(&config, &tokens).unwrap();
+        let mut training = Training::new(&config, &tokens, 2).unwrap();
         let mut before = training.state().model.weights.to_tensors();
         for step in 1..4 {
             let loss = training.step().unwrap();
@@ -85,8 +96,8 @@ mod tests {
     fn absurd_sizes_are_refused() {
         let mut config = preset("quick").unwrap();
         config.train.batch = 1_000_000;
-        assert!(matches!(Training::new(&config, &[0; 100]), Err(BenchError::Train(_))));
+        assert!(matches!(Training::new(&config, &[0; 100], 1), Err(BenchError::Train(_))));
         config.model.vocab = 257;
-        assert!(matches!(Training::new(&config, &[0; 100]), Err(BenchError::Config(_))));
+        assert!(matches!(Training::new(&config, &[0; 100], 1), Err(BenchError::Config(_))));
     }
 }

@@ -74,7 +74,7 @@ fn activations(model: &Config) -> u128 {
 }
 
 /// Free bytes, where the system says so (Linux).
-fn available() -> Option<u64> {
+pub fn available() -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -34,7 +34,7 @@ pub use folder::{
     CONFIG_FILE, METRICS_FILE, MODEL_FILE, TOKENIZER_FILE, TRAINER_FILE, load_model, read_config,
 };
 pub use lock::RunLock;
-pub use memory::check as check_memory;
+pub use memory::{available as available_memory, check as check_memory};
 pub use metrics::Metrics;
 pub use optimizer::AdamW;
 pub use progress::{Best, Ending, Outcome, Progress};

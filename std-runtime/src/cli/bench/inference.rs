@@ -7,8 +7,8 @@ use expe_core::format::Execution;
 use super::measure::{MeasureArgs, ServeArgs};
 use super::shape::ShapeArgs;
 use crate::bench::{
-    Candidate, Inference, Machine, Report, Row, Task, forward_flops, matmul_rate, peak_memory,
-    random_model, read_bytes, read_rate, read_rate_of,
+    Candidate, Inference, Report, Row, Task, forward_flops, matmul_rate, random_model, read_bytes,
+    read_rate, read_rate_of,
 };
 use crate::cli::{CliError, interrupt};
 use crate::engine::ModelFile;
@@ -157,7 +157,7 @@ fn run(
     let Some(times) = serve.times(candidates, measure, stop)? else {
         return Ok(());
     };
-    let peak_memory = peak_memory();
+    let report = Report::new(work);
     let decoding = matches!(task, Task::Decode { .. });
     let read_rate = decoding.then(|| read_rate(measure.aside()));
     let matmul_rate = if decoding { None } else { Some(matmul_rate(1, measure.aside())?) };
@@ -176,31 +176,20 @@ fn run(
         let cached = bytes.map(|bytes| read_rate_of(bytes as usize, measure.aside()));
         Row {
             candidate: named.name.clone(),
-            work,
             numbers: named.numbers.clone(),
-            model: *model.config(),
-            threads: 1,
             tokens,
             past: match task {
                 Task::Decode { past, .. } => Some(past),
                 Task::Prefill { .. } => None,
             },
-            seconds,
-            ratio: measured.ratio(&times[0]),
             bytes_per_token: bytes,
             read_share: share(read_rate),
             cached_read_share: share(cached),
             flops,
             matmul_share: matmul_rate.map(|best| flops / seconds.median / best),
+            ..Row::of(work, model.config(), measured, &times[0])
         }
     });
-    measure.show(&Report {
-        benchmark: work,
-        machine: Machine::this(),
-        read_rate,
-        matmul_rate,
-        peak_memory,
-        rows: rows.collect(),
-        slopes: Vec::new(),
-    })
+    let rows = rows.collect();
+    measure.show(&Report { read_rate, matmul_rate, rows, ..report })
 }

@@ -2,6 +2,7 @@
 
 mod inference;
 mod measure;
+mod scaling;
 mod shape;
 mod train;
 
@@ -22,6 +23,8 @@ enum Benchmark {
     Decode(inference::DecodeArgs),
     /// Reading a prompt, on one thread.
     Prefill(inference::PrefillArgs),
+    /// How all of these grow with the length of the text, the width of the model, and threads.
+    Scaling(scaling::Args),
 }
 
 /// Run the command.
@@ -33,5 +36,6 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         Benchmark::Train(args) => train::run(args),
         Benchmark::Decode(args) => inference::decode(args),
         Benchmark::Prefill(args) => inference::prefill(args),
+        Benchmark::Scaling(args) => scaling::run(args),
     }
 }

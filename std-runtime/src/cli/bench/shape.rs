@@ -135,6 +135,27 @@ impl ShapeArgs {
     }
 }
 
+/// The same model in another width: as many heads of another width, an MLP as many times as wide, and as
+/// many overridden columns as the encoding has by default.
+///
+/// # Errors
+/// [`CliError::Bench`] for a width that the heads do not divide.
+pub fn resized(base: &RunConfig, width: usize) -> Result<RunConfig, CliError> {
+    let mut config = base.clone();
+    let model = &mut config.model;
+    if width.checked_rem(model.heads) != Some(0) {
+        return Err(BenchError::HeadWidth { width, heads: model.heads }.into());
+    }
+    model.hidden = model.hidden.saturating_mul(width) / model.width;
+    (model.width, model.head_width) = (width, width / model.heads);
+    if model.columns().width > 0 {
+        let spec = PositionSpec::parse(model.position.name(), width, model.context)?;
+        model.position = spec.trained;
+    }
+    model.check().map_err(BenchError::from)?;
+    Ok(config)
+}
+
 /// The shape called `name`.
 fn named(name: &str) -> Result<RunConfig, CliError> {
     let mut config = preset("context-64")?;

@@ -1,12 +1,9 @@
 //! `expe bench train`: training steps.
 
-use rayon::ThreadPoolBuilder;
-
 use super::measure::{MeasureArgs, ServeArgs};
 use super::shape::ShapeArgs;
 use crate::bench::{
-    BenchError, Candidate, Machine, Report, Row, Training, matmul_rate, peak_memory, random_tokens,
-    step_flops,
+    BenchError, Candidate, Report, Row, Training, matmul_rate, random_tokens, step_flops,
 };
 use crate::cli::{CliError, interrupt};
 
@@ -37,8 +34,6 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(), CliError> {
     let stop = interrupt::catch()?;
     let threads = args.threads.map_or_else(rayon::current_num_threads, usize::from);
-    let pool = ThreadPoolBuilder::new().num_threads(threads).build();
-    let pool = pool.map_err(|source| BenchError::Threads { threads, source })?;
     let mut base = args.shape.config("context-64")?;
     base.train.batch = args.batch.unwrap_or(base.train.batch);
     let mut configs = Vec::new();
@@ -52,45 +47,30 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         configs.push((name, config));
     }
     let tokens = random_tokens(&base);
-    // Everything inside the pool, whose size is what training goes by.
-    pool.install(|| {
-        let candidates: Vec<Box<dyn Candidate + '_>> = configs
-            .iter()
-            .map(|(_, config)| Ok(Box::new(Training::new(config, &tokens)?) as Box<dyn Candidate>))
-            .collect::<Result<_, BenchError>>()?;
-        let Some(times) = args.serve.times(candidates, &args.measure, stop)? else {
-            return Ok(());
-        };
-        let peak_memory = peak_memory();
-        let matmul_rate = matmul_rate(threads, args.measure.aside())?;
-        let rows = configs.iter().zip(&times).map(|((name, config), measured)| {
-            let flops = step_flops(&config.model, config.train.batch * config.train.accumulate);
-            let seconds = measured.spread();
-            Row {
-                candidate: name.clone(),
-                work: "train",
-                numbers: "f32".to_owned(),
-                model: config.model,
-                threads,
-                tokens: config.tokens_per_step() as usize,
-                past: None,
-                seconds,
-                ratio: measured.ratio(&times[0]),
-                bytes_per_token: None,
-                read_share: None,
-                cached_read_share: None,
-                flops,
-                matmul_share: Some(flops / seconds.median / matmul_rate),
-            }
-        });
-        args.measure.show(&Report {
-            benchmark: "train",
-            machine: Machine::this(),
-            read_rate: None,
-            matmul_rate: Some(matmul_rate),
-            peak_memory,
-            rows: rows.collect(),
-            slopes: Vec::new(),
+    let candidates = configs
+        .iter()
+        .map(|(_, config)| {
+            Ok(Box::new(Training::new(config, &tokens, threads)?) as Box<dyn Candidate>)
         })
-    })
+        .collect::<Result<_, BenchError>>()?;
+    let Some(times) = args.serve.times(candidates, &args.measure, stop)? else {
+        return Ok(());
+    };
+    // Before there are matrices for anything else.
+    let report = Report::new("train");
+    let matmul_rate = matmul_rate(threads, args.measure.aside())?;
+    let rows = configs.iter().zip(&times).map(|((name, config), measured)| {
+        let flops = step_flops(&config.model, config.train.batch * config.train.accumulate);
+        let row = Row::of("train", &config.model, measured, &times[0]);
+        Row {
+            candidate: name.clone(),
+            threads,
+            tokens: config.tokens_per_step() as usize,
+            flops,
+            matmul_share: Some(flops / row.seconds.median / matmul_rate),
+            ..row
+        }
+    });
+    let rows = rows.collect();
+    args.measure.show(&Report { matmul_rate: Some(matmul_rate), rows, ..report })
 }

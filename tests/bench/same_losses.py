@@ -1,0 +1,94 @@
+"""That both sides of the comparison do the same: from the same parameters, on the same text, `expe train`
+and PyTorch must have the same losses and gradient norms, step after step.
+
+`expe train` picks windows at random, so the text is exactly one window long. Its fresh parameters are those
+of a run with a learning rate of nearly nothing.
+"""
+
+import csv
+import pathlib
+import subprocess
+import tempfile
+
+import safetensors.torch
+import torch
+
+from torch_model import Training, Transformer, read_config
+from turns import program
+
+STEPS = 20
+# Sums in f32 in another order: about 1e-7 a number, which 20 steps of a training that shrinks the loss to a
+# half do not amplify more than a hundredfold.
+TOLERANCE = 1e-4
+
+
+def config(position, rate, steps):
+    return f"""[data]
+tokenizer = "byte"
+[train]
+seed = 3
+steps = {steps}
+batch = 4
+learning_rate = {rate}
+final_learning_rate = {rate}
+validate_every = {steps}
+validation_tokens = 64
+[model]
+vocab = 256
+width = 64
+layers = 2
+heads = 4
+kv_heads = 4
+head_width = 16
+hidden = 256
+context = 64
+[model.position]
+{position}
+"""
+
+
+POSITIONS = {
+    "expe": 'name = "expe"\nstart = 16.0\nstep = 0.0625\nwidth = 4',
+    "rope": 'name = "rope"\nbase = 10000.0',
+    "none": 'name = "none"',
+}
+
+
+def train(folder, name, text):
+    (folder / f"{name}.toml").write_text(text)
+    command = [program(), "train", "--config", f"{name}.toml", "--data", "text", "--out", name]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    with open(folder / name / "metrics.csv") as file:
+        return [(float(row["loss"]), float(row["gradient_norm"])) for row in csv.DictReader(file)]
+
+
+def check(position, compiled):
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        (folder / "text").mkdir()
+        texts = [
+            ("The quick brown fox jumps over the lazy dog, and then it sleeps for hours and hours. " * 2)[:65],
+            ("A merchant showed them a yellow flute, but he would not sell it; so they all went home. " * 2)[:65],
+        ]
+        for number, text in enumerate(texts):
+            (folder / "text" / f"{number}.txt").write_text(text)
+        train(folder, "fresh", config(POSITIONS[position], 1e-30, 1))
+        ours = train(folder, "run", config(POSITIONS[position], 1e-3, STEPS))
+        model, training = read_config(folder / "run" / "config.toml")
+        fresh = safetensors.torch.load_file(folder / "fresh" / "model.safetensors")
+    # One of the texts is trained on, the other one held out.
+    distances = []
+    for text in texts:
+        rival = Transformer(model)
+        rival.load(fresh)
+        steps = Training(rival, training, compiled)
+        window = torch.tensor(list(text.encode()))
+        tokens, targets = (part.repeat(training["batch"], 1) for part in (window[:-1], window[1:]))
+        theirs = [steps.step(tokens, targets) for _ in range(STEPS)]
+        pairs = [pair for own, other in zip(ours, theirs) for pair in zip(own, other)]
+        distances.append(max(abs(a / b - 1) for a, b in pairs))
+    distance = min(distances)
+    kind = "compiled" if compiled else "eager"
+    print(f"{position}, {kind}: {STEPS} losses and gradient norms differ by {distance:.1e} at most", flush=True)
+    if not distance < TOLERANCE:
+        raise SystemExit(f"{position}: not the same training: {distances}")
