@@ -1,3 +1,6 @@
+use core::marker::PhantomData;
+
+use super::arch::{self, Kernel};
 use crate::num::Math;
 
 /// `x·σ(kx)` with the logistic function `σ`; no overflow matters: `x / ∞` is 0.
@@ -11,25 +14,52 @@ fn gated<M: Math>(x: f32, exponent: f32) -> f32 {
 ///
 /// Computed as `x·σ(2z)`, the same function, without the cancellation at negative `x`.
 pub fn gelu<M: Math>(x: &mut [f32]) {
-    /// `2·√(2/π)`
-    const SLOPE: f32 = 1.595_769;
-    const CUBIC: f32 = 0.044_715;
-    for x in x {
-        *x = gated::<M>(*x, SLOPE * (*x + CUBIC * *x * *x * *x));
+    arch::vectorised(Gelu::<M>(x, PhantomData));
+}
+
+struct Gelu<'a, M>(&'a mut [f32], PhantomData<M>);
+
+impl<M: Math> Kernel for Gelu<'_, M> {
+    #[inline(always)]
+    fn run(self) {
+        /// `2·√(2/π)`
+        const SLOPE: f32 = 1.595_769;
+        const CUBIC: f32 = 0.044_715;
+        for x in self.0 {
+            *x = gated::<M>(*x, SLOPE * (*x + CUBIC * *x * *x * *x));
+        }
     }
 }
 
 /// SiLU, in place: `x ← x·σ(x) = x / (1 + e^-x)`.
 pub fn silu<M: Math>(x: &mut [f32]) {
-    for x in x {
-        *x = gated::<M>(*x, *x);
+    arch::vectorised(Silu::<M>(x, PhantomData));
+}
+
+struct Silu<'a, M>(&'a mut [f32], PhantomData<M>);
+
+impl<M: Math> Kernel for Silu<'_, M> {
+    #[inline(always)]
+    fn run(self) {
+        for x in self.0 {
+            *x = gated::<M>(*x, *x);
+        }
     }
 }
 
 /// The inside of SwiGLU, in place: `x_i ← silu(x_i)·gate_i`.
 pub fn swiglu<M: Math>(x: &mut [f32], gate: &[f32]) {
-    for (x, gate) in x.iter_mut().zip(gate) {
-        *x = gated::<M>(*x, *x) * gate;
+    arch::vectorised(SwiGlu::<M>(x, gate, PhantomData));
+}
+
+struct SwiGlu<'a, M>(&'a mut [f32], &'a [f32], PhantomData<M>);
+
+impl<M: Math> Kernel for SwiGlu<'_, M> {
+    #[inline(always)]
+    fn run(self) {
+        for (x, gate) in self.0.iter_mut().zip(self.1) {
+            *x = gated::<M>(*x, *x) * gate;
+        }
     }
 }
 
@@ -61,7 +91,7 @@ mod tests {
             let z = (2.0 / std::f64::consts::PI).sqrt() * (wide + 0.044715 * wide.powi(3));
             let logistic = |z: f64| 1.0 / (1.0 + (-z).exp());
             // The exponent carries `roundings` relative roundings, which in e^-z is |z|·u each;
-            // expf is within 2u, and the sum, the quotient and a product add one each. Where e^-z
+            // exp is within 2u, and the sum, the quotient and a product add one each. Where e^-z
             // is infinite the result is 0 instead of less than |x| over the largest number.
             let check = |found: f32, expected: f64, exponent: f64, roundings: f64| {
                 let relative = (roundings * exponent.abs() + 6.0) * ROUNDOFF;
@@ -73,6 +103,22 @@ mod tests {
             check(y[2], -3.0 * wide * logistic(wide), wide, 0.0);
             assert_eq!(y[3], if x > 0.0 { x } else { 0.0 });
         }
+    }
+
+    #[test]
+    fn every_processor_gives_the_same_bits() {
+        let x: [f32; 99] = core::array::from_fn(|i| (i as f32 - 50.0) * 0.37);
+        let gate = x.map(|x| 1.0 - x);
+        let (mut found, mut portable) = ([x; 3], [x; 3]);
+        let [a, b, c] = &mut found;
+        gelu::<Exact>(a);
+        silu::<Exact>(b);
+        swiglu::<Exact>(c, &gate);
+        let [a, b, c] = &mut portable;
+        Gelu::<Exact>(a, PhantomData).run();
+        Silu::<Exact>(b, PhantomData).run();
+        SwiGlu::<Exact>(c, &gate, PhantomData).run();
+        assert_eq!(found, portable);
     }
 
     #[test]

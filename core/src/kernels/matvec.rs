@@ -1,14 +1,14 @@
-use super::{Stored, dot, rows, rows_mut};
+use super::{Stored, arch, dot, rows, rows_mut};
 
 /// Input rows of a matrix product: rows of `width` numbers, of which the first `skip` are left out,
 /// and for matrices of integers the same rows as 8-bit integers with a scale each.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a, R = f32> {
-    data: &'a [R],
+    pub(super) data: &'a [R],
     codes: &'a [i8],
     scales: &'a [f32],
-    width: usize,
-    skip: usize,
+    pub(super) width: usize,
+    pub(super) skip: usize,
 }
 
 impl<'a, R> Inputs<'a, R> {
@@ -43,8 +43,9 @@ impl<'a, R> Inputs<'a, R> {
     }
 }
 
+/// `put(y, w·x)` for every place `y` of the outputs: the portable twin of what is in `arch`.
 #[inline(always)]
-fn each_output<S: Stored>(
+pub(super) fn each_output<S: Stored>(
     weights: &[S::Bits],
     columns: usize,
     inputs: Inputs<'_>,
@@ -83,6 +84,9 @@ pub fn matvec<S: Stored>(
     if columns == 0 {
         outputs.fill(0.0);
     }
+    if arch::each_dot(S::named(weights), columns, &inputs, outputs, outs, false) {
+        return;
+    }
     each_output::<S>(weights, columns, inputs, outputs, outs, |y, value| *y = value);
 }
 
@@ -94,6 +98,9 @@ pub fn matvec_add<S: Stored>(
     outputs: &mut [f32],
     outs: usize,
 ) {
+    if arch::each_dot(S::named(weights), columns, &inputs, outputs, outs, true) {
+        return;
+    }
     each_output::<S>(weights, columns, inputs, outputs, outs, |y, value| *y += value);
 }
 
@@ -106,6 +113,13 @@ pub fn matvec_add<S: Stored>(
 /// assert_eq!(y, [3.0, 4.0]);
 /// ```
 pub fn add_weighted_rows<S: Stored>(factors: &[f32], matrix: &[S::Bits], y: &mut [f32]) {
+    if !arch::add_rows(factors, S::named(matrix), y) {
+        add_each_row::<S>(factors, matrix, y);
+    }
+}
+
+/// The portable twin of what is in `arch`.
+pub(super) fn add_each_row<S: Stored>(factors: &[f32], matrix: &[S::Bits], y: &mut [f32]) {
     for (factor, row) in factors.iter().zip(rows(matrix, y.len())) {
         for (y, x) in y.iter_mut().zip(row) {
             *y += factor * S::widen(*x);

@@ -28,4 +28,4 @@ pub use norm::{layer_norm, rms_norm};
 pub use quantise::{quantise, quantise_coarse};
 pub use rows::{Rows, RowsMut, rows, rows_mut};
 pub use softmax::softmax;
-pub use stored::{Bf16, F16, F32, I8, Stored};
+pub use stored::{Bf16, F16, F32, I8, Named, Stored};

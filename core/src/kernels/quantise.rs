@@ -1,5 +1,6 @@
 //! From numbers to 8-bit integers with one scale.
 
+use super::arch::{self, Kernel};
 use super::{Bf16, Stored};
 
 /// The largest 8-bit code that is used: the range is symmetric.
@@ -34,19 +35,38 @@ pub fn quantise_coarse(x: &[f32], codes: &mut [i8]) -> u16 {
 
 /// The largest magnitude; NaN if there is one.
 fn largest(x: &[f32]) -> f32 {
-    x.iter().fold(0.0, |largest: f32, x| {
-        let size = x.abs();
-        if size > largest || size.is_nan() { size } else { largest }
-    })
+    let mut largest = 0;
+    arch::vectorised(Largest(x, &mut largest));
+    f32::from_bits(largest)
+}
+
+/// Magnitudes have the order of their bits, NaN above all.
+struct Largest<'a>(&'a [f32], &'a mut u32);
+
+impl Kernel for Largest<'_> {
+    #[inline(always)]
+    fn run(self) {
+        *self.1 = self.0.iter().fold(0, |largest, x| largest.max(x.abs().to_bits()));
+    }
 }
 
 fn quantise_by(x: &[f32], scale: f32, codes: &mut [i8]) {
-    let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-    for (x, code) in x.iter().zip(codes) {
-        let x = x * inverse;
-        // Half away from zero; the conversion cuts.
-        let rounded = (x + if x < 0.0 { -0.5 } else { 0.5 }) as i32;
-        *code = rounded.clamp(-127, 127) as i8;
+    arch::vectorised(QuantiseBy(x, scale, codes));
+}
+
+struct QuantiseBy<'a>(&'a [f32], f32, &'a mut [i8]);
+
+impl Kernel for QuantiseBy<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self(x, scale, codes) = self;
+        let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+        for (x, code) in x.iter().zip(codes) {
+            let x = x * inverse;
+            // Half away from zero; the conversion cuts.
+            let rounded = (x + if x < 0.0 { -0.5 } else { 0.5 }) as i32;
+            *code = rounded.clamp(-127, 127) as i8;
+        }
     }
 }
 
@@ -74,6 +94,26 @@ mod tests {
                 for (x, code) in x.iter().zip(&codes) {
                     let error = (f32::from(*code) * scale.1 - x).abs();
                     assert!(error <= scale.1 * 0.500_02, "{x} {code} {scale:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_processor_gives_the_same_codes() {
+        let mut random = Random::new(2);
+        for count in 0..100 {
+            let mut x: Vec<f32> = (0..count).map(|_| random.normal()).collect();
+            for odd in [0.0, f32::NAN, f32::NEG_INFINITY] {
+                let (mut found, mut portable) = (vec![9; count], vec![9; count]);
+                let scale = quantise(&x, &mut found);
+                let mut largest = 0;
+                Largest(&x, &mut largest).run();
+                assert_eq!(scale.to_bits(), (f32::from_bits(largest) / LARGEST_CODE).to_bits());
+                QuantiseBy(&x, scale, &mut portable).run();
+                assert_eq!(found, portable);
+                if let Some(x) = x.first_mut() {
+                    *x = odd;
                 }
             }
         }

@@ -5,6 +5,27 @@ pub trait Stored {
 
     /// The stored weight's value.
     fn widen(bits: Self::Bits) -> f32;
+
+    /// The same weights by the name of their format, for kernels that are written for one; `None` for a
+    /// format without a name.
+    fn named(bits: &[Self::Bits]) -> Option<Named<'_>> {
+        let _ = bits;
+        None
+    }
+}
+
+/// Stored weights by the name of their format; see [`Stored::named`].
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Named<'a> {
+    /// [`F32`].
+    F32(&'a [f32]),
+    /// [`F16`].
+    F16(&'a [u16]),
+    /// [`Bf16`].
+    Bf16(&'a [u16]),
+    /// [`I8`].
+    I8(&'a [i8]),
 }
 
 /// Weights stored as `f32`.
@@ -17,6 +38,10 @@ impl Stored for F32 {
     #[inline(always)]
     fn widen(bits: f32) -> f32 {
         bits
+    }
+    #[inline(always)]
+    fn named(bits: &[f32]) -> Option<Named<'_>> {
+        Some(Named::F32(bits))
     }
 }
 
@@ -44,6 +69,10 @@ impl Stored for F16 {
         let moved = ((u32::from(bits) << 16) as i32 >> 3) as u32 & 0x8fff_e000;
         f32::from_bits(moved) * REBIAS
     }
+    #[inline(always)]
+    fn named(bits: &[u16]) -> Option<Named<'_>> {
+        Some(Named::F16(bits))
+    }
 }
 
 /// Weights stored as bfloat16, the upper half of an `f32`, given as their 16 bits.
@@ -56,6 +85,10 @@ impl Stored for Bf16 {
     #[inline(always)]
     fn widen(bits: u16) -> f32 {
         f32::from_bits(u32::from(bits) << 16)
+    }
+    #[inline(always)]
+    fn named(bits: &[u16]) -> Option<Named<'_>> {
+        Some(Named::Bf16(bits))
     }
 }
 
@@ -96,6 +129,10 @@ impl Stored for I8 {
     #[inline(always)]
     fn widen(bits: i8) -> f32 {
         f32::from(bits)
+    }
+    #[inline(always)]
+    fn named(bits: &[i8]) -> Option<Named<'_>> {
+        Some(Named::I8(bits))
     }
 }
 

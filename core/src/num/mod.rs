@@ -2,6 +2,7 @@
 
 mod dyadic;
 mod element;
+mod exp;
 mod exp2;
 #[cfg(feature = "fixed")]
 mod fixed_point;

@@ -1,5 +1,30 @@
 //! Where there are no kernels for the processor.
 
+use super::Kernel;
+use crate::kernels::{Inputs, Named};
+
+#[inline(always)]
+pub fn vectorised(kernel: impl Kernel) {
+    kernel.run();
+}
+
+#[inline(always)]
+pub const fn each_dot(
+    _: Option<Named<'_>>,
+    _: usize,
+    _: &Inputs<'_>,
+    _: &mut [f32],
+    _: usize,
+    _: bool,
+) -> bool {
+    false
+}
+
+#[inline(always)]
+pub const fn add_rows(_: &[f32], _: Option<Named<'_>>, _: &mut [f32]) -> bool {
+    false
+}
+
 #[inline(always)]
 pub const fn sums_int8(_: &[i8], _: usize, _: &[i8], _: &mut [i32]) -> bool {
     false

@@ -1,0 +1,267 @@
+use std::arch::x86_64::{
+    __m256, _mm256_add_ps, _mm256_and_ps, _mm256_castpd_ps, _mm256_castps_pd, _mm256_loadu_ps,
+    _mm256_mul_ps, _mm256_permute2f128_ps, _mm256_setzero_ps, _mm256_storeu_ps, _mm256_unpackhi_pd,
+    _mm256_unpackhi_ps, _mm256_unpacklo_pd, _mm256_unpacklo_ps,
+};
+
+use super::super::Kernel;
+use super::load::{LANES, Load, prefetch};
+use crate::kernels::{F32, Inputs};
+
+/// Bytes of weights that stay in the second cache while all inputs go by.
+const BLOCK_BYTES: usize = 192 << 10;
+/// Rows of weights together.
+const ROWS: usize = 4;
+
+/// A matrix of dot products, each the one of the portable `dot`: of every row of weights and every input
+/// row, up to `C` of which are computed together.
+///
+/// A tile of them has one register of eight partial sums each. At the end eight registers are transposed,
+/// so that the partial sums are added up in order, and the products of the last columns after them, for
+/// eight results at once.
+pub struct Dots<'a, L: Load, const C: usize> {
+    weights: &'a [L::Bits],
+    columns: usize,
+    /// Rows of weights that have a place in the outputs.
+    rows: usize,
+    inputs: &'a [f32],
+    input_width: usize,
+    input_rows: usize,
+    outputs: &'a mut [f32],
+    outs: usize,
+    add: bool,
+}
+
+impl<'a, L: Load, const C: usize> Dots<'a, L, C> {
+    /// `None` if the slices are none of whole rows that are long enough, or shorter than a register.
+    pub fn new(
+        weights: &'a [L::Bits],
+        columns: usize,
+        inputs: &Inputs<'a>,
+        outputs: &'a mut [f32],
+        outs: usize,
+        add: bool,
+    ) -> Option<Self> {
+        let rows = weights.len().checked_div(columns)?.min(outs);
+        let whole = inputs.data.len().checked_div(inputs.width)?;
+        let input_rows = whole.min(outputs.len().checked_div(outs)?);
+        if inputs.width.checked_sub(inputs.skip)? < columns || columns < LANES {
+            return None;
+        }
+        let (input_width, inputs) = (inputs.width, inputs.data.get(inputs.skip..)?);
+        Some(Self { weights, columns, rows, inputs, input_width, input_rows, outputs, outs, add })
+    }
+}
+
+impl<L: Load, const C: usize> Kernel for Dots<'_, L, C> {
+    #[inline(always)]
+    fn run(self) {
+        let Self { columns, rows, input_rows, input_width, outs, add, .. } = self;
+        let row_bytes = columns.saturating_mul(size_of::<L::Bits>()).max(1);
+        let block = (BLOCK_BYTES / row_bytes).max(1).next_multiple_of(ROWS);
+        let block = if input_rows <= C { rows } else { block };
+        let mut first = 0;
+        while first < rows {
+            let end = first.saturating_add(block).min(rows);
+            let mut input = 0;
+            while input < input_rows {
+                let count = (input_rows - input).min(C);
+                // SAFETY: `input` is below the number of input rows, each of which begins in the slice
+                // and has a row of outputs.
+                let group = unsafe {
+                    Group::<L> {
+                        weights: self.weights.as_ptr(),
+                        columns,
+                        x: self.inputs.as_ptr().add(input * input_width),
+                        x_stride: input_width,
+                        y: self.outputs.as_mut_ptr().add(input * outs),
+                        y_stride: outs,
+                        add,
+                    }
+                };
+                // SAFETY: the kernel runs at a level, which has AVX2 and F16C; `new` has seen to it that
+                // there are `rows` rows of weights, and as many places in each row of outputs, and that
+                // an input row has `columns` elements after those that are skipped.
+                unsafe {
+                    match count {
+                        5 if C >= 5 => group.rows::<ROWS, 5>(first, end),
+                        4 if C >= 4 => group.rows::<ROWS, 4>(first, end),
+                        3 if C >= 3 => group.rows::<ROWS, 3>(first, end),
+                        2 => group.rows::<ROWS, 2>(first, end),
+                        _ => group.rows::<ROWS, 1>(first, end),
+                    }
+                }
+                input += count;
+            }
+            first = end;
+        }
+    }
+}
+
+/// Some input rows, and where their outputs go.
+struct Group<L: Load> {
+    weights: *const L::Bits,
+    columns: usize,
+    x: *const f32,
+    x_stride: usize,
+    y: *mut f32,
+    y_stride: usize,
+    add: bool,
+}
+
+impl<L: Load> Group<L> {
+    /// The outputs `first..end` of `C` input rows, `R` at a time.
+    ///
+    /// # Safety
+    /// AVX2 and F16C; `end` rows of weights of `columns` elements, and `C` rows of `x` and of `y` of
+    /// `columns` (at least eight) and of `end` elements.
+    #[inline(always)]
+    unsafe fn rows<const R: usize, const C: usize>(&self, first: usize, end: usize) {
+        let mut o = first;
+        // SAFETY: the caller's; `o + R ≤ end`, then `o + 1 ≤ end`.
+        unsafe {
+            while o + R <= end {
+                self.tile::<R, C>(o);
+                o += R;
+            }
+            if o < end && end >= R && !self.add {
+                // Some outputs once more.
+                return self.tile::<R, C>(end - R);
+            }
+            while o < end {
+                self.tile::<1, C>(o);
+                o += 1;
+            }
+        }
+    }
+
+    /// The outputs `o..o + R` of `C` input rows.
+    ///
+    /// # Safety
+    /// As for [`rows`](Self::rows), for the rows `o..o + R`.
+    #[inline(always)]
+    unsafe fn tile<const R: usize, const C: usize>(&self, o: usize) {
+        let Self { columns, x, x_stride, y_stride, add, .. } = *self;
+        let whole = columns - columns % LANES;
+        // SAFETY: the caller's; `i + 8 ≤ columns` in the loop, and a result `k < R·C` belongs to the
+        // output `k % R` of the input row `k / R`.
+        unsafe {
+            let w = self.weights.add(o * columns);
+            let mut sums = [[_mm256_setzero_ps(); R]; C];
+            let mut i = 0;
+            while i < whole {
+                let mut weights = [_mm256_setzero_ps(); R];
+                for r in 0..R {
+                    weights[r] = L::load(w.add(r * columns + i));
+                }
+                if C == 1 {
+                    prefetch(w.wrapping_add(R * i), R * LANES);
+                }
+                for c in 0..C {
+                    let x = F32::load(x.add(c * x_stride + i));
+                    for r in 0..R {
+                        sums[c][r] = _mm256_add_ps(sums[c][r], _mm256_mul_ps(weights[r], x));
+                    }
+                }
+                i += LANES;
+            }
+            let mut first = 0;
+            while first < R * C {
+                let mut eight = [_mm256_setzero_ps(); LANES];
+                for k in 0..LANES {
+                    if first + k < R * C {
+                        eight[k] = sums[(first + k) / R][(first + k) % R];
+                    }
+                }
+                let mut totals = add_columns(_mm256_setzero_ps(), &eight);
+                if whole < columns {
+                    for k in 0..LANES {
+                        if first + k < R * C {
+                            let (c, r) = ((first + k) / R, (first + k) % R);
+                            eight[k] = last::<L>(w.add(r * columns), x.add(c * x_stride), columns);
+                        }
+                    }
+                    totals = add_columns(totals, &eight);
+                }
+                let mut results = [0.0f32; LANES];
+                _mm256_storeu_ps(results.as_mut_ptr(), totals);
+                for k in 0..LANES {
+                    if first + k < R * C {
+                        let y = self.y.add((first + k) / R * y_stride + o + (first + k) % R);
+                        *y = if add { *y + results[k] } else { results[k] };
+                    }
+                }
+                first += LANES;
+            }
+        }
+    }
+}
+
+/// The products of the last `columns % 8` columns, in order, behind zeros.
+///
+/// # Safety
+/// AVX2 and F16C; `columns` elements of both rows, at least eight, can be read.
+#[inline(always)]
+unsafe fn last<L: Load>(w: *const L::Bits, x: *const f32, columns: usize) -> __m256 {
+    /// From place `n` on: `8 − n` times nothing, then everything.
+    const MASK: [u32; 2 * LANES] = {
+        let mut mask = [0; 2 * LANES];
+        let mut i = LANES;
+        while i < 2 * LANES {
+            mask[i] = u32::MAX;
+            i += 1;
+        }
+        mask
+    };
+    let rest = columns % LANES;
+    // SAFETY: the caller's; the mask is read within its 16 places, as `rest < 8`.
+    unsafe {
+        let from = columns - LANES;
+        let products = _mm256_mul_ps(L::load(w.add(from)), F32::load(x.add(from)));
+        _mm256_and_ps(products, _mm256_loadu_ps(MASK.as_ptr().add(rest).cast()))
+    }
+}
+
+/// `totals[k] + rows[k][0] + … + rows[k][7]`, in this order.
+///
+/// # Safety
+/// AVX2.
+#[inline(always)]
+unsafe fn add_columns(totals: __m256, rows: &[__m256; LANES]) -> __m256 {
+    // SAFETY: the caller's.
+    unsafe {
+        let [a, b, c, d, e, f, g, h] = *rows;
+        // Two rows each: columns 0, 1 and 4, 5; columns 2, 3 and 6, 7.
+        let (ab, ab2) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+        let (cd, cd2) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+        let (ef, ef2) = (_mm256_unpacklo_ps(e, f), _mm256_unpackhi_ps(e, f));
+        let (gh, gh2) = (_mm256_unpacklo_ps(g, h), _mm256_unpackhi_ps(g, h));
+        // Four rows each: columns j and j + 4.
+        let upper = [low(ab, cd), high(ab, cd), low(ab2, cd2), high(ab2, cd2)];
+        let lower = [low(ef, gh), high(ef, gh), low(ef2, gh2), high(ef2, gh2)];
+        let mut totals = totals;
+        for j in 0..4 {
+            totals = _mm256_add_ps(totals, _mm256_permute2f128_ps::<0x20>(upper[j], lower[j]));
+        }
+        for j in 0..4 {
+            totals = _mm256_add_ps(totals, _mm256_permute2f128_ps::<0x31>(upper[j], lower[j]));
+        }
+        totals
+    }
+}
+
+/// # Safety
+/// AVX.
+#[inline(always)]
+unsafe fn low(a: __m256, b: __m256) -> __m256 {
+    // SAFETY: the caller's.
+    unsafe { _mm256_castpd_ps(_mm256_unpacklo_pd(_mm256_castps_pd(a), _mm256_castps_pd(b))) }
+}
+
+/// # Safety
+/// AVX.
+#[inline(always)]
+unsafe fn high(a: __m256, b: __m256) -> __m256 {
+    // SAFETY: the caller's.
+    unsafe { _mm256_castpd_ps(_mm256_unpackhi_pd(_mm256_castps_pd(a), _mm256_castps_pd(b))) }
+}

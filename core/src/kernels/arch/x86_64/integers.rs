@@ -1,0 +1,303 @@
+use std::arch::x86_64::{
+    __m256i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_loadu_si128, _mm_shuffle_epi32, _mm_srli_epi16,
+    _mm256_add_epi32, _mm256_and_si256, _mm256_castsi256_si128, _mm256_cvtepi8_epi16,
+    _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
+    _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_setzero_si256, _mm256_sub_epi16,
+    _mm256_xor_si256,
+};
+
+use super::super::Kernel;
+use super::Level;
+use super::load::prefetch;
+use crate::kernels::{GROUP, GROUP_BYTES};
+
+/// Elements of 8 bits that are widened at once.
+const WIDENED: usize = 16;
+/// Rows of weights together.
+const ROWS: usize = 4;
+
+/// See the portable `sums_int8`; false if nothing was done.
+pub fn sums_int8(level: Level, weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) -> bool {
+    let Some(rows) = weights.len().checked_div(columns) else { return false };
+    let Some(x) = x.get(..columns) else { return false };
+    let Some(sums) = sums.get_mut(..rows.min(sums.len())) else { return false };
+    match level {
+        Level::Avx2 => level.run(Int8 { weights, x, sums }),
+        #[cfg(feature = "avx512")]
+        // SAFETY: the level exists only where its instructions were found; there is a row of weights as
+        // long as `x` for every sum.
+        Level::Avx512 => unsafe { vnni::sums_int8(weights.as_ptr(), x, sums) },
+    }
+    true
+}
+
+/// A sum for every row of weights as long as `x`; there are as many.
+struct Int8<'a> {
+    weights: &'a [i8],
+    x: &'a [i8],
+    sums: &'a mut [i32],
+}
+
+impl Kernel for Int8<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self { weights, x, sums } = self;
+        let mut weights = weights.as_ptr();
+        for sums in sums.chunks_mut(ROWS) {
+            // SAFETY: the kernel runs at a level, which has AVX2; there is a row of weights for every sum,
+            // and `wrapping_add` may go past the last one.
+            unsafe {
+                match sums {
+                    [a, b, c, d] => [*a, *b, *c, *d] = widened(weights, x),
+                    few => {
+                        for (r, sum) in few.iter_mut().enumerate() {
+                            [*sum] = widened(weights.add(r * x.len()), x);
+                        }
+                    }
+                }
+            }
+            weights = weights.wrapping_add(ROWS * x.len());
+        }
+    }
+}
+
+/// The sums of `R` rows, of products of integers widened to 16 bits, two of which always fit 32.
+///
+/// # Safety
+/// AVX2; `R` rows as long as `x` can be read from `weights` on.
+#[inline(always)]
+unsafe fn widened<const R: usize>(weights: *const i8, x: &[i8]) -> [i32; R] {
+    let columns = x.len();
+    let whole = columns - columns % WIDENED;
+    // SAFETY: the caller's; `i + 16 ≤ columns` in the loop, then `i < columns`.
+    unsafe {
+        let mut parts = [_mm256_setzero_si256(); R];
+        let mut i = 0;
+        while i < whole {
+            let x = _mm256_cvtepi8_epi16(_mm_loadu_si128(x.as_ptr().add(i).cast()));
+            for r in 0..R {
+                let row = weights.add(r * columns + i);
+                let w = _mm256_cvtepi8_epi16(_mm_loadu_si128(row.cast()));
+                parts[r] = _mm256_add_epi32(parts[r], _mm256_madd_epi16(w, x));
+            }
+            prefetch(weights.wrapping_add(R * i), R * WIDENED);
+            i += WIDENED;
+        }
+        let mut sums = [0; R];
+        for r in 0..R {
+            sums[r] = total(parts[r]);
+            for (i, x) in x.iter().enumerate().skip(whole) {
+                let w = *weights.add(r * columns + i);
+                sums[r] = i32::wrapping_add(sums[r], i32::from(w) * i32::from(*x));
+            }
+        }
+        sums
+    }
+}
+
+/// The sum of eight integers.
+///
+/// # Safety
+/// AVX2.
+#[inline(always)]
+unsafe fn total(parts: __m256i) -> i32 {
+    // SAFETY: the caller's.
+    unsafe {
+        let four =
+            _mm_add_epi32(_mm256_castsi256_si128(parts), _mm256_extracti128_si256::<1>(parts));
+        let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b01_00_11_10>(four));
+        _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<0b10_11_00_01>(two)))
+    }
+}
+
+/// See the portable `sums_int4`; false if nothing was done.
+pub fn sums_int4(
+    level: Level,
+    codes: &[u8],
+    factors: &[u8],
+    groups: usize,
+    x: &[i8],
+    sums: &mut [i32],
+) -> bool {
+    if groups == 0 || x.len().div_ceil(GROUP) != groups {
+        return false;
+    }
+    let rows = (factors.len() / groups).min(codes.len() / GROUP_BYTES / groups);
+    let Some(sums) = sums.get_mut(..rows.min(sums.len())) else { return false };
+    level.run(Int4 { codes, factors, groups, x, sums });
+    true
+}
+
+/// A sum for every row of `groups` groups, of which there are as many; `x` has so many too, the last of
+/// which may be shorter.
+struct Int4<'a> {
+    codes: &'a [u8],
+    factors: &'a [u8],
+    groups: usize,
+    x: &'a [i8],
+    sums: &'a mut [i32],
+}
+
+impl Kernel for Int4<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self { codes, factors, groups, x, sums } = self;
+        let (mut codes, mut factors) = (codes.as_ptr(), factors.as_ptr());
+        for sums in sums.chunks_mut(ROWS) {
+            // SAFETY: the kernel runs at a level, which has AVX2; there are `groups` groups of codes and as
+            // many factors for every sum, and `wrapping_add` may go past the last one.
+            unsafe {
+                match sums {
+                    [a, b, c, d] => [*a, *b, *c, *d] = grouped(codes, factors, groups, x),
+                    few => {
+                        for (r, sum) in few.iter_mut().enumerate() {
+                            let codes = codes.add(r * groups * GROUP_BYTES);
+                            [*sum] = grouped(codes, factors.add(r * groups), groups, x);
+                        }
+                    }
+                }
+            }
+            codes = codes.wrapping_add(ROWS * groups * GROUP_BYTES);
+            factors = factors.wrapping_add(ROWS * groups);
+        }
+    }
+}
+
+/// The sums of `R` rows. A code `c` of 4 bits becomes `c + 8`, from 0 to 15, for the product of bytes
+/// without and with a sign; the products of 8 are taken off again. Pairs stay below
+/// `2·128·15 < 2^15`, and below `2^11` afterwards, so that two of them times a factor fit 32 bits.
+///
+/// # Safety
+/// AVX2; `R` rows of `groups` groups of codes and factors can be read; `x` has so many groups, of which the
+/// last may be shorter.
+#[inline(always)]
+unsafe fn grouped<const R: usize>(
+    codes: *const u8,
+    factors: *const u8,
+    groups: usize,
+    x: &[i8],
+) -> [i32; R] {
+    // SAFETY: the caller's; the last group of `x`, if it is shorter, is copied into a whole one.
+    unsafe {
+        let (eight, low) = (_mm256_set1_epi8(8), _mm256_set1_epi8(15));
+        let mut parts = [_mm256_setzero_si256(); R];
+        for (g, x) in x.chunks(GROUP).enumerate() {
+            let mut last = [0i8; GROUP];
+            let x = if x.len() < GROUP {
+                for (to, x) in last.iter_mut().zip(x) {
+                    *to = *x;
+                }
+                &last
+            } else {
+                x
+            };
+            let x = _mm256_loadu_si256(x.as_ptr().cast());
+            let eights = _mm256_maddubs_epi16(eight, x);
+            prefetch(codes.wrapping_add(R * g * GROUP_BYTES), R * GROUP_BYTES);
+            for r in 0..R {
+                let group = r * groups + g;
+                let bytes = _mm_loadu_si128(codes.add(group * GROUP_BYTES).cast());
+                // Columns 0 to 15 are in the low halves, 16 to 31 in the high ones.
+                let halves = _mm256_set_m128i(_mm_srli_epi16::<4>(bytes), bytes);
+                let shifted = _mm256_xor_si256(_mm256_and_si256(halves, low), eight);
+                let pairs = _mm256_sub_epi16(_mm256_maddubs_epi16(shifted, x), eights);
+                let factor = _mm256_set1_epi16(i16::from(*factors.add(group)));
+                parts[r] = _mm256_add_epi32(parts[r], _mm256_madd_epi16(pairs, factor));
+            }
+        }
+        let mut sums = [0; R];
+        for r in 0..R {
+            sums[r] = total(parts[r]);
+        }
+        sums
+    }
+}
+
+#[cfg(feature = "avx512")]
+mod vnni {
+    use std::arch::x86_64::{
+        __m512i, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_maskz_loadu_epi8,
+        _mm512_reduce_add_epi32, _mm512_set1_epi8, _mm512_setzero_si512, _mm512_xor_si512,
+    };
+
+    use super::super::load::prefetch;
+
+    /// Rows of weights together.
+    const ROWS: usize = 4;
+    /// Elements in a register.
+    const LANES: usize = 64;
+
+    /// A sum for every row of weights.
+    ///
+    /// # Safety
+    /// AVX-512 with BW and VNNI; there are as many rows of weights as sums, as long as `x`.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+    pub unsafe fn sums_int8(mut weights: *const i8, x: &[i8], sums: &mut [i32]) {
+        for sums in sums.chunks_mut(ROWS) {
+            // SAFETY: the caller's; `wrapping_add` may go past the last row.
+            unsafe {
+                if let Ok(sums) = <&mut [i32; ROWS]>::try_from(&mut *sums) {
+                    *sums = products(weights, x);
+                } else {
+                    for (r, sum) in sums.iter_mut().enumerate() {
+                        [*sum] = products(weights.add(r * x.len()), x);
+                    }
+                }
+            }
+            weights = weights.wrapping_add(ROWS * x.len());
+        }
+    }
+
+    /// The sums of `R` rows. A weight `w` becomes `w + 128`, a byte without a sign, and 128 times the sum
+    /// of `x` is taken off at the end; what overflows on the way comes back, sums being modulo `2^32`.
+    ///
+    /// # Safety
+    /// AVX-512 with BW and VNNI; `R` rows as long as `x` can be read from `weights` on.
+    #[inline(always)]
+    unsafe fn products<const R: usize>(weights: *const i8, x: &[i8]) -> [i32; R] {
+        let columns = x.len();
+        let whole = columns - columns % LANES;
+        // SAFETY: the caller's; `i + 64 ≤ columns` in the loop, and the mask has the rest's bits.
+        unsafe {
+            let sign = _mm512_set1_epi8(i8::MIN);
+            let mut parts = [_mm512_setzero_si512(); R];
+            let mut excess = _mm512_setzero_si512();
+            let mut i = 0;
+            while i < whole {
+                let x = _mm512_loadu_si512(x.as_ptr().add(i).cast());
+                excess = _mm512_dpbusd_epi32(excess, sign, x);
+                for r in 0..R {
+                    let w = _mm512_loadu_si512(weights.add(r * columns + i).cast());
+                    parts[r] = _mm512_dpbusd_epi32(parts[r], _mm512_xor_si512(w, sign), x);
+                }
+                prefetch(weights.wrapping_add(R * i), R * LANES);
+                i += LANES;
+            }
+            if whole < columns {
+                let mask = (1 << (columns - whole)) - 1;
+                let x = _mm512_maskz_loadu_epi8(mask, x.as_ptr().add(whole));
+                excess = _mm512_dpbusd_epi32(excess, sign, x);
+                for r in 0..R {
+                    let w = _mm512_maskz_loadu_epi8(mask, weights.add(r * columns + whole));
+                    parts[r] = _mm512_dpbusd_epi32(parts[r], _mm512_xor_si512(w, sign), x);
+                }
+            }
+            let excess = total(excess);
+            let mut sums = [0; R];
+            for r in 0..R {
+                sums[r] = total(parts[r]).wrapping_sub(excess);
+            }
+            sums
+        }
+    }
+
+    /// The sum of sixteen integers.
+    ///
+    /// # Safety
+    /// AVX-512.
+    #[inline(always)]
+    unsafe fn total(parts: __m512i) -> i32 {
+        // SAFETY: the caller's.
+        unsafe { _mm512_reduce_add_epi32(parts) }
+    }
+}

@@ -1,0 +1,72 @@
+use std::arch::x86_64::{
+    __m256, _MM_HINT_T1, _mm_loadl_epi64, _mm_loadu_si128, _mm_prefetch, _mm256_castsi256_ps,
+    _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu16_epi32, _mm256_cvtph_ps,
+    _mm256_loadu_ps, _mm256_slli_epi32,
+};
+
+use crate::kernels::{Bf16, F16, F32, I8, Stored};
+
+/// Numbers in a register's eight places.
+pub const LANES: usize = 8;
+
+/// A format of which eight numbers are loaded at once.
+pub trait Load: Stored {
+    /// Eight numbers, widened as [`Stored::widen`] does.
+    ///
+    /// # Safety
+    /// AVX2 and F16C; eight elements from `from` on can be read.
+    unsafe fn load(from: *const Self::Bits) -> __m256;
+}
+
+impl Load for F32 {
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> __m256 {
+        // SAFETY: the caller's.
+        unsafe { _mm256_loadu_ps(from) }
+    }
+}
+
+impl Load for F16 {
+    #[inline(always)]
+    unsafe fn load(from: *const u16) -> __m256 {
+        // SAFETY: the caller's; the load takes any alignment.
+        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) }
+    }
+}
+
+impl Load for Bf16 {
+    #[inline(always)]
+    unsafe fn load(from: *const u16) -> __m256 {
+        // SAFETY: the caller's; the load takes any alignment.
+        unsafe {
+            let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
+            _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
+        }
+    }
+}
+
+impl Load for I8 {
+    #[inline(always)]
+    unsafe fn load(from: *const i8) -> __m256 {
+        // SAFETY: the caller's; the load takes any alignment and reads eight bytes.
+        unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast()))) }
+    }
+}
+
+/// Ask for `count` weights that lie [`AHEAD`] of `from`.
+///
+/// With one input the weights come from memory as fast as it gives them, if they are asked for early and in
+/// the order in which they lie there; those of a tile's rows, side by side, are not.
+#[inline(always)]
+pub fn prefetch<T>(from: *const T, count: usize) {
+    const LINE: usize = 64;
+    let mut line = 0;
+    while line < count * size_of::<T>() {
+        // SAFETY: nothing is read, any address will do.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast::<i8>().wrapping_add(AHEAD + line)) };
+        line += LINE;
+    }
+}
+
+/// Bytes: what memory gives in about a microsecond.
+const AHEAD: usize = 16 << 10;

@@ -1,0 +1,191 @@
+use std::vec;
+use std::vec::Vec;
+
+use super::{Level, add_rows_at, each_dot_at, integers};
+use crate::kernels::matvec::{add_each_row, each_output};
+use crate::kernels::{Bf16, F16, F32, GROUP, GROUP_BYTES, I8, Inputs, Stored, dot_int4, dot_int8};
+use crate::num::Random;
+
+/// The levels of this processor.
+fn levels() -> Vec<Level> {
+    let best = Level::found();
+    let mut levels: Vec<Level> = best.into_iter().collect();
+    if best.is_some_and(|best| best != Level::Avx2) {
+        levels.push(Level::Avx2);
+    }
+    levels
+}
+
+fn normals(random: &mut Random, count: usize) -> Vec<f32> {
+    (0..count).map(|_| random.normal()).collect()
+}
+
+fn bits(x: &[f32]) -> Vec<u32> {
+    x.iter().map(|x| x.to_bits()).collect()
+}
+
+fn bytes(random: &mut Random, count: usize) -> Vec<u8> {
+    (0..count).map(|_| random.below(256) as u8).collect()
+}
+
+/// Matrices of every format with the bits of the portable twin.
+fn check_dots<S: Stored>(store: impl Fn(f32) -> S::Bits) {
+    let mut random = Random::new(1);
+    let columns = (8..40).chain([64, 270, 288, 301]);
+    let shapes = columns.flat_map(|columns| {
+        [(1, 1), (3, 1), (8, 1), (13, 1), (1, 2), (7, 3), (9, 4), (12, 5), (5, 6), (11, 13)]
+            .map(|(outs, rows)| (columns, outs, rows))
+    });
+    // The last one has more than a block of weights.
+    for (columns, outs, rows) in shapes.chain([(1024, 205, 7)]) {
+        for skip in [0, columns % 5] {
+            let width = columns + skip;
+            let weights: Vec<S::Bits> =
+                normals(&mut random, outs * columns).into_iter().map(&store).collect();
+            let x = normals(&mut random, rows * width);
+            let inputs = Inputs::new(&x, width).skip(skip);
+            let start = normals(&mut random, rows * outs);
+            for add in [false, true] {
+                let mut expected = start.clone();
+                each_output::<S>(&weights, columns, inputs, &mut expected, outs, |y, value| {
+                    *y = if add { *y + value } else { value };
+                });
+                for level in levels() {
+                    let mut found = start.clone();
+                    let weights = S::named(&weights).unwrap();
+                    assert!(each_dot_at(level, weights, columns, &inputs, &mut found, outs, add));
+                    let what = (level, columns, outs, rows, skip, add);
+                    assert_eq!(bits(&found), bits(&expected), "{what:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn dot_products_have_the_portable_bits() {
+    assert!(!levels().is_empty(), "this processor has nothing to test");
+    check_dots::<F32>(|x| x);
+    check_dots::<F16>(|x| F16::narrow(x * 1e-3).unwrap());
+    check_dots::<Bf16>(|x| Bf16::narrow(x).unwrap());
+    check_dots::<I8>(|x| (x * 50.0) as i8);
+}
+
+#[test]
+fn halves_are_widened_exactly() {
+    // Eight columns: the product with 1, 0, 0, … is the first number.
+    let halves: Vec<u16> = (0..=u16::MAX).filter(|bits| F16::is_finite(*bits)).collect();
+    let rows: Vec<u16> = halves.iter().flat_map(|half| [*half, 0, 0, 0, 0, 0, 0, 0]).collect();
+    for level in levels() {
+        let mut found = vec![0.0; halves.len()];
+        let weights = F16::named(&rows).unwrap();
+        let inputs = Inputs::new(&[1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], 8);
+        assert!(each_dot_at(level, weights, 8, &inputs, &mut found, halves.len(), false));
+        for (half, found) in halves.iter().zip(found) {
+            assert_eq!(F16::widen(*half), found);
+        }
+    }
+}
+
+#[test]
+fn slices_that_do_not_fit_are_left_to_the_portable_kernel() {
+    let weights = F32::named(&[1.0; 18]).unwrap();
+    for level in levels() {
+        let mut y = [0.0; 2];
+        // Rows of nine elements, of which the last one is skipped, for weights of nine.
+        let short = Inputs::new(&[1.0; 18], 9).skip(1);
+        assert!(!each_dot_at(level, weights, 9, &short, &mut y, 2, false));
+        for (columns, outs) in [(0, 2), (7, 2), (9, 0)] {
+            let inputs = Inputs::new(&[1.0; 9], 9);
+            assert!(!each_dot_at(level, weights, columns, &inputs, &mut y, outs, false));
+        }
+        // More outputs than rows of weights, more rows of weights than outputs, a row that is not whole.
+        let inputs = Inputs::new(&[1.0; 15], 9);
+        for (outs, expected) in [(3, [9.0, 9.0, 5.0]), (1, [9.0, 5.0, 5.0])] {
+            let mut y = [5.0; 3];
+            assert!(each_dot_at(level, weights, 9, &inputs, &mut y, outs, false));
+            assert_eq!(y, expected);
+        }
+        assert!(!integers::sums_int8(level, &[1; 6], 3, &[1; 2], &mut [0; 2]));
+        assert!(!integers::sums_int4(level, &[1; 16], &[1], 1, &[1; 33], &mut [0; 1]));
+    }
+}
+
+#[test]
+fn weighted_rows_have_the_portable_bits() {
+    let mut random = Random::new(2);
+    for width in (1..80).chain([128, 129, 200]) {
+        for count in [0, 1, 2, 7, 50] {
+            let factors = normals(&mut random, count);
+            let matrix = normals(&mut random, count * width);
+            let halves: Vec<u16> = matrix.iter().map(|x| F16::narrow(*x).unwrap()).collect();
+            let codes: Vec<i8> = matrix.iter().map(|x| (x * 40.0) as i8).collect();
+            let start = normals(&mut random, width);
+            let mut expected = [start.clone(), start.clone(), start.clone()];
+            let [a, b, c] = &mut expected;
+            add_each_row::<F32>(&factors, &matrix, a);
+            add_each_row::<F16>(&factors, &halves, b);
+            add_each_row::<I8>(&factors, &codes, c);
+            for level in levels() {
+                let named = [F32::named(&matrix), F16::named(&halves), I8::named(&codes)];
+                for (matrix, expected) in named.into_iter().zip(&expected) {
+                    let mut found = start.clone();
+                    add_rows_at(level, &factors, matrix.unwrap(), &mut found);
+                    assert_eq!(bits(&found), bits(expected), "{level:?} {width} {count}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn sums_of_integers_are_exact() {
+    let mut random = Random::new(3);
+    for columns in (1..200).chain([288, 768, 1000]) {
+        for rows in [1, 3, 4, 8, 11] {
+            // All bytes, also those that are no codes.
+            let x: Vec<i8> = bytes(&mut random, columns).into_iter().map(|x| x as i8).collect();
+            let weights: Vec<i8> =
+                bytes(&mut random, rows * columns).into_iter().map(|x| x as i8).collect();
+            let expected: Vec<i32> = weights.chunks(columns).map(|row| dot_int8(row, &x)).collect();
+            let groups = columns.div_ceil(GROUP);
+            let codes = bytes(&mut random, rows * groups * GROUP_BYTES);
+            let factors = bytes(&mut random, rows * groups);
+            let expected4: Vec<i32> = codes
+                .chunks(groups * GROUP_BYTES)
+                .zip(factors.chunks(groups))
+                .map(|(codes, factors)| dot_int4(codes, factors, &x))
+                .collect();
+            for level in levels() {
+                let mut found = vec![9; rows + 1];
+                assert!(integers::sums_int8(level, &weights, columns, &x, &mut found));
+                assert_eq!(
+                    (&found[..rows], found[rows]),
+                    (&expected[..], 9),
+                    "{level:?} {columns}"
+                );
+                assert!(integers::sums_int4(level, &codes, &factors, groups, &x, &mut found));
+                assert_eq!((&found[..rows], found[rows]), (&expected4[..], 9), "{level:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_largest_sums_of_integers_fit() {
+    for level in levels() {
+        for (w, x) in [(-128, 127), (-128, -128), (127, 127), (127, -128)] {
+            let (weights, x) = (vec![w; 1 << 17], vec![x; 1 << 17]);
+            // −128·−128 in all columns is 2^31, which wraps in both.
+            let mut found = [0];
+            assert!(integers::sums_int8(level, &weights, 1 << 17, &x, &mut found));
+            assert_eq!(found, [dot_int8(&weights, &x)]);
+        }
+        for (code, x) in [(0x88, 127), (0x77, 127), (0x88, -128)] {
+            let (codes, factors, x) = (vec![code; 1 << 12], vec![255; 1 << 8], vec![x; 1 << 13]);
+            let mut found = [0];
+            assert!(integers::sums_int4(level, &codes, &factors, 1 << 8, &x, &mut found));
+            assert_eq!(found, [dot_int4(&codes, &factors, &x)]);
+        }
+    }
+}
