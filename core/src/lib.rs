@@ -12,7 +12,8 @@
 //! | [`format`](mod@format) | the `.expe` model file |
 //! | [`model`] | configuration, weights, key-value cache, the decoder, sampling |
 //!
-//! Nothing here allocates, panics or uses `unsafe`: every buffer belongs to the caller and every
+//! Nothing here allocates or panics, and `unsafe` is in `kernels/arch` alone, in kernels for particular
+//! processors that have a twin in plain Rust: every buffer belongs to the caller and every
 //! failure is a typed error that carries the numbers.
 //!
 //! Two pages in the crate's folder hold the mathematics: `docs/positions.md` the encodings and their

@@ -12,7 +12,7 @@ pub fn exp(x: f32) -> f32 {
     /// `1.5·2^23`: what is added to it is rounded to a whole number.
     const WHOLE: f32 = 12_582_912.0;
     /// `ln 2` is their sum; the first has so few bits that a whole number below 2^8 times it is exact.
-    const LN_2: [f32; 2] = [0.693_359_375, -2.121_944_4e-4];
+    const LN_2: [f32; 2] = [355.0 / 512.0, -2.121_944_4e-4];
     let x = if x > LARGEST { LARGEST } else { x };
     let x = if x < SMALLEST { SMALLEST } else { x };
     let shifted = x * core::f32::consts::LOG2_E + WHOLE;

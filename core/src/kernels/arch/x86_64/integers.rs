@@ -214,6 +214,7 @@ unsafe fn grouped<const R: usize>(
 }
 
 #[cfg(feature = "avx512")]
+#[allow(clippy::incompatible_msrv, reason = "the feature needs a newer one")]
 mod vnni {
     use std::arch::x86_64::{
         __m512i, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_maskz_loadu_epi8,
