@@ -1,8 +1,9 @@
 use dfdx::shapes::{HasShape, Rank0};
 use dfdx::tensor::{Cpu, CpuError, PutTape, SplitTape, Tape, Tensor};
 
+use super::buffer::Buffer;
 use super::product::{Mode, View, ViewMut, multiply};
-use super::storage::{put, scratch, take, tensor, values};
+use super::storage::{put, take, tensor, values};
 use super::vector::{add_scaled, exp, largest, sum, vectorised};
 use crate::ops::{Matrix, Vector};
 
@@ -29,7 +30,10 @@ pub fn log_probabilities(
         let vocab = logits.len() / targets.len();
         for (logits, target) in logits.chunks_exact_mut(vocab).zip(targets) {
             let logit = logits.get(*target).copied().unwrap_or(f32::NEG_INFINITY);
-            let (most, sum) = vectorised(|| exponentials(logits));
+            let (most, sum) = vectorised(
+                #[inline(always)]
+                || exponentials(logits),
+            );
             scores.push(logit - most - sum.ln());
         }
     });
@@ -50,19 +54,25 @@ pub fn cross_entropy<T: Tape<f32, Cpu>>(
     let head = head.clone();
     let ((rows, width), vocab) = (*x.shape(), head.shape().0);
     let recorded = if T::OWNS_TAPE { (rows * width, vocab * width) } else { (0, 0) };
-    let (mut dx, mut dw) = (scratch(recorded.0), scratch(recorded.1));
+    let (mut dx, mut dw) = (Buffer::new(recorded.0), Buffer::new(recorded.1));
     let share = 1.0 / rows as f32;
     let mut loss = 0.0_f64;
     each_block(&x, &head, &targets.as_vec(), |first, logits, targets| {
         for (logits, target) in logits.chunks_exact_mut(vocab).zip(targets) {
             let logit = logits.get(*target).copied().unwrap_or(f32::NEG_INFINITY);
-            let (most, sum) = vectorised(|| exponentials(logits));
+            let (most, sum) = vectorised(
+                #[inline(always)]
+                || exponentials(logits),
+            );
             loss -= f64::from(logit - most) - f64::from(sum).ln();
             if T::OWNS_TAPE {
-                vectorised(|| {
-                    let factor = share / sum;
-                    logits.iter_mut().for_each(|p| *p *= factor);
-                });
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        let factor = share / sum;
+                        logits.iter_mut().for_each(|p| *p *= factor);
+                    },
+                );
                 if let Some(p) = logits.get_mut(*target) {
                     *p -= share;
                 }
@@ -92,7 +102,10 @@ pub fn cross_entropy<T: Tape<f32, Cpu>>(
         let scale = slopes.get_or_alloc_mut(&ghost)?.first().copied().unwrap_or(0.0);
         for (input, gradient) in [(&x, &dx), (&head, &dw)] {
             let mut sum = take(slopes, input)?;
-            vectorised(|| add_scaled(&mut sum, scale, gradient));
+            vectorised(
+                #[inline(always)]
+                || add_scaled(&mut sum, scale, gradient),
+            );
             put(slopes, input, sum)?;
         }
         Ok(())
@@ -117,7 +130,7 @@ fn each_block(
 ) {
     let ((rows, width), vocab) = (*x.shape(), head.shape().0);
     let size = block(vocab, rows);
-    let mut logits = scratch(size * vocab);
+    let mut logits = Buffer::new(size * vocab);
     let blocks = values(x).chunks(size * width).zip(targets.chunks(size));
     for (index, (x, targets)) in blocks.enumerate() {
         let logits = &mut logits[..targets.len() * vocab];

@@ -28,30 +28,39 @@ pub fn embed<T: Tape<f32, Cpu>>(
     for token in &indices {
         x.extend_from_slice(&source[row(*token)]);
     }
-    vectorised(|| {
-        if scale != 1.0 {
-            x.iter_mut().for_each(|x| *x *= scale);
-        }
-        for rows in [fixed, learned.as_ref().map_or(&[][..], |learned| values(learned))] {
-            if let Some(rows) = rows.get(..length * width) {
-                x.chunks_exact_mut(length * width).for_each(|x| add(x, rows));
+    vectorised(
+        #[inline(always)]
+        || {
+            if scale != 1.0 {
+                x.iter_mut().for_each(|x| *x *= scale);
             }
-        }
-    });
+            for rows in [fixed, learned.as_ref().map_or(&[][..], |learned| values(learned))] {
+                if let Some(rows) = rows.get(..length * width) {
+                    x.chunks_exact_mut(length * width).for_each(|x| add(x, rows));
+                }
+            }
+        },
+    );
     let x = tensor(table.device(), (indices.len(), width), x)?;
     let ghost = x.ghost();
     tape.add_backward_op(move |slopes| {
         let dx = std::mem::take(&mut **slopes.get_or_alloc_mut(&ghost)?);
         let mut sums = take(slopes, &table)?;
-        vectorised(|| {
-            for (dx, token) in dx.chunks_exact(width).zip(&indices) {
-                add_scaled(&mut sums[row(*token)], scale, dx);
-            }
-        });
+        vectorised(
+            #[inline(always)]
+            || {
+                for (dx, token) in dx.chunks_exact(width).zip(&indices) {
+                    add_scaled(&mut sums[row(*token)], scale, dx);
+                }
+            },
+        );
         put(slopes, &table, sums)?;
         if let Some(learned) = learned {
             let mut sums = take(slopes, &learned)?;
-            vectorised(|| dx.chunks_exact(length * width).for_each(|dx| add(&mut sums, dx)));
+            vectorised(
+                #[inline(always)]
+                || dx.chunks_exact(length * width).for_each(|dx| add(&mut sums, dx)),
+            );
             put(slopes, &learned, sums)?;
         }
         Ok(())

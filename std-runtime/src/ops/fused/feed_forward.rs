@@ -2,6 +2,7 @@ use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cpu, CpuError, PutTape, SplitTape, Tape};
 use expe_core::model::Activation;
 
+use super::buffer::Buffer;
 use super::product::{Mode, View, ViewMut, multiply};
 use super::storage::{put, scratch, take, tensor, values};
 use super::vector::{add, sigmoid, vectorised};
@@ -36,7 +37,7 @@ pub fn feed_forward<T: Tape<f32, Cpu>>(
     let (w1, w2, w3) = (weights.w1.clone(), weights.w2.clone(), weights.w3.cloned());
     let activation = weights.activation;
     let inner = |w: &Matrix<f32, Cpu>| {
-        let mut inner = scratch(rows * hidden);
+        let mut inner = Buffer::new(rows * hidden);
         multiply(
             ViewMut::new(&mut inner, rows, hidden, hidden),
             Mode::Set,
@@ -49,10 +50,14 @@ pub fn feed_forward<T: Tape<f32, Cpu>>(
     let inputs = inner(&w1);
     let gates = match (activation, &w3) {
         (Activation::SwiGlu, Some(w3)) => inner(w3),
-        (Activation::SwiGlu, None) => vec![1.0; rows * hidden],
-        _ => Vec::new(),
+        (Activation::SwiGlu, None) => {
+            let mut ones = Buffer::new(rows * hidden);
+            ones.fill(1.0);
+            ones
+        }
+        _ => Buffer::default(),
     };
-    let mut active = scratch(rows * hidden);
+    let mut active = Buffer::new(rows * hidden);
     activate(activation, &inputs, &gates, &mut active);
     multiply(
         ViewMut::new(&mut y, rows, width, width),
@@ -68,7 +73,7 @@ pub fn feed_forward<T: Tape<f32, Cpu>>(
         let dy = std::mem::take(&mut **slopes.get_or_alloc_mut(&ghost)?);
         let (mut inputs, mut gates) = (inputs, gates);
         let dys = View::new(&dy, rows, width, width);
-        let mut slope = scratch(rows * hidden);
+        let mut slope = Buffer::new(rows * hidden);
         multiply(
             ViewMut::new(&mut slope, rows, hidden, hidden),
             Mode::Set,
@@ -112,7 +117,10 @@ pub fn feed_forward<T: Tape<f32, Cpu>>(
         put(slopes, &x, dx)?;
         if let Some(residual) = residual {
             let dr = slopes.get_or_alloc_mut(&residual)?;
-            vectorised(|| add(dr, &dy));
+            vectorised(
+                #[inline(always)]
+                || add(dr, &dy),
+            );
         }
         Ok(())
     });
@@ -121,54 +129,60 @@ pub fn feed_forward<T: Tape<f32, Cpu>>(
 
 /// The result of an activation, element by element.
 fn activate(activation: Activation, inputs: &[f32], gates: &[f32], active: &mut [f32]) {
-    vectorised(|| match activation {
-        Activation::Gelu => {
-            for (y, x) in active.iter_mut().zip(inputs) {
-                *y = x * sigmoid(x * (GELU + CUBIC * (x * x)));
+    vectorised(
+        #[inline(always)]
+        || match activation {
+            Activation::Gelu => {
+                for (y, x) in active.iter_mut().zip(inputs) {
+                    *y = x * sigmoid(x * (GELU + CUBIC * (x * x)));
+                }
             }
-        }
-        Activation::Relu => {
-            for (y, x) in active.iter_mut().zip(inputs) {
-                *y = if *x < 0.0 { 0.0 } else { *x };
+            Activation::Relu => {
+                for (y, x) in active.iter_mut().zip(inputs) {
+                    *y = if *x < 0.0 { 0.0 } else { *x };
+                }
             }
-        }
-        Activation::SwiGlu => {
-            for ((y, x), gate) in active.iter_mut().zip(inputs).zip(gates) {
-                *y = x * sigmoid(*x) * gate;
+            Activation::SwiGlu => {
+                for ((y, x), gate) in active.iter_mut().zip(inputs).zip(gates) {
+                    *y = x * sigmoid(*x) * gate;
+                }
             }
-        }
-    });
+        },
+    );
 }
 
 /// `inputs` and `gates` become the loss's derivatives by them, `slope` — its derivatives by the
 /// activations — becomes the activations.
 fn differentiate(activation: Activation, inputs: &mut [f32], gates: &mut [f32], slope: &mut [f32]) {
-    vectorised(|| match activation {
-        Activation::Gelu => {
-            for (x, s) in inputs.iter_mut().zip(slope) {
-                let square = *x * *x;
-                let sigma = sigmoid(*x * (GELU + CUBIC * square));
-                let active = *x * sigma;
-                *x = *s * (sigma + active * (1.0 - sigma) * (GELU + 3.0 * CUBIC * square));
-                *s = active;
+    vectorised(
+        #[inline(always)]
+        || match activation {
+            Activation::Gelu => {
+                for (x, s) in inputs.iter_mut().zip(slope) {
+                    let square = *x * *x;
+                    let sigma = sigmoid(*x * (GELU + CUBIC * square));
+                    let active = *x * sigma;
+                    *x = *s * (sigma + active * (1.0 - sigma) * (GELU + 3.0 * CUBIC * square));
+                    *s = active;
+                }
             }
-        }
-        Activation::Relu => {
-            for (x, s) in inputs.iter_mut().zip(slope) {
-                let active = if *x < 0.0 { 0.0 } else { *x };
-                *x = if *x > 0.0 { *s } else { 0.0 };
-                *s = active;
+            Activation::Relu => {
+                for (x, s) in inputs.iter_mut().zip(slope) {
+                    let active = if *x < 0.0 { 0.0 } else { *x };
+                    *x = if *x > 0.0 { *s } else { 0.0 };
+                    *s = active;
+                }
             }
-        }
-        Activation::SwiGlu => {
-            for ((x, gate), s) in inputs.iter_mut().zip(gates).zip(slope) {
-                let sigma = sigmoid(*x);
-                let silu = *x * sigma;
-                let active = silu * *gate;
-                *x = *s * *gate * (sigma + silu * (1.0 - sigma));
-                *gate = *s * silu;
-                *s = active;
+            Activation::SwiGlu => {
+                for ((x, gate), s) in inputs.iter_mut().zip(gates).zip(slope) {
+                    let sigma = sigmoid(*x);
+                    let silu = *x * sigma;
+                    let active = silu * *gate;
+                    *x = *s * *gate * (sigma + silu * (1.0 - sigma));
+                    *gate = *s * silu;
+                    *s = active;
+                }
             }
-        }
-    });
+        },
+    );
 }

@@ -5,6 +5,7 @@
 //! tested against the composed operation of the same name, run in `f64`.
 
 mod attention;
+mod buffer;
 mod cross_entropy;
 mod embedding;
 mod feed_forward;

@@ -47,14 +47,17 @@ pub fn norm<T: Tape<f32, Cpu>>(
 }
 
 fn forward(x: &[f32], gain: &[f32], norm: Norm, epsilon: f32, y: &mut [f32]) {
-    vectorised(|| {
-        for (x, y) in x.chunks_exact(gain.len()).zip(y.chunks_exact_mut(gain.len())) {
-            let (mean, inverse) = statistics(x, norm, epsilon);
-            for ((x, y), g) in x.iter().zip(y).zip(gain) {
-                *y = g * ((x - mean) * inverse);
+    vectorised(
+        #[inline(always)]
+        || {
+            for (x, y) in x.chunks_exact(gain.len()).zip(y.chunks_exact_mut(gain.len())) {
+                let (mean, inverse) = statistics(x, norm, epsilon);
+                for ((x, y), g) in x.iter().zip(y).zip(gain) {
+                    *y = g * ((x - mean) * inverse);
+                }
             }
-        }
-    });
+        },
+    );
 }
 
 /// With `z = (x − mean)·inverse` and `s = g ⊙ dy`: `dg += dy ⊙ z` and
@@ -70,28 +73,31 @@ fn backward(
 ) {
     let width = gain.len();
     let share = 1.0 / width as f32;
-    vectorised(|| {
-        let mut z = vec![0.0; width];
-        let rows = x.chunks_exact(width).zip(dy.chunks_exact(width));
-        for ((x, dy), dx) in rows.zip(dx.chunks_exact_mut(width)) {
-            let (mean, inverse) = statistics(x, norm, epsilon);
-            for ((((z, x), dg), dy), _) in z.iter_mut().zip(x).zip(&mut *dg).zip(dy).zip(gain) {
-                *z = (x - mean) * inverse;
-                *dg += dy * *z;
+    vectorised(
+        #[inline(always)]
+        || {
+            let mut z = vec![0.0; width];
+            let rows = x.chunks_exact(width).zip(dy.chunks_exact(width));
+            for ((x, dy), dx) in rows.zip(dx.chunks_exact_mut(width)) {
+                let (mean, inverse) = statistics(x, norm, epsilon);
+                for ((((z, x), dg), dy), _) in z.iter_mut().zip(x).zip(&mut *dg).zip(dy).zip(gain) {
+                    *z = (x - mean) * inverse;
+                    *dg += dy * *z;
+                }
+                let mut products = 0.0;
+                let mut sums = 0.0;
+                // s ⊙ z needs three factors: z is scaled by the gain on the fly.
+                products += gained(gain, dy, &z);
+                if norm == Norm::LayerNorm {
+                    sums += sum2(gain, dy, |g, dy| g * dy);
+                }
+                let (products, sums) = (products * share, sums * share);
+                for (((dx, z), dy), g) in dx.iter_mut().zip(&z).zip(dy).zip(gain) {
+                    *dx += inverse * (g * dy - z * products - sums);
+                }
             }
-            let mut products = 0.0;
-            let mut sums = 0.0;
-            // s ⊙ z needs three factors: z is scaled by the gain on the fly.
-            products += gained(gain, dy, &z);
-            if norm == Norm::LayerNorm {
-                sums += sum2(gain, dy, |g, dy| g * dy);
-            }
-            let (products, sums) = (products * share, sums * share);
-            for (((dx, z), dy), g) in dx.iter_mut().zip(&z).zip(dy).zip(gain) {
-                *dx += inverse * (g * dy - z * products - sums);
-            }
-        }
-    });
+        },
+    );
 }
 
 /// `Σ g·dy·z`.

@@ -58,7 +58,10 @@ pub fn project<T: Tape<f32, Cpu>>(
         put(slopes, &weight, dw)?;
         if let Some(residual) = residual {
             let dr = slopes.get_or_alloc_mut(&residual)?;
-            vectorised(|| add(dr, &dy));
+            vectorised(
+                #[inline(always)]
+                || add(dr, &dy),
+            );
         }
         Ok(())
     });

@@ -5,6 +5,7 @@
 
 /// Run `work` with the widest vector instructions that this processor has. What it calls must be
 /// inlined into it to gain from them.
+#[inline(always)]
 pub fn vectorised<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
 }
@@ -132,7 +133,13 @@ mod tests {
             (sum(y, |y| y * y), largest(y))
         };
         let (mut a, mut b) = (x.clone(), x);
-        assert_eq!(work(&mut a), vectorised(|| work(&mut b)));
+        assert_eq!(
+            work(&mut a),
+            vectorised(
+                #[inline(always)]
+                || work(&mut b)
+            )
+        );
         assert_eq!(a, b);
     }
 

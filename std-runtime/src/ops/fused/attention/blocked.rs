@@ -1,7 +1,7 @@
 use super::terms::Terms;
 use crate::ops::Heads;
+use crate::ops::fused::buffer::Buffer;
 use crate::ops::fused::product::{Mode, View, ViewMut, multiply};
-use crate::ops::fused::storage::scratch;
 use crate::ops::fused::vector::{exp, largest, sum, sum2, vectorised};
 
 /// Queries that are worked on at a time.
@@ -99,7 +99,7 @@ pub fn forward(qkv: &[f32], layout: &Layout, terms: &Terms, out: &mut [f32], nor
     let Heads { batch, length, head_width: width, .. } = layout.heads;
     let (stride, count, scale) = (layout.stride, layout.heads.heads(), layout.scale());
     let out_stride = layout.keys();
-    let mut scores = scratch(QUERIES * KEYS);
+    let mut scores = Buffer::new(QUERIES * KEYS);
     for (sequence, head) in (0..batch).flat_map(|b| (0..count).map(move |head| (b, head))) {
         let at = layout.corners(sequence, head);
         for (n, queries) in query_blocks(length) {
@@ -115,27 +115,30 @@ pub fn forward(qkv: &[f32], layout: &Layout, terms: &Terms, out: &mut [f32], nor
                     View::new(q, queries, width, stride),
                     View::new(&qkv[at.k + block.m * stride..], keys, width, stride).transposed(),
                 );
-                vectorised(|| {
-                    for (i, row) in scores.chunks_exact_mut(keys).take(queries).enumerate() {
-                        let q = &q[i * stride..][..width];
-                        let (seen, future) = row.split_at_mut(block.seen(i));
-                        future.fill(0.0);
-                        for digit in 0..terms.keys.len() {
-                            let factor = terms.factor(digit, &layout.heads, head, q, scale);
-                            terms.add(digit, factor, n + i, block.m, seen);
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for (i, row) in scores.chunks_exact_mut(keys).take(queries).enumerate() {
+                            let q = &q[i * stride..][..width];
+                            let (seen, future) = row.split_at_mut(block.seen(i));
+                            future.fill(0.0);
+                            for digit in 0..terms.keys.len() {
+                                let factor = terms.factor(digit, &layout.heads, head, q, scale);
+                                terms.add(digit, factor, n + i, block.m, seen);
+                            }
+                            let top = largest(seen).max(most[i]);
+                            seen.iter_mut().for_each(|s| *s = exp(*s - top));
+                            let before = exp(most[i] - top);
+                            most[i] = top;
+                            sums[i] =
+                                sum(seen, |s| s) + if block.m > 0 { sums[i] * before } else { 0.0 };
+                            if block.m > 0 {
+                                let out = &mut out[i * out_stride..][..width];
+                                out.iter_mut().for_each(|o| *o *= before);
+                            }
                         }
-                        let top = largest(seen).max(most[i]);
-                        seen.iter_mut().for_each(|s| *s = exp(*s - top));
-                        let before = exp(most[i] - top);
-                        most[i] = top;
-                        sums[i] =
-                            sum(seen, |s| s) + if block.m > 0 { sums[i] * before } else { 0.0 };
-                        if block.m > 0 {
-                            let out = &mut out[i * out_stride..][..width];
-                            out.iter_mut().for_each(|o| *o *= before);
-                        }
-                    }
-                });
+                    },
+                );
                 multiply(
                     ViewMut::new(out, queries, width, out_stride),
                     if block.m > 0 { Mode::Add } else { Mode::Set },
@@ -145,14 +148,17 @@ pub fn forward(qkv: &[f32], layout: &Layout, terms: &Terms, out: &mut [f32], nor
                 );
             }
             let norms = &mut norms[(sequence * length + n) * count + head..];
-            vectorised(|| {
-                for i in 0..queries {
-                    let inverse = 1.0 / sums[i];
-                    let out = &mut out[i * out_stride..][..width];
-                    out.iter_mut().for_each(|o| *o *= inverse);
-                    norms[i * count] = most[i] + sums[i].ln();
-                }
-            });
+            vectorised(
+                #[inline(always)]
+                || {
+                    for i in 0..queries {
+                        let inverse = 1.0 / sums[i];
+                        let out = &mut out[i * out_stride..][..width];
+                        out.iter_mut().for_each(|o| *o *= inverse);
+                        norms[i * count] = most[i] + sums[i].ln();
+                    }
+                },
+            );
         }
     }
 }
@@ -182,7 +188,7 @@ pub fn backward(
     let (stride, count, scale) = (layout.stride, layout.heads.heads(), layout.scale());
     let out_stride = layout.keys();
     let Saved { qkv, out, norms } = *saved;
-    let (mut scores, mut slopes) = (scratch(QUERIES * KEYS), scratch(QUERIES * KEYS));
+    let (mut scores, mut slopes) = (Buffer::new(QUERIES * KEYS), Buffer::new(QUERIES * KEYS));
     for (sequence, head) in (0..batch).flat_map(|b| (0..count).map(move |head| (b, head))) {
         let at = layout.corners(sequence, head);
         let column = head / groups * width;
@@ -203,38 +209,41 @@ pub fn backward(
                 multiply(view, Mode::Set, scale, qs, k.transposed());
                 let view = ViewMut::new(&mut slopes, queries, keys, keys);
                 multiply(view, Mode::Set, 1.0, douts, v.transposed());
-                vectorised(|| {
-                    let rows = scores[..size].chunks_exact_mut(keys);
-                    for (i, (row, slope)) in
-                        rows.zip(slopes[..size].chunks_exact_mut(keys)).enumerate()
-                    {
-                        let q = &q[i * stride..][..width];
-                        let (seen, future) = row.split_at_mut(block.seen(i));
-                        let (slope, none) = slope.split_at_mut(seen.len());
-                        future.fill(0.0);
-                        none.fill(0.0);
-                        for digit in 0..terms.keys.len() {
-                            let factor = terms.factor(digit, &layout.heads, head, q, scale);
-                            terms.add(digit, factor, n + i, block.m, seen);
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        let rows = scores[..size].chunks_exact_mut(keys);
+                        for (i, (row, slope)) in
+                            rows.zip(slopes[..size].chunks_exact_mut(keys)).enumerate()
+                        {
+                            let q = &q[i * stride..][..width];
+                            let (seen, future) = row.split_at_mut(block.seen(i));
+                            let (slope, none) = slope.split_at_mut(seen.len());
+                            future.fill(0.0);
+                            none.fill(0.0);
+                            for digit in 0..terms.keys.len() {
+                                let factor = terms.factor(digit, &layout.heads, head, q, scale);
+                                terms.add(digit, factor, n + i, block.m, seen);
+                            }
+                            let (out, dout) =
+                                (&out[i * out_stride..][..width], &dout[i * out_stride..][..width]);
+                            let mean = sum2(out, dout, |o, d| o * d);
+                            let norm = norms[i * count];
+                            for (s, d) in seen.iter_mut().zip(&mut *slope) {
+                                let p = exp(*s - norm);
+                                *s = p;
+                                *d = p * (*d - mean) * scale;
+                            }
+                            for (digit, dcolumn) in dcolumns.iter_mut().enumerate() {
+                                let slope = terms.slope(digit, n + i, block.m, slope);
+                                let dq = &mut dqkv[at.q + (n + i) * stride..][..width];
+                                let w = terms.column(digit, &layout.heads, head);
+                                let dw = &mut dcolumn[column..][..width];
+                                terms.carry(digit, slope, w, q, dq, dw);
+                            }
                         }
-                        let (out, dout) =
-                            (&out[i * out_stride..][..width], &dout[i * out_stride..][..width]);
-                        let mean = sum2(out, dout, |o, d| o * d);
-                        let norm = norms[i * count];
-                        for (s, d) in seen.iter_mut().zip(&mut *slope) {
-                            let p = exp(*s - norm);
-                            *s = p;
-                            *d = p * (*d - mean) * scale;
-                        }
-                        for (digit, dcolumn) in dcolumns.iter_mut().enumerate() {
-                            let slope = terms.slope(digit, n + i, block.m, slope);
-                            let dq = &mut dqkv[at.q + (n + i) * stride..][..width];
-                            let w = terms.column(digit, &layout.heads, head);
-                            let dw = &mut dcolumn[column..][..width];
-                            terms.carry(digit, slope, w, q, dq, dw);
-                        }
-                    }
-                });
+                    },
+                );
                 let (p, d) = (
                     View::new(&scores, queries, keys, keys),
                     View::new(&slopes, queries, keys, keys),

@@ -4,6 +4,7 @@ use expe_core::position::Columns;
 
 use super::blocked::Layout;
 use super::terms::Terms;
+use crate::ops::fused::buffer::Buffer;
 use crate::ops::fused::product::{Mode, View, ViewMut, multiply};
 use crate::ops::fused::storage::{Slopes, put, scratch, take, values};
 use crate::ops::fused::vector::{add_scaled, vectorised};
@@ -93,23 +94,28 @@ impl Inputs {
     }
 
     /// Queries, keys and values side by side.
-    pub fn project(&self) -> Vec<f32> {
+    pub fn project(&self) -> Buffer {
         let (rows, width) = *self.x.shape();
         let stride = self.layout.stride;
-        let mut qkv = scratch(rows * stride);
+        let mut qkv = Buffer::new(rows * stride);
         let mut mode = Mode::Set;
         if let Some(queries) = &self.queries {
             mode = Mode::Add;
+            let keys = self.layout.keys();
             let [wq, ..] = &self.weights;
             let folded = self.folded(wq);
             let queries = values(queries).chunks_exact(self.columns.digits).cycle();
-            vectorised(|| {
-                for (row, queries) in qkv.chunks_exact_mut(stride).zip(queries) {
-                    for (value, column) in queries.iter().zip(&folded) {
-                        add_scaled(row, *value, column);
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (row, queries) in qkv.chunks_exact_mut(stride).zip(queries) {
+                        row[..keys].fill(0.0);
+                        for (value, column) in queries.iter().zip(&folded) {
+                            add_scaled(row, *value, column);
+                        }
                     }
-                }
-            });
+                },
+            );
         }
         for (weight, (first, outputs, skipped)) in self.weights.iter().zip(self.parts()) {
             multiply(
@@ -130,7 +136,7 @@ impl Inputs {
     pub fn differentiate(
         &self,
         slopes: &mut Slopes,
-        mut dqkv: Vec<f32>,
+        mut dqkv: Buffer,
         dcolumns: &[Vec<f32>],
     ) -> Result<(), CpuError> {
         let (rows, width) = *self.x.shape();
@@ -172,13 +178,16 @@ impl Inputs {
         let mut sums = vec![scratch(self.layout.keys()); self.columns.digits];
         if let Some(queries) = &self.queries {
             let queries = values(queries).chunks_exact(self.columns.digits).cycle();
-            vectorised(|| {
-                for (dq, queries) in dqkv.chunks_exact(self.layout.stride).zip(queries) {
-                    for (value, sums) in queries.iter().zip(&mut sums) {
-                        add_scaled(sums, *value, dq);
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (dq, queries) in dqkv.chunks_exact(self.layout.stride).zip(queries) {
+                        for (value, sums) in queries.iter().zip(&mut sums) {
+                            add_scaled(sums, *value, dq);
+                        }
                     }
-                }
-            });
+                },
+            );
         }
         sums
     }
@@ -200,22 +209,25 @@ impl Inputs {
         let width = self.layout.heads.head_width;
         let half = width / 2;
         let rotated = self.layout.values();
-        vectorised(|| {
-            let cos = values(&rotary.cos).chunks_exact(width);
-            let angles = cos.zip(values(&rotary.sin).chunks_exact(width)).cycle();
-            for (row, (cos, sin)) in qkv.chunks_exact_mut(self.layout.stride).zip(angles) {
-                // The second half holds the sine as it is, the first with its sign changed.
-                let sin = match turn {
-                    Turn::Forward => &sin[half..],
-                    Turn::Back => &sin[..half],
-                };
-                for head in row[..rotated].chunks_exact_mut(width) {
-                    let (left, right) = head.split_at_mut(half);
-                    for (((a, b), c), s) in left.iter_mut().zip(right).zip(cos).zip(sin) {
-                        (*a, *b) = (*a * c - *b * s, *b * c + *a * s);
+        vectorised(
+            #[inline(always)]
+            || {
+                let cos = values(&rotary.cos).chunks_exact(width);
+                let angles = cos.zip(values(&rotary.sin).chunks_exact(width)).cycle();
+                for (row, (cos, sin)) in qkv.chunks_exact_mut(self.layout.stride).zip(angles) {
+                    // The second half holds the sine as it is, the first with its sign changed.
+                    let sin = match turn {
+                        Turn::Forward => &sin[half..],
+                        Turn::Back => &sin[..half],
+                    };
+                    for head in row[..rotated].chunks_exact_mut(width) {
+                        let (left, right) = head.split_at_mut(half);
+                        for (((a, b), c), s) in left.iter_mut().zip(right).zip(cos).zip(sin) {
+                            (*a, *b) = (*a * c - *b * s, *b * c + *a * s);
+                        }
                     }
                 }
-            }
-        });
+            },
+        );
     }
 }

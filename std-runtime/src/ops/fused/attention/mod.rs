@@ -9,6 +9,7 @@ use dfdx::tensor::{Cpu, CpuError, PutTape, SplitTape, Tape};
 
 use self::blocked::{Layout, Saved, backward, forward};
 use self::inputs::Inputs;
+use super::buffer::Buffer;
 use super::storage::{scratch, tensor, values};
 use crate::ops::{AttentionSites, AttentionWeights, Heads, Matrix};
 
@@ -30,13 +31,13 @@ pub fn attend<T: Tape<f32, Cpu>>(
     let inputs = Inputs::new(x, weights, sites, layout);
     let terms = inputs.terms(sites);
     let qkv = inputs.project();
-    let (mut out, mut norms) = (scratch(rows * layout.keys()), scratch(rows * heads.heads()));
+    let (mut out, mut norms) = (scratch(rows * layout.keys()), Buffer::new(rows * heads.heads()));
     forward(&qkv, &layout, &terms, &mut out, &mut norms);
     let out = tensor(inputs.x.device(), (rows, layout.keys()), out)?;
     let (ghost, result) = (out.ghost(), out.clone());
     tape.add_backward_op(move |slopes| {
         let dout = std::mem::take(&mut **slopes.get_or_alloc_mut(&ghost)?);
-        let mut dqkv = scratch(qkv.len());
+        let mut dqkv = Buffer::zeros(qkv.len());
         let mut dcolumns: Vec<_> = terms.columns.iter().map(|w| scratch(w.len())).collect();
         let saved = Saved { qkv: &qkv, out: values(&result), norms: &norms };
         backward(&saved, &layout, &terms, &dout, &mut dqkv, &mut dcolumns);
