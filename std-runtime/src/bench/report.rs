@@ -3,7 +3,7 @@ use std::fmt::Write;
 use expe_core::model::Config;
 use serde::Serialize;
 
-use super::{Machine, Spread, Times, peak_memory};
+use super::{Machine, PositionCost, Spread, Times, peak_memory};
 
 /// What a benchmark found; the form of `--json` files, where a key without a value is left out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,6 +26,9 @@ pub struct Report {
     /// What grows how fast.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub slopes: Vec<Slope>,
+    /// What each encoding adds to a token in a layer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub positions: Vec<PositionCost>,
 }
 
 /// One candidate.
@@ -50,6 +53,9 @@ pub struct Row {
     pub seconds: Spread,
     /// Its time over that of the first candidate of its work, round by round.
     pub ratio: Spread,
+    /// Its time over that of the candidate with RoPE, where encodings are compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub over_rope: Option<Spread>,
     /// Bytes that one token reads, by formula.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_per_token: Option<f64>,
@@ -97,6 +103,7 @@ impl Row {
             past: None,
             seconds: measured.spread(),
             ratio: measured.ratio(first),
+            over_rope: None,
             bytes_per_token: None,
             read_share: None,
             cached_read_share: None,
@@ -125,6 +132,7 @@ impl Report {
             peak_memory: peak_memory(),
             rows: Vec::new(),
             slopes: Vec::new(),
+            positions: Vec::new(),
         }
     }
 
@@ -141,6 +149,10 @@ impl Report {
         let reads = with(|row| row.bytes_per_token);
         if reads {
             head.push("MB/token");
+        }
+        let encodings = with(|row| row.over_rope.map(|ratio| ratio.median));
+        if encodings {
+            head.push("over rope");
         }
         let shares: Vec<_> = shares.into_iter().filter(|(_, get)| with(*get)).collect();
         head.extend(shares.iter().map(|(name, _)| *name));
@@ -163,10 +175,15 @@ impl Report {
             if reads {
                 line.push(row.bytes_per_token.map_or(String::new(), |bytes| figure(bytes / 1e6)));
             }
+            if encodings {
+                let ratio = row.over_rope.map(|ratio| format!("{:.3}", ratio.median));
+                line.push(ratio.unwrap_or_default());
+            }
             line.extend(shares.iter().map(|(_, get)| percent(get(row))));
             lines.push(line);
         }
-        let mut text = aligned(&lines);
+        let mut text = self.position_table();
+        text.push_str(&aligned(&lines));
         let mut note = |name: &str, value: Option<f64>, unit: &str| {
             if let Some(value) = value {
                 let _ = writeln!(text, "{name}: {} {unit}", figure(value));
@@ -183,6 +200,38 @@ impl Report {
         }
         let _ = writeln!(text, "{}", self.machine.line());
         text
+    }
+}
+
+impl Report {
+    /// What each encoding adds to a token in a layer.
+    fn position_table(&self) -> String {
+        if self.positions.is_empty() {
+            return String::new();
+        }
+        let head = [
+            "ns per token and layer",
+            "apply",
+            "projections",
+            "attention",
+            "sum",
+            "apply over rope",
+            "sum over rope",
+        ];
+        let mut lines = vec![head.map(str::to_owned).to_vec()];
+        for cost in &self.positions {
+            let part = |spread: Spread| format!("{:.1}", spread.median);
+            lines.push(vec![
+                cost.encoding.clone(),
+                part(cost.apply),
+                part(cost.projections),
+                part(cost.attention),
+                format!("{:.1}", cost.sum),
+                format!("{:.3}", cost.apply_over_rope),
+                format!("{:.3}", cost.sum_over_rope),
+            ]);
+        }
+        aligned(&lines) + "\n"
     }
 }
 

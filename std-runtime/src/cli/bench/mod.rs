@@ -2,6 +2,7 @@
 
 mod inference;
 mod measure;
+mod positions;
 mod scaling;
 mod shape;
 mod train;
@@ -23,7 +24,9 @@ enum Benchmark {
     Decode(inference::DecodeArgs),
     /// Reading a prompt, on one thread.
     Prefill(inference::PrefillArgs),
-    /// How all of these grow with the length of the text, the width of the model, and threads.
+    /// What each position encoding costs, alone and as part of the whole.
+    Positions(positions::Args),
+    /// How training, decoding and prompts grow with the length of the text, the width of the model, and threads.
     Scaling(scaling::Args),
 }
 
@@ -36,6 +39,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         Benchmark::Train(args) => train::run(args),
         Benchmark::Decode(args) => inference::decode(args),
         Benchmark::Prefill(args) => inference::prefill(args),
+        Benchmark::Positions(args) => positions::run(args),
         Benchmark::Scaling(args) => scaling::run(args),
     }
 }

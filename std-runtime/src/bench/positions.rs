@@ -1,0 +1,297 @@
+use std::hint::black_box;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use expe_core::format::Model;
+use expe_core::kernels::{F32, Inputs, rows_mut};
+use expe_core::model::{Arithmetic, Attend, Config, Float, HeadPosition, Past, Run};
+use expe_core::num::Random;
+use expe_core::position::{Position, PositionConfig, PositionEncoding, Shape};
+use serde::Serialize;
+
+use super::{BenchError, Candidate, Plan, Spread, Times, alternate, random_model};
+use crate::config::RunConfig;
+use crate::engine::{EngineError, ModelFile};
+use crate::export::Scheme;
+
+/// What an encoding adds to one token's way through one layer of the engine, in nanoseconds; negative
+/// where it saves something.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PositionCost {
+    /// The encoding.
+    pub encoding: String,
+    /// Putting positions into embeddings, queries and keys. What is done once per token is divided by
+    /// the layers.
+    pub apply: Spread,
+    /// The query and key projections, beyond those of no encoding: overridden columns are not
+    /// multiplied.
+    pub projections: Spread,
+    /// Scores, softmax and values, beyond those of no encoding.
+    pub attention: Spread,
+    /// The three together.
+    pub sum: f64,
+    /// `apply` over that of RoPE.
+    pub apply_over_rope: f64,
+    /// `sum` over that of RoPE.
+    pub sum_over_rope: f64,
+}
+
+/// An encoding, and whether overridden columns are written and multiplied as the paper says instead of
+/// folded.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Variant {
+    /// The encoding.
+    pub position: PositionConfig,
+    /// Not folded.
+    pub direct: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Apply,
+    Projections,
+    Attention,
+}
+
+/// Tokens of one unit of work.
+const TOKENS: u32 = 64;
+
+/// Part of the engine's work, for some tokens in all layers: what [`expe_core::model::Pass`] does, with
+/// the very functions that it calls.
+struct Work<'m> {
+    part: Part,
+    direct: bool,
+    model: Model<'m>,
+    position: Position<'m>,
+    float: Float,
+    /// Position of the first token, and keys in front of it.
+    past: u32,
+    x: Vec<f32>,
+    q: Vec<f32>,
+    k: Vec<f32>,
+    scratch: Vec<f32>,
+    table: Vec<f32>,
+    query_codes: Vec<u32>,
+    key_codes: Vec<u32>,
+    /// Of one head.
+    keys: Vec<f32>,
+    values: Vec<f32>,
+    past_codes: Vec<u32>,
+    scores: Vec<f32>,
+}
+
+impl<'m> Work<'m> {
+    fn new(part: Part, direct: bool, model: &Model<'m>, past: u32) -> Result<Self, BenchError> {
+        let config = model.config();
+        let position = model.position()?;
+        let float = <Float as Arithmetic>::new(model).map_err(EngineError::from)?;
+        let mut random = Random::new(3);
+        let mut some =
+            |count: usize| (0..count).map(|_| random.uniform() - 0.5).collect::<Vec<f32>>();
+        let digits = if direct { 0 } else { config.columns().digits };
+        let count = past as usize;
+        let mut past_codes = vec![0; count * digits];
+        for (n, codes) in (0..).zip(rows_mut(&mut past_codes, digits)) {
+            float.key_codes(&position, n, codes)?;
+        }
+        Ok(Self {
+            part,
+            direct,
+            x: some(config.width),
+            q: some(config.query_width()),
+            k: some(config.key_width()),
+            scratch: vec![0.0; config.width],
+            table: vec![0.0; if position.rotates() { config.head_width } else { 0 }],
+            query_codes: vec![0; digits],
+            key_codes: vec![0; digits],
+            keys: some(count * config.head_width),
+            values: some(count * config.head_width),
+            past_codes,
+            scores: vec![0.0; count],
+            model: *model,
+            position,
+            float,
+            past,
+        })
+    }
+
+    fn apply(&mut self, n: u32) -> Result<(), BenchError> {
+        let Self { float, position, x, q, k, scratch, table, .. } = self;
+        let width = table.len();
+        if self.direct {
+            for _ in self.model.layers() {
+                // Without a query cap both projections read the same.
+                scratch.copy_from_slice(x);
+                position.override_key(n, scratch)?;
+                black_box(&mut *scratch);
+            }
+            return Ok(());
+        }
+        float.embed_position(position, n, x)?;
+        float.query_codes(position, n, &mut self.query_codes)?;
+        float.key_codes(position, n, &mut self.key_codes)?;
+        float.rotation(position, n, table)?;
+        for layer in self.model.layers() {
+            float.add_columns(position, &self.query_codes, layer.query_columns, q);
+            for row in [&mut *q, &mut *k] {
+                for head in rows_mut(row, width) {
+                    float.rotate(table, head);
+                }
+            }
+            black_box((&mut *q, &mut *k));
+        }
+        Ok(())
+    }
+
+    fn project(&mut self) {
+        let Self { float, x, q, k, .. } = self;
+        let width = x.len();
+        for layer in self.model.layers() {
+            let free = Inputs::new(black_box(x), width).skip(width - layer.wq.columns());
+            float.project(&layer.wq, free, q);
+            float.project(&layer.wk, free, k);
+            black_box((&mut *q, &mut *k));
+        }
+    }
+
+    fn attend(&mut self) {
+        let Self { float, position, q, scores, .. } = self;
+        let config = self.model.config();
+        let groups = config.heads / config.kv_heads;
+        for layer in self.model.layers() {
+            for (head, query) in rows_mut(q, config.head_width).enumerate() {
+                let here = HeadPosition {
+                    key_columns: layer.key_columns,
+                    key_width: config.key_width(),
+                    kv_head: head / groups,
+                    slope: position.slope(head),
+                };
+                let empty =
+                    || Run { first: 0, keys: &[], key_scales: &[], values: &[], value_scales: &[] };
+                let run = Run { keys: &self.keys, values: &self.values, ..empty() };
+                let past = Past::<F32> { runs: [run, empty(), empty()], codes: &self.past_codes };
+                float.attend(position, &here, &past, query, scores, &mut []);
+            }
+            black_box(&mut *q);
+        }
+    }
+}
+
+impl Candidate for Work<'_> {
+    fn run(&mut self) -> Result<Duration, BenchError> {
+        let started = Instant::now();
+        for n in self.past..self.past + TOKENS {
+            match self.part {
+                Part::Apply => self.apply(n)?,
+                Part::Projections => self.project(),
+                Part::Attention => self.attend(),
+            }
+        }
+        Ok(started.elapsed())
+    }
+}
+
+/// What each of the encodings `variants` costs in a model of the shape of `base`, with `keys` keys in
+/// sight; the first one is the one without positions.
+///
+/// # Errors
+/// [`BenchError`] for an encoding that does not fit the model, or interrupted.
+pub fn position_costs(
+    base: &RunConfig,
+    variants: &[(String, Variant)],
+    keys: u32,
+    plan: Plan,
+    stop: &AtomicBool,
+) -> Result<Vec<PositionCost>, BenchError> {
+    let mut files = Vec::new();
+    for (_, variant) in variants {
+        // No layer reads the vocabulary.
+        let context = (keys + TOKENS) as usize;
+        // What is written into the columns is multiplied by a matrix that has them.
+        let position = if variant.direct { PositionConfig::None } else { variant.position };
+        let config = Config { vocab: 256, context, position, ..base.model };
+        files.push(random_model(&config, Scheme::F32)?);
+    }
+    let models = files.iter().map(ModelFile::model).collect::<Result<Vec<_>, _>>()?;
+    let mut parts = Vec::new();
+    for part in [Part::Apply, Part::Projections, Part::Attention] {
+        let mut candidates: Vec<Box<dyn Candidate + '_>> = Vec::new();
+        for ((_, variant), model) in variants.iter().zip(&models) {
+            let mut work = Work::new(part, variant.direct, model, keys)?;
+            if variant.direct {
+                let config = base.model;
+                let shape = Shape {
+                    width: config.width,
+                    heads: config.heads,
+                    head_width: config.head_width,
+                };
+                work.position = Position::new(&variant.position, shape, &[])?;
+            }
+            candidates.push(Box::new(work));
+        }
+        parts.push(alternate(&mut candidates, Plan { time: plan.time / 3, ..plan }, stop)?);
+    }
+    let unit = 1e9 / (f64::from(TOKENS) * base.model.layers as f64);
+    let beyond = |times: &[Times], index: usize| {
+        let (Some(own), Some(none)) = (times.get(index), times.first()) else {
+            return Spread::of(&[]);
+        };
+        let differences: Vec<f64> =
+            own.0.iter().zip(&none.0).map(|(own, none)| (own - none) * unit).collect();
+        Spread::of(&differences)
+    };
+    let [apply, projections, attention] = parts.as_slice() else { return Ok(Vec::new()) };
+    let mut costs: Vec<PositionCost> = variants
+        .iter()
+        .enumerate()
+        .map(|(index, (name, _))| {
+            let (apply, projections, attention) =
+                (beyond(apply, index), beyond(projections, index), beyond(attention, index));
+            PositionCost {
+                encoding: name.clone(),
+                apply,
+                projections,
+                attention,
+                sum: apply.median + projections.median + attention.median,
+                apply_over_rope: f64::NAN,
+                sum_over_rope: f64::NAN,
+            }
+        })
+        .collect();
+    if let Some(rope) = costs.iter().find(|cost| cost.encoding == "rope").cloned() {
+        for cost in &mut costs {
+            cost.apply_over_rope = cost.apply.median / rope.apply.median;
+            cost.sum_over_rope = cost.sum / rope.sum;
+        }
+    }
+    Ok(costs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{position, preset};
+
+    #[test]
+    fn every_encoding_has_a_cost() {
+        let base = preset("quick").unwrap();
+        let mut variants = Vec::new();
+        for name in expe_core::position::SUPPORTED {
+            let position = position(name, base.model.width).unwrap();
+            variants.push((name.to_owned(), Variant { position, direct: false }));
+        }
+        let direct = Variant { position: position("expe", 48).unwrap(), direct: true };
+        variants.push(("expe, direct".to_owned(), direct));
+        let none = variants.iter().position(|(name, _)| name == "none").unwrap();
+        variants.swap(0, none);
+        let plan = Plan { rounds: 3, time: Duration::ZERO };
+        let stop = AtomicBool::new(false);
+        let costs = position_costs(&base, &variants, 32, plan, &stop).unwrap();
+        assert_eq!(costs.len(), 8);
+        // Against itself.
+        assert_eq!((costs[0].encoding.as_str(), costs[0].sum), ("none", 0.0));
+        assert!(costs.iter().all(|cost| cost.sum.is_finite()));
+        let rope = costs.iter().find(|cost| cost.encoding == "rope").unwrap();
+        assert_eq!((rope.apply_over_rope, rope.sum_over_rope), (1.0, 1.0));
+    }
+}
