@@ -123,6 +123,27 @@ fn a_file_of_ones_own() {
 }
 
 #[test]
+fn what_positions_cost() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = format!("bench positions {SMALL} --keys 16 --threads 1 {SHORT}");
+    let report = json(expe(folder.path(), &format!("{arguments} --json -")));
+    let found = rows(&report, "positions");
+    let encodings = ["none", "learned", "sinusoidal", "rope", "alibi", "expe", "exqpe"];
+    // Each in three kinds of work.
+    assert_eq!(names(&found), [encodings; 3].concat());
+    for (row, work) in found.chunks(7).zip(["decode", "prefill", "train"]) {
+        assert!(row.iter().all(|row| row["work"] == work));
+        assert_eq!(row[3]["over_rope"]["median"], 1.0);
+    }
+    let costs = report["positions"].as_array().unwrap();
+    let costs: Vec<&str> = costs.iter().map(|cost| cost["encoding"].as_str().unwrap()).collect();
+    assert_eq!(costs.len(), 8);
+    assert!(costs.contains(&"expe, direct"), "{costs:?}");
+    let table = expe(folder.path(), &arguments).succeeded().stdout;
+    assert!(table.contains("ns per token and layer") && table.contains("over rope"), "{table}");
+}
+
+#[test]
 fn what_grows_how_fast() {
     let folder = tempfile::tempdir().unwrap();
     let scaling = "bench scaling --width 32 --layers 1 --heads 2 --vocab 256 --longest 128 --widest 128 \

@@ -23,10 +23,11 @@ pub struct PositionCost {
     /// Putting positions into embeddings, queries and keys. What is done once per token is divided by
     /// the layers.
     pub apply: Spread,
-    /// The query and key projections, beyond those of no encoding: overridden columns are not
-    /// multiplied.
+    /// The query and key projections, beyond those of no encoding: folded columns are not multiplied.
+    /// Zero for encodings that do not touch them.
     pub projections: Spread,
-    /// Scores, softmax and values, beyond those of no encoding.
+    /// Scores, softmax and values, beyond those of no encoding; zero for encodings that do not touch
+    /// them.
     pub attention: Spread,
     /// The three together.
     pub sum: f64,
@@ -51,6 +52,19 @@ enum Part {
     Apply,
     Projections,
     Attention,
+}
+
+impl Part {
+    /// Whether an encoding makes it another work than none does: elsewhere the difference is zero, and
+    /// not measured. None itself is measured everywhere.
+    fn is_touched_by(self, variant: &Variant) -> bool {
+        let folded = variant.position.columns().width > 0 && !variant.direct;
+        match (self, variant.position) {
+            (Self::Apply, _) | (_, PositionConfig::None) => true,
+            (Self::Projections, _) => folded,
+            (Self::Attention, position) => folded || position == PositionConfig::Alibi,
+        }
+    }
 }
 
 /// Tokens of one unit of work.
@@ -213,10 +227,17 @@ pub fn position_costs(
         files.push(random_model(&config, Scheme::F32)?);
     }
     let models = files.iter().map(ModelFile::model).collect::<Result<Vec<_>, _>>()?;
+    // Differences of small times: short turns, many of them.
+    let plan = Plan { time: plan.time / 3, rounds: plan.rounds.saturating_mul(5) };
     let mut parts = Vec::new();
     for part in [Part::Apply, Part::Projections, Part::Attention] {
         let mut candidates: Vec<Box<dyn Candidate + '_>> = Vec::new();
-        for ((_, variant), model) in variants.iter().zip(&models) {
+        let mut places = vec![None; variants.len()];
+        for (((_, variant), model), place) in variants.iter().zip(&models).zip(&mut places) {
+            if !part.is_touched_by(variant) {
+                continue;
+            }
+            *place = Some(candidates.len());
             let mut work = Work::new(part, variant.direct, model, keys)?;
             if variant.direct {
                 let config = base.model;
@@ -229,12 +250,13 @@ pub fn position_costs(
             }
             candidates.push(Box::new(work));
         }
-        parts.push(alternate(&mut candidates, Plan { time: plan.time / 3, ..plan }, stop)?);
+        parts.push((alternate(&mut candidates, plan, stop)?, places));
     }
     let unit = 1e9 / (f64::from(TOKENS) * base.model.layers as f64);
-    let beyond = |times: &[Times], index: usize| {
-        let (Some(own), Some(none)) = (times.get(index), times.first()) else {
-            return Spread::of(&[]);
+    let beyond = |(times, places): &(Vec<Times>, Vec<Option<usize>>), index: usize| {
+        let own = places.get(index).copied().flatten().and_then(|place| times.get(place));
+        let (Some(own), Some(none)) = (own, times.first()) else {
+            return Spread { median: 0.0, low: 0.0, high: 0.0 };
         };
         let differences: Vec<f64> =
             own.0.iter().zip(&none.0).map(|(own, none)| (own - none) * unit).collect();
