@@ -229,7 +229,7 @@ impl<'a> Matrix<'a> {
 }
 
 /// Outputs that are computed together: their sums lie on the stack.
-const BLOCK: usize = 32;
+const BLOCK: usize = 64;
 
 /// The rows from `first` on.
 fn from_row<T>(data: &[T], first: usize, width: usize) -> &[T] {

@@ -291,10 +291,10 @@ pub const fn fixed(value: f32, exponent: i32) -> i32 {
     // 24 digits in units of 2^(biased - 150), which lose this many.
     let lost = exponent.saturating_sub(biased - 150);
     if biased > 0 && lost > 0 {
-        let digits = (bits & 0x007f_ffff | 0x0080_0000) as i32;
+        let digits = ((bits & 0x007f_ffff) | 0x0080_0000) as i32;
         let digits = (digits ^ sign).wrapping_sub(sign);
-        let lost = if lost > 32 { 32 } else { lost };
-        return (digits >> (lost - 1)).wrapping_add(1) >> 1;
+        let cut = lost - 1;
+        return (digits >> if cut > 31 { 31 } else { cut }).wrapping_add(1) >> 1;
     }
     Multiplier::from_f32(value).apply(sign | 1, exponent)
 }

@@ -60,6 +60,31 @@ impl Prepared {
         }
         half_up(high(x << (self.left & 31), self.mantissa) >> (self.right & 31))
     }
+
+    /// Put `x` times the multiplier, as [`apply`](Self::apply) has it, into `put` for every `x`.
+    #[inline(always)]
+    pub fn apply_all<'x, P>(
+        self,
+        x: &'x [i32],
+        places: impl Iterator<Item = P>,
+        mut put: impl FnMut(P, i32),
+    ) {
+        let Self { mantissa, left, right, .. } = self;
+        if self.wide.is_some() {
+            for (x, place) in x.iter().zip(places) {
+                put(place, self.apply(*x));
+            }
+            return;
+        }
+        // Half of the last digit is added before the digits are cut: one addition for both. Of 31 digits
+        // too many none would be left, nor of 30.
+        let right = if right > 30 { 30 } else { right };
+        let half = 1 << right;
+        for (x, place) in x.iter().zip(places) {
+            let upper = high(x << (left & 31), mantissa).wrapping_add(half);
+            put(place, upper >> (right + 1));
+        }
+    }
 }
 
 /// Binary digits that factors of magnitude `largest` leave free, beside the sign.

@@ -1,118 +1,230 @@
-//! Arm's M profile with the DSP extension (Cortex-M4, M7, M33 and larger).
+//! Arm's M profile with the DSP extension (Cortex-M4, M7, M33).
 
 use core::arch::asm;
+use core::mem::MaybeUninit;
 
 use crate::kernels::{dot_int8, rows};
 
-/// [`sums_int8`](crate::kernels::sums_int8), four rows at a time.
+/// Columns whose inputs are widened together: their halves of words lie on the stack.
+const COLUMNS: usize = 256;
+
+/// [`sums_int8`](crate::kernels::sums_int8), four rows at a time, for rows that `x` is as long as.
 pub fn sums_int8(weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) -> bool {
-    let columns = if x.len() < columns { return false } else { columns };
-    let done = columns & !3;
-    let rest = x.get(done..columns).unwrap_or(&[]);
-    let mut sums = sums.iter_mut();
-    let mut left = weights;
-    while sums.len() >= 4 {
-        let Some((four, after)) = left.split_at_checked(4 * columns) else { break };
-        left = after;
-        for ((sum, found), row) in
-            sums.by_ref().take(4).zip(four_sums(four, columns, x)).zip(rows(four, columns))
-        {
-            let row = row.get(done..).unwrap_or(&[]);
-            *sum =
-                row.iter().zip(rest).fold(found, |sum, (w, x)| sum + i32::from(*w) * i32::from(*x));
+    let count = weights.len().checked_div(columns).unwrap_or(0).min(sums.len());
+    let Some(sums) = sums.get_mut(..count).filter(|_| x.len() >= columns) else { return false };
+    let Some((fours, rest)) = sums.split_at_mut_checked(count & !3) else { return false };
+    let mut words = [const { MaybeUninit::<[u32; 2]>::uninit() }; COLUMNS / 4];
+    let mut start = 0;
+    while start < columns {
+        let end = columns.min(start + COLUMNS);
+        let quads = x.get(start..end).unwrap_or(&[]).chunks_exact(4);
+        let (count, odd) = (quads.len(), quads.remainder());
+        for (word, quad) in words.iter_mut().zip(quads) {
+            if let [a, b, c, d] = *quad {
+                word.write(widened([a as u8, b as u8, c as u8, d as u8]));
+            }
         }
+        if start == 0 && count == 0 {
+            fours.fill(0);
+        }
+        // SAFETY: the first `count` of them were just written.
+        let words = unsafe { core::slice::from_raw_parts(words.as_ptr().cast(), count) };
+        four_columns(weights, columns, start, words, fours);
+        if !odd.is_empty() {
+            for (sum, row) in fours.iter_mut().zip(rows(weights, columns)) {
+                let row = row.get(end - odd.len()..end).unwrap_or(&[]);
+                *sum = sum.wrapping_add(dot_int8(row, odd));
+            }
+        }
+        start = end;
     }
-    for (sum, row) in sums.zip(rows(left, columns)) {
+    for (sum, row) in rest.iter_mut().zip(rows(weights, columns).skip(fours.len())) {
         *sum = dot_int8(row, x);
     }
     true
 }
 
+#[inline(always)]
 pub const fn sums_int4(_: &[u8], _: &[u8], _: usize, _: &[i8], _: &mut [i32]) -> bool {
     false
 }
 
-/// Four columns of four rows: a word of inputs and one of each row, whose bytes are widened two by two
-/// into halves of words (bytes 0 and 2, bytes 1 and 3), and multiplied and added two by two.
+/// Bytes 0 and 2 of a word, and bytes 1 and 3, as halves of words with their signs.
+#[inline(always)]
+fn widened(x: [u8; 4]) -> [u32; 2] {
+    let x = u32::from_le_bytes(x);
+    let (even, odd);
+    // SAFETY: computes with registers alone.
+    unsafe {
+        asm!(
+            "sxtb16 {even}, {x}",
+            "sxtb16 {odd}, {x}, ror #8",
+            x = in(reg) x,
+            even = out(reg) even,
+            odd = lateout(reg) odd,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    [even, odd]
+}
+
+/// Four columns of four rows: two words of widened inputs (r10, r11), and a word of each row, whose bytes
+/// are widened two by two, multiplied and added two by two. The rows begin at r0, r4 = r0 + r1, and
+/// twice r1 behind each; r12 and lr are in between.
 macro_rules! four_columns {
     () => {
         concat!(
-            "ldr {even}, [{x}], #4\n",
-            "sxtb16 {odd}, {even}, ror #8\n",
-            "sxtb16 {even}, {even}\n",
-            four_columns!("ldr {w}, [{p}, {stride}, lsl #1]", "{c}"),
-            four_columns!("ldr {w}, [{p}], #4", "{a}"),
-            four_columns!("ldr {w}, [{q}, {stride}, lsl #1]", "{d}"),
-            four_columns!("ldr {w}, [{q}], #4", "{b}"),
+            "ldrd r10, r11, [r2], #8\n",
+            four_columns!("ldr r12, [r0, r1, lsl #1]", "r8"),
+            four_columns!("ldr r12, [r0], #4", "r6"),
+            four_columns!("ldr r12, [r4, r1, lsl #1]", "r9"),
+            four_columns!("ldr r12, [r4], #4", "r7"),
         )
     };
     ($load:literal, $sum:literal) => {
         concat!(
             $load,
             "\n",
-            "sxtb16 {t}, {w}, ror #8\n",
-            "sxtb16 {w}, {w}\n",
-            "smlad ",
-            $sum,
-            ", {t}, {odd}, ",
-            $sum,
-            "\n",
-            "smlad ",
-            $sum,
-            ", {w}, {even}, ",
-            $sum,
-            "\n",
+            "sxtb16 lr, r12, ror #8\n",
+            "sxtb16 r12, r12\n",
+            concat!("smlad ", $sum, ", lr, r11, ", $sum, "\n"),
+            concat!("smlad ", $sum, ", r12, r10, ", $sum, "\n"),
         )
     };
 }
 
-/// The sums of products of the first `columns / 4 · 4` columns of four neighbouring rows of `columns`
-/// weights with `x`: 23 instructions for 16 products.
-///
-/// `weights` are at least four rows, and `x` at least one.
-pub fn four_sums(weights: &[i8], columns: usize, x: &[i8]) -> [i32; 4] {
-    let [mut a, mut b, mut c, mut d] = [0i32; 4];
-    let fours = columns / 4;
-    if fours == 0 || x.len() < columns || weights.len() / 4 < columns {
-        return [0; 4];
+/// Add to `sums`, four at a time, the products of the columns from `start` on with the widened inputs
+/// `x`, or put them there if these are the first: 21 instructions for 16 products.
+#[inline(never)]
+fn four_columns(weights: &[i8], columns: usize, start: usize, x: &[[u32; 2]], sums: &mut [i32]) {
+    let (groups, quads) = (sums.len() / 4, x.len());
+    let used = start.saturating_add(quads.saturating_mul(4));
+    let needed = groups.saturating_mul(4).saturating_mul(columns);
+    if groups == 0 || quads == 0 || used > columns || needed > weights.len() {
+        return;
     }
-    // SAFETY: the loads are of `4·fours` bytes, no more than `columns`, from the start of `x` and of each
-    // of the four rows, all of which the slices have, as was just checked. ARMv7-M and ARMv8-M Mainline
-    // load words from any address. Nothing is written.
+    // SAFETY: `groups` times, the loads are of `4·quads` bytes from `start` on of four rows of `columns`
+    // bytes, which is inside the rows, and the rows inside `weights`, as was just checked; of all of
+    // `x`, which is aligned for words; and loads and stores of four elements of `sums`. ARMv7-M and
+    // ARMv8-M Mainline load single words from any address. r6 and r7, which cannot be operands, are
+    // restored, and so is the stack.
     unsafe {
         asm!(
-            "subs {n}, {n}, #4",
+            "push {{r8}}",
+            "push {{r4, r5, r6, r7}}",
+            // One group of four rows.
+            "1:",
+            "movs r6, #0",
+            "mov r7, r6",
+            "mov r8, r6",
+            "mov r9, r6",
+            "ldr r5, [sp, #16]",
+            "cbz r5, 6f",
+            "ldm r3, {{r6, r7, r8, r9}}",
+            "6:",
+            "add r4, r0, r1",
+            "ldr r5, [sp, #4]",
+            "subs r5, r5, #4",
             "blt 3f",
             "2:",
             four_columns!(),
             four_columns!(),
             four_columns!(),
             four_columns!(),
-            "subs {n}, {n}, #4",
+            "subs r5, r5, #4",
             "bge 2b",
             "3:",
-            "adds {n}, {n}, #4",
+            "adds r5, r5, #4",
             "beq 5f",
             "4:",
             four_columns!(),
-            "subs {n}, {n}, #1",
+            "subs r5, r5, #1",
             "bne 4b",
             "5:",
-            p = inout(reg) weights.as_ptr() => _,
-            q = inout(reg) weights.as_ptr().wrapping_add(columns) => _,
-            x = inout(reg) x.as_ptr() => _,
-            n = inout(reg) fours => _,
-            stride = in(reg) columns,
-            a = inout(reg) a,
-            b = inout(reg) b,
-            c = inout(reg) c,
-            d = inout(reg) d,
-            even = out(reg) _,
-            odd = out(reg) _,
-            w = out(reg) _,
-            t = out(reg) _,
-            options(nostack, readonly),
+            "stm r3!, {{r6, r7, r8, r9}}",
+            "ldr r5, [sp, #4]",
+            // Back to the first input, and on to the fifth row.
+            "sub r2, r2, r5, lsl #3",
+            "sub r0, r0, r5, lsl #2",
+            "add r0, r0, r1, lsl #2",
+            "ldr r5, [sp]",
+            "subs r5, r5, #1",
+            "str r5, [sp]",
+            "bne 1b",
+            "pop {{r4, r5, r6, r7}}",
+            "pop {{r8}}",
+            inout("r0") weights.as_ptr().add(start) => _,
+            in("r1") columns,
+            inout("r2") x.as_ptr() => _,
+            inout("r3") sums.as_mut_ptr() => _,
+            inout("r4") groups => _,
+            inout("r5") quads => _,
+            inout("r8") start => _,
+            out("r9") _,
+            out("r10") _,
+            out("r11") _,
+            out("r12") _,
+            out("lr") _,
         );
     }
-    [a, b, c, d]
+}
+
+/// `y += Σ_m weights[m]·matrix[m]` for rows of 8-bit integers as wide as `y`, in columns of eight: 20
+/// instructions for 8 products. Gives the number of columns that are done.
+pub fn add_weighted(weights: &[i32], matrix: &[i8], y: &mut [i32]) -> usize {
+    let width = y.len();
+    let count = matrix.len().checked_div(width).unwrap_or(0).min(weights.len());
+    let done = width & !7;
+    if count == 0 {
+        return done;
+    }
+    for (start, y) in (0..).step_by(8).zip(y.chunks_exact_mut(8)) {
+        // SAFETY: loads of the eight elements of `y`, of the first `count` weights, and of eight
+        // elements from `start` on of the first `count` rows of `matrix`, which has as many; stores to
+        // the elements of `y`. r6 and r7, which cannot be operands, are restored, and so is the stack.
+        unsafe {
+            asm!(
+                "push {{r6, r7}}",
+                "push {{r3}}",
+                "ldm r3, {{r3, r4, r5, r6, r7, r8, r9, r10}}",
+                "2:",
+                "ldr r11, [r0], #4",
+                "ldrsb r12, [r1]",
+                "mla r3, r12, r11, r3",
+                "ldrsb r12, [r1, #1]",
+                "mla r4, r12, r11, r4",
+                "ldrsb r12, [r1, #2]",
+                "mla r5, r12, r11, r5",
+                "ldrsb r12, [r1, #3]",
+                "mla r6, r12, r11, r6",
+                "ldrsb r12, [r1, #4]",
+                "mla r7, r12, r11, r7",
+                "ldrsb r12, [r1, #5]",
+                "mla r8, r12, r11, r8",
+                "ldrsb r12, [r1, #6]",
+                "mla r9, r12, r11, r9",
+                "ldrsb r12, [r1, #7]",
+                "mla r10, r12, r11, r10",
+                "add r1, r1, lr",
+                "subs r2, r2, #1",
+                "bne 2b",
+                "pop {{r12}}",
+                "stm r12, {{r3, r4, r5, r6, r7, r8, r9, r10}}",
+                "pop {{r6, r7}}",
+                inout("r0") weights.as_ptr() => _,
+                inout("r1") matrix.as_ptr().wrapping_add(start) => _,
+                inout("r2") count => _,
+                inout("r3") y.as_mut_ptr() => _,
+                inout("lr") width => _,
+                out("r4") _,
+                out("r5") _,
+                out("r8") _,
+                out("r9") _,
+                out("r10") _,
+                out("r11") _,
+                out("r12") _,
+            );
+        }
+    }
+    done
 }

@@ -7,18 +7,31 @@
 
 #[cfg(expe_dsp)]
 mod arm;
-#[cfg(not(all(feature = "std", target_arch = "x86_64")))]
-#[cfg_attr(expe_dsp, allow(dead_code, reason = "sums of integers are in `arm`"))]
+#[cfg(all(expe_dsp, target_abi = "eabihf"))]
+mod arm_fpu;
+#[allow(
+    dead_code,
+    reason = "some processors have it all, others some of it, in their own instructions"
+)]
 mod portable;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 mod x86_64;
 
 #[cfg(expe_dsp)]
-pub(super) use arm::{sums_int4, sums_int8};
+pub(super) use arm::{add_weighted, sums_int4, sums_int8};
+#[cfg(all(expe_dsp, target_abi = "eabihf"))]
+pub(super) use arm_fpu::{add_rows, each_dot};
+#[cfg(not(expe_dsp))]
+pub(super) use portable::add_weighted;
+#[cfg(not(all(feature = "std", target_arch = "x86_64")))]
+pub(super) use portable::vectorised;
+#[cfg(not(any(
+    all(expe_dsp, target_abi = "eabihf"),
+    all(feature = "std", target_arch = "x86_64")
+)))]
+pub(super) use portable::{add_rows, each_dot};
 #[cfg(not(any(expe_dsp, all(feature = "std", target_arch = "x86_64"))))]
-pub(super) use portable::{add_rows, each_dot, sums_int4, sums_int8, vectorised};
-#[cfg(expe_dsp)]
-pub(super) use portable::{add_rows, each_dot, vectorised};
+pub(super) use portable::{sums_int4, sums_int8};
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 pub(super) use x86_64::{add_rows, each_dot, sums_int4, sums_int8, vectorised};
 

@@ -23,7 +23,7 @@ fn logistic(z: i32) -> u32 {
 #[inline]
 fn gated(x: i32, z: i32) -> i32 {
     // No more than x, as σ is no more than 1.
-    ((i64::from(x) * i64::from(logistic(z)) + (1 << 15)) >> 16) as i32
+    ((i64::from(x) * i64::from(logistic(z) as i32) + (1 << 15)) >> 16) as i32
 }
 
 /// GELU in its tanh form, in place, in units of `2^-16`: `x ← x·σ(2z)`, `z = √(2/π)·(x + 0.044715·x³)`;

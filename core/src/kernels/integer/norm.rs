@@ -40,7 +40,7 @@ pub fn norm(
     let mut squares = 0u64;
     for (y, gain) in y.iter_mut().zip(gain) {
         let x = shifted(*y, shift);
-        squares = squares.saturating_add((i64::from(x) * i64::from(x)) as u64);
+        squares = squares.wrapping_add((i64::from(x) * i64::from(x)) as u64);
         let product = i64::from(x) * i64::from(fixed(*gain, GAIN));
         *y = ((product + (1 << (-CUT - 1))) >> -CUT) as i32;
     }

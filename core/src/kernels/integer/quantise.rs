@@ -41,8 +41,13 @@ pub fn quantise_coarse(x: &[i32], unit: Multiplier, codes: &mut [i8]) -> u16 {
 /// `x` is of magnitude `largest` at most.
 fn code_all(x: &[i32], largest: u32, codes_of_one: Multiplier, codes: &mut [i8]) {
     let codes_of_one = Prepared::new(codes_of_one, largest, 0);
-    for (x, code) in x.iter().zip(codes) {
-        *code = codes_of_one.apply(*x).clamp(-127, 127) as i8;
+    let most = codes_of_one.apply(largest.min(i32::MAX as u32) as i32);
+    if most < 127 || (most == 127 && largest <= i32::MAX as u32) {
+        codes_of_one.apply_all(x, codes.iter_mut(), |place, code| *place = code as i8);
+    } else {
+        codes_of_one.apply_all(x, codes.iter_mut(), |place, code| {
+            *place = code.clamp(-127, 127) as i8;
+        });
     }
 }
 

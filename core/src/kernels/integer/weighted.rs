@@ -1,4 +1,4 @@
-use crate::kernels::rows;
+use crate::kernels::{arch, rows};
 
 /// `y += Σ_m weights[m]·matrix[m]`, rows of 8-bit integers as wide as `y`; wraps where 32 bits end. The
 /// twin of [`kernels::add_weighted_rows`](crate::kernels::add_weighted_rows).
@@ -12,26 +12,26 @@ use crate::kernels::rows;
 #[inline(never)]
 pub fn add_weighted_rows(weights: &[i32], matrix: &[i8], y: &mut [i32]) {
     let width = y.len();
-    let mut matrix = rows(matrix, width);
-    let product = |weight: i32, x: i8| weight.wrapping_mul(i32::from(x));
-    // Four rows together: a sum is read and written once for all of them.
-    let fours = weights.chunks_exact(4);
-    let rest = fours.remainder();
-    for four in fours {
-        let ([a, b, c, d], Some(p), Some(q), Some(r), Some(s)) =
-            (four, matrix.next(), matrix.next(), matrix.next(), matrix.next())
-        else {
-            return;
-        };
-        for ((((y, p), q), r), s) in y.iter_mut().zip(p).zip(q).zip(r).zip(s) {
-            let first = product(*a, *p).wrapping_add(product(*b, *q));
-            let second = product(*c, *r).wrapping_add(product(*d, *s));
-            *y = y.wrapping_add(first).wrapping_add(second);
+    let mut start = arch::add_weighted(weights, matrix, y);
+    // Eight sums at a time stay in registers over all rows.
+    let mut blocks = y.get_mut(start..).unwrap_or_default().chunks_exact_mut(8);
+    for block in &mut blocks {
+        let mut sums = [0i32; 8];
+        for (weight, row) in weights.iter().zip(rows(matrix, width)) {
+            let row = row.get(start..).and_then(|row| row.first_chunk::<8>()).unwrap_or(&[0; 8]);
+            for (sum, x) in sums.iter_mut().zip(row) {
+                *sum = sum.wrapping_add(weight.wrapping_mul(i32::from(*x)));
+            }
         }
+        for (y, sum) in block.iter_mut().zip(sums) {
+            *y = y.wrapping_add(sum);
+        }
+        start += 8;
     }
-    for (weight, row) in rest.iter().zip(matrix) {
-        for (y, x) in y.iter_mut().zip(row) {
-            *y = y.wrapping_add(product(*weight, *x));
+    let rest = blocks.into_remainder();
+    for (weight, row) in weights.iter().zip(rows(matrix, width)) {
+        for (y, x) in rest.iter_mut().zip(row.get(start..).unwrap_or(&[])) {
+            *y = y.wrapping_add(weight.wrapping_mul(i32::from(*x)));
         }
     }
 }
