@@ -18,9 +18,8 @@ pub fn project(matrix: &Matrix<'_>, inputs: Inputs<'_, i32>, exponent: i32, outp
     let largest = matrix.largest_sum();
     matrix.each_sum(inputs, outputs, |outputs, sums, rows, input| {
         let scales = RowScales::new(input, largest, exponent);
-        for ((y, sum), row) in outputs.iter_mut().zip(sums).zip(rows) {
-            *y = scales.apply(*sum, row.to_bits());
-        }
+        let rows = rows.iter().map(|row| row.to_bits());
+        scales.apply_all(sums, rows, outputs.iter_mut(), |y, value| *y = value);
     });
 }
 
@@ -36,8 +35,7 @@ pub fn project_add(
     let largest = matrix.largest_sum();
     matrix.each_sum(inputs, outputs, |outputs, sums, rows, input| {
         let scales = RowScales::new(input, largest, exponent);
-        for ((y, sum), row) in outputs.iter_mut().zip(sums).zip(rows) {
-            *y = y.saturating_add(scales.apply(*sum, row.to_bits()));
-        }
+        let rows = rows.iter().map(|row| row.to_bits());
+        scales.apply_all(sums, rows, outputs.iter_mut(), |y, value| *y = y.saturating_add(value));
     });
 }
