@@ -1,18 +1,16 @@
 use std::path::{Path, PathBuf};
 
 use expe_core::format::{FormatError, Model};
+use memmap2::MmapMut;
 
 use super::EngineError;
-
-/// Tensors in a model file begin at multiples of this many bytes.
-const ALIGNMENT: usize = 16;
 
 /// The bytes of a model file, aligned so that the engine can read them in place.
 #[derive(Debug)]
 pub struct ModelFile {
     path: PathBuf,
-    buffer: Vec<u8>,
-    start: usize,
+    /// Whole pages of memory, so that the file begins at a multiple of any alignment that matters.
+    buffer: MmapMut,
     len: usize,
 }
 
@@ -33,20 +31,23 @@ impl ModelFile {
     /// Take a copy of the bytes of a model file and check it; `path` names it in messages.
     ///
     /// # Errors
-    /// [`EngineError::Format`].
+    /// [`EngineError::Format`]; [`EngineError::Read`] when there is no memory for it.
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, EngineError> {
-        let mut buffer = vec![0; bytes.len() + ALIGNMENT];
-        // Moving the vector does not move its elements, so the offset stays right.
-        let start = buffer.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
-        buffer[start..start + bytes.len()].copy_from_slice(bytes);
-        let file = Self { path: path.to_owned(), buffer, start, len: bytes.len() };
+        let read = |source| EngineError::Read { path: path.to_owned(), source };
+        let mut buffer = MmapMut::map_anon(bytes.len().max(1)).map_err(read)?;
+        // Decoding reads all of it for every token; large pages spare the processor looking up small
+        // ones. Where there are none, nothing is lost.
+        #[cfg(target_os = "linux")]
+        let _ = buffer.advise(memmap2::Advice::HugePage);
+        buffer.get_mut(..bytes.len()).unwrap_or_default().copy_from_slice(bytes);
+        let file = Self { path: path.to_owned(), buffer, len: bytes.len() };
         file.model()?;
         Ok(file)
     }
 
     /// The bytes of the file.
     pub fn bytes(&self) -> &[u8] {
-        &self.buffer[self.start..self.start + self.len]
+        self.buffer.get(..self.len).unwrap_or_default()
     }
 
     /// The model in the file.
