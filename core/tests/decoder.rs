@@ -20,7 +20,9 @@ fn logits(file: &AlignedBytes, tokens: &[u32], chunk: usize) -> Vec<Vec<f32>> {
     let decoder = Decoder::new(&model, model.position().unwrap()).unwrap();
     let mut cache = vec![u32::MAX; config.cache_len::<F32>(tokens.len())];
     let mut cache = KvCache::<F32>::new(config, tokens.len(), &mut cache).unwrap();
-    let mut workspace = vec![u32::MAX; config.workspace_len(chunk, tokens.len())];
+    // With room for the logits of several tokens in larger chunks.
+    let words = config.workspace_len(chunk, tokens.len()) + chunk / 3 * config.vocab;
+    let mut workspace = vec![u32::MAX; words];
     let mut workspace = Workspace::new(config, chunk, tokens.len(), &mut workspace).unwrap();
     let mut rows = Vec::new();
     decoder
@@ -30,6 +32,9 @@ fn logits(file: &AlignedBytes, tokens: &[u32], chunk: usize) -> Vec<Vec<f32>> {
         })
         .unwrap();
     assert_eq!(rows.len(), tokens.len());
+    // Without the others' logits the last ones are the same.
+    cache.clear();
+    assert_eq!(decoder.forward(tokens, &mut cache, &mut workspace).unwrap(), rows[rows.len() - 1]);
     rows
 }
 

@@ -29,6 +29,18 @@ impl<'a, R> Inputs<'a, R> {
         Self { skip, ..self }
     }
 
+    /// The same rows without the first `count` of them.
+    #[must_use]
+    pub fn from(self, count: usize) -> Self {
+        let start = count.saturating_mul(self.width);
+        Self {
+            data: self.data.get(start..).unwrap_or(&[]),
+            codes: self.codes.get(start..).unwrap_or(&[]),
+            scales: self.scales.get(count..).unwrap_or(&[]),
+            ..self
+        }
+    }
+
     /// The rows, in order; an incomplete last row is left out.
     pub fn iter(&self) -> impl Iterator<Item = &'a [R]> + use<'a, R> {
         let skip = self.skip;

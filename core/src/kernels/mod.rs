@@ -13,6 +13,7 @@ mod matvec;
 mod norm;
 mod quantise;
 mod rows;
+mod scores;
 mod softmax;
 mod stored;
 
@@ -27,5 +28,6 @@ pub use matvec::{Inputs, add_weighted_rows, matvec, matvec_add};
 pub use norm::{layer_norm, rms_norm};
 pub use quantise::{quantise, quantise_coarse};
 pub use rows::{Rows, RowsMut, rows, rows_mut};
+pub(crate) use scores::position_scores;
 pub use softmax::softmax;
 pub use stored::{Bf16, F16, F32, I8, Named, Stored};

@@ -3,6 +3,7 @@ use super::cache_format::CacheFormat;
 use super::pass::Pass;
 use super::{Config, DecodeError, Float, Integer, KvCache, Workspace};
 use crate::format::Model;
+use crate::kernels::rows;
 use crate::num::Math;
 use crate::position::PositionEncoding;
 
@@ -150,7 +151,7 @@ impl<'m, P: PositionEncoding, A: Arithmetic> Decoder<'m, P, A> {
             return Err(DecodeError::Chunk { found, chunk: chunk.min(cache.room().max(1)) });
         }
         let parts = workspace.split(self.model.config(), cache.capacity())?;
-        Pass::new(self, tokens, cache, parts)
+        Pass::new(self, tokens, found.saturating_sub(1), cache, parts)
     }
 
     /// Read `tokens`, chunk by chunk; without `on_logits` compute only the last one's logits.
@@ -175,14 +176,6 @@ impl<'m, P: PositionEncoding, A: Arithmetic> Decoder<'m, P, A> {
             let (now, later) = rest.split_at_checked(chunk).unwrap_or((rest, &[]));
             rest = later;
             let parts = workspace.split(config, cache.capacity())?;
-            let mut pass = match Pass::new(self, now, cache, parts) {
-                Ok(pass) => pass,
-                Err(error) => {
-                    cache.truncate(before);
-                    return Err(error);
-                }
-            };
-            while pass.layer() {}
             let wanted = if on_logits.is_some() {
                 0
             } else if rest.is_empty() {
@@ -190,10 +183,25 @@ impl<'m, P: PositionEncoding, A: Arithmetic> Decoder<'m, P, A> {
             } else {
                 now.len()
             };
-            for row in wanted..now.len() {
-                let logits = pass.head(row);
-                if let Some(on_logits) = &mut on_logits {
-                    on_logits(index.saturating_add(row), logits);
+            let mut pass = match Pass::new(self, now, wanted, cache, parts) {
+                Ok(pass) => pass,
+                Err(error) => {
+                    cache.truncate(before);
+                    return Err(error);
+                }
+            };
+            while pass.layer() {}
+            let mut row = wanted;
+            while row < now.len() {
+                let some = pass.head(row);
+                if some.is_empty() {
+                    break; // there is room for one at least
+                }
+                for logits in rows(some, config.vocab) {
+                    if let Some(on_logits) = &mut on_logits {
+                        on_logits(index.saturating_add(row), logits);
+                    }
+                    row = row.saturating_add(1);
                 }
             }
             pass.commit();

@@ -6,8 +6,8 @@ use super::kv_cache::Past;
 use super::{Activation, Config, DecodeError, Norm};
 use crate::format::Model;
 use crate::kernels::{
-    F32, Inputs, Matrix, add_weighted_rows, dot, gelu, layer_norm, matvec, quantise, relu,
-    rms_norm, rows, softmax, swiglu,
+    F32, Inputs, Matrix, add_weighted_rows, dot, gelu, layer_norm, matvec, position_scores,
+    quantise, relu, rms_norm, rows, softmax, swiglu,
 };
 use crate::num::{Exact, Math};
 use crate::position::{MAX_DIGITS, PositionEncoding, PositionError, rotate};
@@ -168,24 +168,14 @@ impl<M: Math, S: CacheFormat> Attend<S> for Float<M> {
             }
         }
         let digits = past.codes.len().checked_div(count).unwrap_or(0);
-        if digits > 0 {
-            let mut by_digit = [0.0; MAX_DIGITS];
-            for (product, columns) in
-                by_digit.iter_mut().zip(rows(head.key_columns, head.key_width))
-            {
-                let columns = rows(columns, width).nth(head.kv_head);
-                *product = dot::<F32>(query, columns.unwrap_or(&[]));
-            }
-            let now = rows(past.codes, digits).nth(count.saturating_sub(1)).unwrap_or(&[]);
-            for (score, codes) in scores.iter_mut().zip(rows(past.codes, digits)) {
-                for ((then, now), product) in codes.iter().zip(now).zip(&by_digit) {
-                    *score += (f32::from_bits(*then) - f32::from_bits(*now)) * product;
-                }
-            }
+        let mut by_digit = [0.0; MAX_DIGITS];
+        let products = by_digit.get_mut(..digits).unwrap_or_default();
+        for (product, columns) in products.iter_mut().zip(rows(head.key_columns, head.key_width)) {
+            let columns = rows(columns, width).nth(head.kv_head);
+            *product = dot::<F32>(query, columns.unwrap_or(&[]));
         }
-        for (distance, score) in (0..count).rev().zip(scores.iter_mut()) {
-            *score = *score * self.scale - head.slope * distance as f32;
-        }
+        let now = past.codes.get(past.codes.len().saturating_sub(digits)..).unwrap_or(&[]);
+        position_scores(scores, past.codes, now, products, self.scale, head.slope);
         softmax::<M>(scores);
         query.fill(0.0);
         for run in &past.runs {

@@ -35,6 +35,9 @@ pub struct Pass<'p, 'm, 'c, P, A: Arithmetic, S: CacheFormat> {
     layers: Layers<'m>,
     layer: usize,
     count: usize,
+    /// The first token whose logits are wanted: the last layer leaves those before it at their keys and
+    /// values.
+    wanted: usize,
     done: bool,
 }
 
@@ -43,6 +46,7 @@ impl<'p, 'm, 'c, P: PositionEncoding, A: Attend<S>, S: CacheFormat> Pass<'p, 'm,
     pub(super) fn new(
         decoder: &'p Decoder<'m, P, A>,
         tokens: &[u32],
+        wanted: usize,
         cache: &'p mut KvCache<'c, S>,
         parts: Parts<'p, A::Real>,
     ) -> Result<Self, DecodeError> {
@@ -50,7 +54,7 @@ impl<'p, 'm, 'c, P: PositionEncoding, A: Attend<S>, S: CacheFormat> Pass<'p, 'm,
         cache.make_room();
         let layers = decoder.model().layers();
         let count = tokens.len();
-        let mut pass = Self { decoder, cache, parts, layers, layer: 0, count, done: false };
+        let mut pass = Self { decoder, cache, parts, layers, layer: 0, count, wanted, done: false };
         match pass.embed(tokens) {
             Ok(()) => Ok(pass),
             Err(error) => {
@@ -67,7 +71,7 @@ impl<'p, 'm, 'c, P: PositionEncoding, A: Attend<S>, S: CacheFormat> Pass<'p, 'm,
             return false;
         }
         if !self.layer() {
-            self.head(self.count.saturating_sub(1));
+            self.head(self.wanted);
             self.cache.advance(self.count);
             self.done = true;
         }
@@ -77,7 +81,7 @@ impl<'p, 'm, 'c, P: PositionEncoding, A: Attend<S>, S: CacheFormat> Pass<'p, 'm,
     /// The logits that follow the last token, once [`step`](Self::step) has come to the end; all
     /// zero or an earlier token's before.
     pub fn logits(&self) -> &[A::Real] {
-        self.parts.logits
+        self.parts.logits.get(..self.decoder.model().config().vocab).unwrap_or(&[])
     }
 
     /// Let the cache count the tokens.
@@ -112,14 +116,16 @@ impl<'p, 'm, 'c, P: PositionEncoding, A: Attend<S>, S: CacheFormat> Pass<'p, 'm,
     /// Compute the next layer; false if there is none.
     pub(super) fn layer(&mut self) -> bool {
         let Some(layer) = self.layers.next() else { return false };
-        self.attention(&layer);
-        self.mlp(&layer);
+        let last = self.layer.saturating_add(1) >= self.decoder.model().config().layers;
+        let first = if last { self.wanted } else { 0 };
+        self.attention(&layer, first);
+        self.mlp(&layer, first);
         self.layer = self.layer.saturating_add(1);
         true
     }
 
-    /// `x += W_o·attention(norm(x))`, for every row.
-    fn attention(&mut self, layer: &Layer<'m>) {
+    /// `x += W_o·attention(norm(x))`, for the rows from `first` on; the keys and values of every row.
+    fn attention(&mut self, layer: &Layer<'m>, first: usize) {
         let Self { decoder, cache, parts, count, .. } = self;
         let (count, index) = (*count, self.layer);
         let (arithmetic, position) = (decoder.arithmetic(), decoder.position());
@@ -129,20 +135,21 @@ impl<'p, 'm, 'c, P: PositionEncoding, A: Attend<S>, S: CacheFormat> Pass<'p, 'm,
         let columns = config.columns();
         let x = front(parts.x, count, width);
         let h = front(parts.h, count, width);
-        let (q, rest) = split(parts.inner, count, query_width);
+        let (q, rest) = split(parts.inner, count.saturating_sub(first), query_width);
         let kv = front(rest, count, key_width);
 
         norm_rows(arithmetic, config, x, layer.attn_norm, h, parts.packed, parts.scales);
         let whole = Inputs::new(h, width).with_codes(parts.packed, parts.scales);
         let free = whole.skip(columns.width);
-        arithmetic.project(&layer.wq, free, q);
-        for (q, codes) in rows_mut(q, query_width).zip(rows(parts.codes, columns.digits)) {
+        arithmetic.project(&layer.wq, free.from(first), q);
+        let codes = rows(parts.codes, columns.digits).skip(first);
+        for (q, codes) in rows_mut(q, query_width).zip(codes) {
             arithmetic.add_columns(position, codes, layer.query_columns, q);
         }
         arithmetic.project(&layer.wk, free, kv);
-        for (q, kv) in [(&mut *q, query_width), (&mut *kv, key_width)] {
-            let tables = rows(parts.rotations, head_width);
-            for (row, table) in rows_mut(q, kv).zip(tables) {
+        for (heads, width, first) in [(&mut *q, query_width, first), (&mut *kv, key_width, 0)] {
+            let tables = rows(parts.rotations, head_width).skip(first);
+            for (row, table) in rows_mut(heads, width).zip(tables) {
                 for head in rows_mut(row, head_width) {
                     arithmetic.rotate(table, head);
                 }
@@ -154,7 +161,7 @@ impl<'p, 'm, 'c, P: PositionEncoding, A: Attend<S>, S: CacheFormat> Pass<'p, 'm,
         cache.store(Part::Values, index, kv, store);
 
         let group = heads.checked_div(kv_heads).unwrap_or(1);
-        for (q, more) in rows_mut(q, query_width).zip(1usize..) {
+        for (q, more) in rows_mut(q, query_width).zip(first.saturating_add(1)..) {
             let seen = cache.len().saturating_add(more);
             let Some(scores) = parts.scores.get_mut(..seen) else { return };
             let groups = rows_mut(q, group.saturating_mul(head_width));
@@ -172,25 +179,26 @@ impl<'p, 'm, 'c, P: PositionEncoding, A: Attend<S>, S: CacheFormat> Pass<'p, 'm,
             *scale = arithmetic.pack_attention(q, codes);
         }
         let inputs = Inputs::new(q, query_width).with_codes(parts.packed, parts.scales);
-        arithmetic.project_add(&layer.wo, inputs, x);
+        arithmetic.project_add(&layer.wo, inputs, behind(x, first, width));
     }
 
-    /// `x += W_2·activation(W_1·norm(x))`, for every row.
-    fn mlp(&mut self, layer: &Layer<'m>) {
+    /// `x += W_2·activation(W_1·norm(x))`, for the rows from `first` on.
+    fn mlp(&mut self, layer: &Layer<'m>, first: usize) {
         let Self { decoder, parts, count, .. } = self;
+        let count = count.saturating_sub(first);
         let arithmetic = decoder.arithmetic();
         let config = decoder.model().config();
         let Config { width, hidden, activation, .. } = *config;
-        let x = front(parts.x, *count, width);
-        let h = front(parts.h, *count, width);
-        let (inner, rest) = split(parts.inner, *count, hidden);
+        let x = front(behind(parts.x, first, width), count, width);
+        let h = front(parts.h, count, width);
+        let (inner, rest) = split(parts.inner, count, hidden);
         let mut gate: &mut [A::Real] = &mut [];
 
         norm_rows(arithmetic, config, x, layer.mlp_norm, h, parts.packed, parts.scales);
         let inputs = Inputs::new(h, width).with_codes(parts.packed, parts.scales);
         arithmetic.project(&layer.w1, inputs, inner);
         if let (Activation::SwiGlu, Some(w3)) = (activation, layer.w3) {
-            gate = front(rest, *count, hidden);
+            gate = front(rest, count, hidden);
             arithmetic.project(&w3, inputs, gate);
         }
         arithmetic.activate(activation, inner, gate);
@@ -203,19 +211,22 @@ impl<'p, 'm, 'c, P: PositionEncoding, A: Attend<S>, S: CacheFormat> Pass<'p, 'm,
         arithmetic.project_add(&layer.w2, inputs, x);
     }
 
-    /// The logits that follow token `row` of the chunk.
+    /// The logits that follow the tokens of the chunk from `row` on: of as many as there is room for.
     pub(super) fn head(&mut self, row: usize) -> &[A::Real] {
-        let Self { decoder, parts, .. } = self;
+        let Self { decoder, parts, count, .. } = self;
         let (arithmetic, model) = (decoder.arithmetic(), decoder.model());
         let config = model.config();
         let head: Matrix<'m> = model.head();
-        let x = rows(parts.x, config.width).nth(row).unwrap_or(&[]);
-        let h = front(parts.h, 1, config.width);
+        let room = parts.logits.len().checked_div(config.vocab).unwrap_or(0);
+        let count = count.saturating_sub(row).min(room);
+        let x = front(behind(parts.x, row, config.width), count, config.width);
+        let h = front(parts.h, count, config.width);
         let gain = model.final_norm();
         norm_rows(arithmetic, config, x, gain, h, parts.packed, parts.scales);
         let inputs = Inputs::new(h, config.width).with_codes(parts.packed, parts.scales);
-        arithmetic.project(&head, inputs, parts.logits);
-        parts.logits
+        let logits = front(parts.logits, count, config.vocab);
+        arithmetic.project(&head, inputs, logits);
+        logits
     }
 }
 
@@ -244,4 +255,9 @@ fn front<R>(buffer: &mut [R], count: usize, width: usize) -> &mut [R] {
 /// The first `count` rows of `width` elements, and the rest; a workspace has room for them.
 fn split<R>(buffer: &mut [R], count: usize, width: usize) -> (&mut [R], &mut [R]) {
     buffer.split_at_mut_checked(count.saturating_mul(width)).unwrap_or_default()
+}
+
+/// All behind the first `count` rows of `width` elements.
+fn behind<R>(buffer: &mut [R], count: usize, width: usize) -> &mut [R] {
+    split(buffer, count, width).1
 }

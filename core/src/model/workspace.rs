@@ -98,7 +98,7 @@ pub(super) struct Parts<'w, R> {
     pub rotations: &'w mut [R],
     /// Scores of one query head: one per position.
     pub scores: &'w mut [R],
-    /// Logits of one token.
+    /// Logits: rows of `vocab`, one at least.
     pub logits: &'w mut [R],
 }
 
@@ -106,7 +106,9 @@ impl<'a> Workspace<'a> {
     /// A workspace for `chunk` tokens at a time (at least one) and caches of up to `context`
     /// positions, at the front of `buffer`.
     ///
-    /// Larger chunks read the weights less often; the results are the same to the bit.
+    /// Larger chunks read the weights less often; the results are the same to the bit. Every `vocab` words
+    /// that `buffer` has more hold the logits of one more token, up to `chunk`:
+    /// [`forward_each`](super::Decoder::forward_each) computes them together.
     ///
     /// # Errors
     /// [`MemoryError`] if `buffer` is shorter than
@@ -121,7 +123,9 @@ impl<'a> Workspace<'a> {
         let needed = config.workspace_len(chunk, context);
         let found = buffer.len();
         let error = MemoryError { what: "workspace", needed, found };
-        let buffer = buffer.get_mut(..needed).ok_or(error)?;
+        if needed > found {
+            return Err(error);
+        }
         Ok(Self { buffer, chunk, context })
     }
 
@@ -153,11 +157,13 @@ impl<'a> Workspace<'a> {
         if needed > found {
             return Err(error);
         }
+        let more = found.saturating_sub(needed).checked_div(config.vocab).unwrap_or(0);
+        let tokens = more.saturating_add(1).min(self.chunk);
         let mut rest = &mut *self.buffer;
         // None of the products is larger than `needed`.
         let rows = self.chunk;
         Ok(Parts {
-            logits: take(&mut rest, config.vocab).ok_or(error)?,
+            logits: take(&mut rest, tokens.saturating_mul(config.vocab)).ok_or(error)?,
             scores: take(&mut rest, capacity).ok_or(error)?,
             x: take(&mut rest, rows.saturating_mul(config.width)).ok_or(error)?,
             h: take(&mut rest, rows.saturating_mul(config.width)).ok_or(error)?,

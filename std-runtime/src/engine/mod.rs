@@ -6,6 +6,7 @@
 mod error;
 mod file;
 mod generate;
+mod memory;
 mod session;
 
 pub use error::EngineError;

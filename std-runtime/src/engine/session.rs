@@ -8,9 +8,16 @@ use expe_core::model::{
 use expe_core::position::{Position, PositionConfig, PositionEncoding, PositionError, Shape};
 
 use super::EngineError;
+use super::memory::Words;
 
-/// Tokens of a prompt that are computed together.
-const CHUNK: usize = 16;
+/// Tokens of a prompt that are computed together: so many that reading the weights takes much less time
+/// than computing with them, and so few that their rows stay in the processor's cache.
+const CHUNK: usize = 128;
+
+/// The chunk for a context of so many positions.
+fn chunk(context: usize) -> usize {
+    CHUNK.min(context).max(1)
+}
 
 /// How the key-value cache stores its numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -65,8 +72,8 @@ impl fmt::Display for CacheNumbers {
 #[derive(Debug)]
 pub struct Buffers {
     numbers: CacheNumbers,
-    cache: Vec<u32>,
-    workspace: Vec<u32>,
+    cache: Words,
+    workspace: Words,
     context: usize,
     /// Of a ring: the first positions that stay.
     sinks: Option<usize>,
@@ -82,14 +89,24 @@ impl Buffers {
         numbers: CacheNumbers,
         context: usize,
     ) -> Result<Self, EngineError> {
-        let zeros = |len: usize| {
-            // Asked for first, because `vec!` ends the process where there is too little.
-            let probe = Vec::<u32>::new().try_reserve_exact(len);
-            probe.map_err(|_| EngineError::Memory { positions: context })?;
-            Ok::<_, EngineError>(vec![0; len])
-        };
-        let cache = zeros(numbers.cache_len(config, context))?;
-        let workspace = zeros(config.workspace_len(CHUNK, context))?;
+        Self::for_logits(config, numbers, context, 1)
+    }
+
+    /// Memory in which [`Session::read_each`] computes the logits of `tokens` tokens together, which takes
+    /// much less time than one by one.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn for_logits(
+        config: &Config,
+        numbers: CacheNumbers,
+        context: usize,
+        tokens: usize,
+    ) -> Result<Self, EngineError> {
+        let cache = Words::new(numbers.cache_len(config, context), context)?;
+        let logits = tokens.saturating_sub(1).saturating_mul(config.vocab);
+        let workspace = config.workspace_len(chunk(context), context).saturating_add(logits);
+        let workspace = Words::new(workspace, context)?;
         Ok(Self { numbers, cache, workspace, context, sinks: None })
     }
 
@@ -212,11 +229,11 @@ where
 {
     let (config, context) = (decoder.model().config(), buffers.context);
     let cache = match buffers.sinks {
-        None => KvCache::new(config, context, &mut buffers.cache),
-        Some(sinks) => KvCache::ring(config, context, sinks, &mut buffers.cache),
+        None => KvCache::new(config, context, buffers.cache.get()),
+        Some(sinks) => KvCache::ring(config, context, sinks, buffers.cache.get()),
     }
     .map_err(DecodeError::from)?;
-    let workspace = Workspace::new(config, CHUNK, context, &mut buffers.workspace)
+    let workspace = Workspace::new(config, chunk(context), context, buffers.workspace.get())
         .map_err(DecodeError::from)?;
     Ok(Box::new(Running { decoder, cache, workspace }))
 }

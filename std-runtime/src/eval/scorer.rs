@@ -2,6 +2,7 @@ use std::thread;
 
 use expe_core::format::Model;
 use expe_core::model::Config;
+use expe_core::num::{Exact, Math};
 use expe_core::position::{Position, PositionConfig, PositionEncoding, Shape};
 
 use super::EvalError;
@@ -14,6 +15,8 @@ use crate::train::split;
 const BATCH_SCORES: usize = 1 << 20;
 /// Tokens that a dfdx batch holds at a time.
 const BATCH_TOKENS: usize = 4096;
+/// Tokens whose logits the core engine computes together.
+const LOGITS: usize = 25;
 
 /// Something that predicts tokens.
 pub trait Scorer {
@@ -104,7 +107,7 @@ impl<'m> CoreScorer<'m> {
 
     fn score_part(&self, windows: &[&[u32]]) -> Result<Vec<f64>, EngineError> {
         let length = windows.first().map_or(0, |window| window.len().saturating_sub(1));
-        let mut buffers = Buffers::new(self.model.config(), self.cache, length)?;
+        let mut buffers = Buffers::for_logits(self.model.config(), self.cache, length, LOGITS)?;
         let mut session = Session::new(self.model, &mut buffers, Some(&self.position))?;
         let mut scored = Vec::with_capacity(windows.len() * length);
         for window in windows {
@@ -145,9 +148,22 @@ impl Scorer for CoreScorer<'_> {
 }
 
 /// `log softmax(logits)[target]`; −∞ for a target outside the vocabulary.
+///
+/// Each exponential is within 2^-23 of itself, so the result within 2^-23; the sum is in `f64`, in eight
+/// parts over `i mod 8`.
 fn log_probability(logits: &[f32], target: usize) -> f64 {
+    const PARTS: usize = 8;
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|logit| f64::from(logit - largest).exp()).sum();
+    let mut sums = [0f64; PARTS];
+    let blocks = logits.chunks_exact(PARTS);
+    let rest = blocks.remainder();
+    let mut add = |logits: &[f32]| {
+        for (sum, logit) in sums.iter_mut().zip(logits) {
+            *sum += f64::from(Exact::exp(logit - largest));
+        }
+    };
+    blocks.for_each(&mut add);
+    add(rest);
     let logit = logits.get(target).copied().unwrap_or(f32::NEG_INFINITY);
-    f64::from(logit - largest) - sum.ln()
+    f64::from(logit - largest) - sums.iter().sum::<f64>().ln()
 }

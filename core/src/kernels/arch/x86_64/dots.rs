@@ -9,7 +9,7 @@ use super::load::{LANES, Load, prefetch};
 use crate::kernels::{F32, Inputs};
 
 /// Bytes of weights that stay in the second cache while all inputs go by.
-const BLOCK_BYTES: usize = 192 << 10;
+const BLOCK_BYTES: usize = 20 << 10;
 /// Rows of weights together.
 const ROWS: usize = 4;
 

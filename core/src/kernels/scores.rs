@@ -1,0 +1,83 @@
+use super::arch::{self, Kernel};
+use super::rows;
+
+/// What positions make of the products of a query and the keys, in place:
+/// `s_m ← (s_m + Σ_j (then_mj − now_j)·products_j)·scale − slope·(n − m)`, where `n` is the last `m`.
+///
+/// `then` holds the bits of one number per digit for every score, rows of as many as `now` has.
+pub(crate) fn position_scores(
+    scores: &mut [f32],
+    then: &[u32],
+    now: &[u32],
+    products: &[f32],
+    scale: f32,
+    slope: f32,
+) {
+    arch::vectorised(PositionScores { scores, then, now, products, scale, slope });
+}
+
+struct PositionScores<'a> {
+    scores: &'a mut [f32],
+    then: &'a [u32],
+    now: &'a [u32],
+    products: &'a [f32],
+    scale: f32,
+    slope: f32,
+}
+
+impl Kernel for PositionScores<'_> {
+    #[inline(always)]
+    fn run(self) {
+        let Self { scores, then, now, products, scale, slope } = self;
+        if let ([now], [product, ..]) = (now, products) {
+            let now = f32::from_bits(*now);
+            for (score, then) in scores.iter_mut().zip(then) {
+                *score += (f32::from_bits(*then) - now) * product;
+            }
+        } else {
+            for (score, then) in scores.iter_mut().zip(rows(then, now.len())) {
+                for ((then, now), product) in then.iter().zip(now).zip(products) {
+                    *score += (f32::from_bits(*then) - f32::from_bits(*now)) * product;
+                }
+            }
+        }
+        for score in scores.iter_mut() {
+            *score *= scale;
+        }
+        if slope != 0.0 {
+            let last = scores.len().saturating_sub(1) as u32;
+            for (score, m) in scores.iter_mut().zip(0u32..) {
+                *score -= slope * last.wrapping_sub(m) as f32;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::num::Random;
+
+    #[test]
+    fn every_processor_gives_the_same_bits() {
+        let mut random = Random::new(1);
+        for (count, digits, slope) in [(1, 0, 0.5), (40, 1, 0.0), (77, 1, 0.25), (33, 3, 0.1)] {
+            let mut normals = |n: usize| (0..n).map(|_| random.normal()).collect::<Vec<f32>>();
+            let start = normals(count);
+            let then: Vec<u32> = normals(count * digits).iter().map(|x| x.to_bits()).collect();
+            let (now, products) = (vec![1f32.to_bits(); digits], normals(digits));
+            let mut found = start.clone();
+            position_scores(&mut found, &then, &now, &products, 0.3, slope);
+            for (m, found) in found.iter().enumerate() {
+                let mut score = start[m];
+                for j in 0..digits {
+                    score += (f32::from_bits(then[m * digits + j]) - 1.0) * products[j];
+                }
+                assert_eq!(*found, score * 0.3 - slope * (count - 1 - m) as f32);
+            }
+        }
+    }
+}
