@@ -5,6 +5,7 @@ mod cpu;
 use dfdx::dtypes::Dtype;
 use dfdx::shapes::Shape;
 use dfdx::tensor::{CopySlice, Storage, Tensor, ZerosTensor};
+use dfdx::tensor_ops::AdamConfig;
 
 use crate::ops::Operations;
 
@@ -35,6 +36,42 @@ pub trait Backend<E: Dtype = f32>: Operations<E> + Send + Sync {
 
     /// `x ← factor · x` over `buffer`.
     fn scale(&self, buffer: &mut <Self as Storage<E>>::Vec, factor: E);
+
+    /// `Σ` over `parts`, lists of equally long buffers, in their order, and the sum of the squares of
+    /// all numbers of the result. Both depend on no number of threads.
+    fn reduce(
+        &self,
+        parts: Vec<Vec<<Self as Storage<E>>::Vec>>,
+    ) -> (Vec<<Self as Storage<E>>::Vec>, f64) {
+        let mut parts = parts.into_iter();
+        let mut sums = parts.next().unwrap_or_default();
+        for part in parts {
+            sums.iter_mut().zip(&part).for_each(|(sum, part)| self.add(sum, part));
+        }
+        let squares = sums.iter().map(|sum| self.sum_of_squares(sum)).sum();
+        (sums, squares)
+    }
+
+    /// Change `weight` by one step of AdamW with `factor` times its `gradient`, and the moments along
+    /// with it; `time` counts from 1.
+    ///
+    /// # Errors
+    /// The device's.
+    fn adamw<S: Shape>(
+        &self,
+        config: &AdamConfig,
+        time: i32,
+        factor: E,
+        weight: &mut Tensor<S, E, Self>,
+        moments: [&mut <Self as Storage<E>>::Vec; 2],
+        gradient: &mut <Self as Storage<E>>::Vec,
+    ) -> Result<(), Self::Err> {
+        if factor != scalar(1.0) {
+            self.scale(gradient, factor);
+        }
+        let [first, second] = moments;
+        config.try_update(time, weight, first, second, gradient)
+    }
 }
 
 /// A tensor of `shape` with `values` in row-major order.

@@ -62,15 +62,17 @@ fn parameters(model: &Config) -> u128 {
 
 /// Numbers that a forward and a backward pass keep per token: the intermediate results that
 /// derivatives need. The factors count the operations of one layer and of the head on results of
-/// each size. The derivatives themselves are not counted, so that this is a lower bound: the
+/// each size; logits and scores exist for a few rows at a time. The derivatives themselves are not counted, so that this is a lower bound: the
 /// preset `context-64` takes 68 MB where [`needed`] says 50.
 fn activations(model: &Config) -> u128 {
+    let gates = if model.activation == Activation::SwiGlu { 2 } else { 1 };
     let layer = sum(&[
-        product(&[12, model.width]),
-        product(&[5, model.heads, model.context]),
-        product(&[5, model.hidden]),
+        product(&[4, model.width]),
+        product(&[2, model.query_width()]),
+        product(&[2, model.key_width()]),
+        product(&[gates, model.hidden]),
     ]);
-    sum(&[layer.saturating_mul(model.layers as u128), product(&[2, model.vocab])])
+    sum(&[layer.saturating_mul(model.layers as u128), product(&[2, model.width])])
 }
 
 /// Free bytes, where the system says so (Linux).

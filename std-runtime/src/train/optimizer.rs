@@ -1,12 +1,12 @@
 use dfdx::shapes::Shape;
-use dfdx::tensor::{Gradients, Tensor};
+use dfdx::tensor::{Gradients, Storage, Tensor};
 use dfdx::tensor_ops::{AdamConfig, WeightDecay};
 
 use crate::config::TrainConfig;
 use crate::device::Backend;
 use crate::model::{Kind, ModelError, Visit, VisitMut, Weights};
 
-/// AdamW (Loshchilov and Hutter, 2019; dfdx's kernel) with a limit on the norm of all gradients.
+/// AdamW (Loshchilov and Hutter, 2019) with a limit on the norm of all gradients.
 #[derive(Debug)]
 pub struct AdamW<D: Backend> {
     /// First moments, by parameter.
@@ -26,14 +26,14 @@ impl<D: Backend> AdamW<D> {
     /// `m ← β₁m + (1−β₁)g`, `v ← β₂v + (1−β₂)g²`,
     /// `w ← w − rate·(m̂/(√v̂ + ε) + decay·w)`, where the hats divide by `1 − β^t`.
     ///
-    /// `step` counts from 0, `norm` is the gradients' norm.
+    /// `step` counts from 0, `gradients` are in the order of [`Weights::visit`], and `norm` is their norm.
     ///
     /// # Errors
     /// [`ModelError::Device`].
     pub fn update(
         &mut self,
         weights: &mut Weights<f32, D>,
-        gradients: &mut Gradients<f32, D>,
+        gradients: Leaves<D>,
         config: &TrainConfig,
         step: u64,
         rate: f64,
@@ -49,8 +49,8 @@ impl<D: Backend> AdamW<D> {
                 weight_decay: None,
             },
             decay: config.weight_decay,
-            factor: clipped.then(|| (config.clip / norm) as f32),
-            gradients,
+            factor: if clipped { (config.clip / norm) as f32 } else { 1.0 },
+            gradients: gradients.into_iter(),
             moments: self,
         };
         weights.visit_mut(&mut update)
@@ -61,8 +61,8 @@ struct Update<'a, D: Backend> {
     time: i32,
     adam: AdamConfig,
     decay: f64,
-    factor: Option<f32>,
-    gradients: &'a mut Gradients<f32, D>,
+    factor: f32,
+    gradients: std::vec::IntoIter<<D as Storage<f32>>::Vec>,
     moments: &'a mut AdamW<D>,
 }
 
@@ -75,38 +75,42 @@ impl<D: Backend> VisitMut<f32, D> for Update<'_, D> {
         kind: Kind,
         parameter: &mut Tensor<S, f32, D>,
     ) -> Result<(), ModelError> {
-        let gradient = self.gradients.get_or_alloc_mut(parameter).map_err(ModelError::device)?;
-        if let Some(factor) = self.factor {
-            parameter.device().scale(gradient, factor);
-        }
+        let Some(mut gradient) = self.gradients.next() else { return Ok(()) };
         let first = self.moments.first.get_or_alloc_mut(parameter).map_err(ModelError::device)?;
         let second = self.moments.second.get_or_alloc_mut(parameter).map_err(ModelError::device)?;
         let weight_decay = kind.decays().then_some(WeightDecay::Decoupled(self.decay));
-        AdamConfig { weight_decay, ..self.adam }
-            .try_update(self.time, parameter, first, second, gradient)
+        let config = AdamConfig { weight_decay, ..self.adam };
+        let device = parameter.device().clone();
+        let moments = [first, second];
+        device
+            .adamw(&config, self.time, self.factor, parameter, moments, &mut gradient)
             .map_err(ModelError::device)
     }
 }
 
-/// `√Σ g²` over the gradients of all parameters, summed in `f64` in a fixed order.
+/// The gradients of all parameters, in the order of [`Weights::visit`].
+pub type Leaves<D> = Vec<<D as Storage<f32>>::Vec>;
+
+/// Take the gradients of the parameters out of what a backward pass leaves behind; the rest is as large
+/// as all activations together.
 ///
 /// # Errors
 /// [`ModelError::Device`].
-pub fn norm<D: Backend>(
+pub fn leaves<D: Backend>(
     weights: &Weights<f32, D>,
-    gradients: &mut Gradients<f32, D>,
-) -> Result<f64, ModelError> {
-    let mut sum = SumOfSquares { gradients, sum: 0.0 };
-    weights.visit(&mut sum)?;
-    Ok(sum.sum.sqrt())
+    mut gradients: Gradients<f32, D>,
+) -> Result<Leaves<D>, ModelError> {
+    let mut take = Take { gradients: &mut gradients, leaves: Vec::new() };
+    weights.visit(&mut take)?;
+    Ok(take.leaves)
 }
 
-struct SumOfSquares<'a, D: Backend> {
+struct Take<'a, D: Backend> {
     gradients: &'a mut Gradients<f32, D>,
-    sum: f64,
+    leaves: Leaves<D>,
 }
 
-impl<D: Backend> Visit<f32, D> for SumOfSquares<'_, D> {
+impl<D: Backend> Visit<f32, D> for Take<'_, D> {
     type Error = ModelError;
 
     fn visit<S: Shape>(
@@ -116,49 +120,10 @@ impl<D: Backend> Visit<f32, D> for SumOfSquares<'_, D> {
         parameter: &Tensor<S, f32, D>,
     ) -> Result<(), ModelError> {
         let gradient = self.gradients.get_or_alloc_mut(parameter).map_err(ModelError::device)?;
-        self.sum += parameter.device().sum_of_squares(gradient);
-        Ok(())
-    }
-}
-
-/// The gradients of the parameters, `Σ` over `parts` in their order, in a container of their own:
-/// what else a backward pass leaves behind is as large as all activations together.
-///
-/// # Errors
-/// [`ModelError::Device`].
-pub fn sum<D: Backend>(
-    weights: &Weights<f32, D>,
-    parts: impl IntoIterator<Item = Gradients<f32, D>>,
-) -> Result<Gradients<f32, D>, ModelError> {
-    let mut sum = Gradients::leaky();
-    for (index, mut part) in parts.into_iter().enumerate() {
-        weights.visit(&mut Add { part: &mut part, sum: &mut sum, first: index == 0 })?;
-    }
-    Ok(sum)
-}
-
-struct Add<'a, D: Backend> {
-    part: &'a mut Gradients<f32, D>,
-    sum: &'a mut Gradients<f32, D>,
-    first: bool,
-}
-
-impl<D: Backend> Visit<f32, D> for Add<'_, D> {
-    type Error = ModelError;
-
-    fn visit<S: Shape>(
-        &mut self,
-        _: &str,
-        _: Kind,
-        parameter: &Tensor<S, f32, D>,
-    ) -> Result<(), ModelError> {
-        let part = self.part.get_or_alloc_mut(parameter).map_err(ModelError::device)?;
-        let sum = self.sum.get_or_alloc_mut(parameter).map_err(ModelError::device)?;
-        if self.first {
-            std::mem::swap(part, sum);
-        } else {
-            parameter.device().add(sum, part);
-        }
+        // One number is the least that every device can allocate.
+        let device = parameter.device();
+        let nothing = Storage::<f32>::try_alloc_len(device, 1).map_err(ModelError::device)?;
+        self.leaves.push(std::mem::replace(gradient, nothing));
         Ok(())
     }
 }

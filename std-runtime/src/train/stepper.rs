@@ -1,8 +1,8 @@
-use dfdx::tensor::{Gradients, OwnedTape};
+use dfdx::tensor::OwnedTape;
 use dfdx::tensor_ops::{Backward, TryMul};
 use expe_core::num::Random;
 
-use super::optimizer::{norm, sum};
+use super::optimizer::{Leaves, leaves};
 use super::validation::split;
 use super::{Progress, State, TrainError, Workers, learning_rate};
 use crate::config::RunConfig;
@@ -56,7 +56,9 @@ impl<'a, D: Backend> Stepper<'a, D> {
     pub fn step(&mut self) -> Result<Progress, TrainError> {
         let train = &self.config.train;
         let step = self.state.step;
-        let mut gradients = Vec::new();
+        let mut gradients: Vec<Leaves<D>> = Vec::new();
+        let mut squares = 0.0;
+        let device = self.state.model.device().clone();
         let mut loss = 0.0;
         for pass in 0..train.accumulate as u64 {
             let parts = self.parts(step, pass);
@@ -66,15 +68,16 @@ impl<'a, D: Backend> Stepper<'a, D> {
                 loss += part_loss;
             }
             // No more than one pass's gradients at a time.
-            gradients = vec![sum(&self.state.model.weights, gradients)?];
+            let (sum, squared) = device.reduce(gradients);
+            (gradients, squares) = (vec![sum], squared);
         }
-        let mut gradients = sum(&self.state.model.weights, gradients)?;
         finite("loss", loss, step)?;
-        let gradient_norm = norm(&self.state.model.weights, &mut gradients)?;
+        let gradient_norm = squares.sqrt();
         finite("gradient norm", gradient_norm, step)?;
         let rate = learning_rate(train, step);
         let State { model, optimizer, .. } = &mut self.state;
-        optimizer.update(&mut model.weights, &mut gradients, train, step, rate, gradient_norm)?;
+        let gradients = gradients.into_iter().flatten().collect();
+        optimizer.update(&mut model.weights, gradients, train, step, rate, gradient_norm)?;
         self.state.step += 1;
         Ok(Progress {
             step: self.state.step,
@@ -101,7 +104,7 @@ impl<'a, D: Backend> Stepper<'a, D> {
     }
 
     /// The gradients of a part's share in the loss of a step, and that share.
-    fn part(&self, (pass, windows): &Part<'_>) -> Result<(Gradients<f32, D>, f64), TrainError> {
+    fn part(&self, (pass, windows): &Part<'_>) -> Result<(Leaves<D>, f64), TrainError> {
         let train = &self.config.train;
         let (inputs, targets) = split(windows);
         let dropout = Dropout {
@@ -117,7 +120,7 @@ impl<'a, D: Backend> Stepper<'a, D> {
         let loss = loss.try_mul(share as f32).map_err(ModelError::device)?;
         let value = loss.as_vec().first().copied().map_or(f64::NAN, f64::from);
         let gradients = loss.try_backward().map_err(ModelError::device)?;
-        Ok((sum(&model.weights, [gradients])?, value))
+        Ok((leaves(&model.weights, gradients)?, value))
     }
 }
 

@@ -47,6 +47,22 @@ pub fn values<S: Shape, T>(tensor: &Tensor<S, f32, Cpu, T>) -> &[f32] {
     }
 }
 
+/// The elements of a row-major tensor, to be changed.
+///
+/// # Panics
+/// As [`values`].
+pub fn values_mut<S: Shape>(tensor: &mut Tensor<S, f32, Cpu>) -> &mut [f32] {
+    match layout(tensor) {
+        // SAFETY: as in `values`; `IndexMut` makes the buffer this tensor's own before it hands out
+        // a reference, and the tensor is borrowed exclusively.
+        Some(first) => unsafe {
+            let count = tensor.shape().num_elements();
+            std::slice::from_raw_parts_mut(&raw mut tensor[first], count)
+        },
+        None => &mut [],
+    }
+}
+
 /// A tensor of `values` in row-major order.
 ///
 /// The device's cache of allocations must be disabled, as [`Backend`](crate::device::Backend) says:
