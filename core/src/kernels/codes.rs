@@ -64,18 +64,6 @@ pub fn dot_int8(weights: &[i8], x: &[i8]) -> i32 {
 /// ```
 #[inline]
 pub fn dot_int8_rows([a, b, c, d]: [&[i8]; 4], x: &[i8]) -> [i32; 4] {
-    if cfg!(expe_mve) {
-        // One loop of vectors, which needs no rest.
-        let mut sums = [0i32; 4];
-        for ((((a, b), c), d), x) in a.iter().zip(b).zip(c).zip(d).zip(x) {
-            let [p, q, r, s] = &mut sums;
-            *p = p.wrapping_add(i32::from(*a) * i32::from(*x));
-            *q = q.wrapping_add(i32::from(*b) * i32::from(*x));
-            *r = r.wrapping_add(i32::from(*c) * i32::from(*x));
-            *s = s.wrapping_add(i32::from(*d) * i32::from(*x));
-        }
-        return sums;
-    }
     let (a_blocks, b_blocks) = (a.chunks_exact(UNROLLED), b.chunks_exact(UNROLLED));
     let (c_blocks, d_blocks) = (c.chunks_exact(UNROLLED), d.chunks_exact(UNROLLED));
     let x_blocks = x.chunks_exact(UNROLLED);

@@ -154,7 +154,12 @@ impl RowScales {
     /// times the input's: as `Multiplier::from_f32(row).times(input).apply(sum, exponent)`, to the bit.
     #[inline(always)]
     pub const fn apply(&self, sum: i32, row: u32) -> i32 {
-        let (mantissa, right) = self.product(row);
+        let product = ((row << 8) | (1 << 31)) as u64 * self.mantissa as u64;
+        let top = (product >> 32) as u32;
+        // 31 digits are kept.
+        let excess = top >> 31;
+        let mantissa = (top >> excess) as i32;
+        let right = self.right.wrapping_sub((row >> 23) as i32).wrapping_sub(excess as i32);
         if (right as u32) < 32 {
             half_up(high(sum << (self.left & 31), mantissa) >> right)
         } else {
@@ -162,41 +167,14 @@ impl RowScales {
         }
     }
 
-    /// The mantissa of both scales' product, 31 digits, and how many too many the upper half of its
-    /// product with a sum then has.
-    #[inline(always)]
-    const fn product(&self, row: u32) -> (i32, i32) {
-        let product = ((row << 8) | (1 << 31)) as u64 * self.mantissa as u64;
-        let top = (product >> 32) as u32;
-        let excess = top >> 31;
-        let right = self.right.wrapping_sub((row >> 23) as i32).wrapping_sub(excess as i32);
-        ((top >> excess) as i32, right)
-    }
-
-    /// Put [`apply`](Self::apply) of every sum and row into `put`.
-    #[inline(always)]
-    pub fn apply_all<P>(
-        &self,
-        sums: &[i32],
-        rows: impl Iterator<Item = u32> + Clone,
-        places: impl Iterator<Item = P>,
-        mut put: impl FnMut(P, i32),
-    ) {
-        // Without a branch for the rare cases the compiler makes vectors of it, where there are any.
-        let usual = |row: u32| {
-            let right = self.right.wrapping_sub((row >> 23) as i32).wrapping_sub(1);
+    /// The mantissa of the input's scale, 32 digits, what sums are moved up by, and what the product with
+    /// a row of exponent 0 then has too many, for a vector kernel; if it works for all `rows`.
+    pub(crate) fn usual(&self, rows: &[f32]) -> Option<(u32, u32, i32)> {
+        let unusual = rows.iter().map(|row| {
+            let right = self.right.wrapping_sub((row.to_bits() >> 23) as i32).wrapping_sub(1);
             u32::from(right as u32 > 30)
-        };
-        if cfg!(expe_mve) && rows.clone().map(usual).sum::<u32>() == 0 {
-            for ((sum, row), place) in sums.iter().zip(rows).zip(places) {
-                let (mantissa, right) = self.product(row);
-                put(place, half_up(high(sum << (self.left & 31), mantissa) >> (right & 31)));
-            }
-            return;
-        }
-        for ((sum, row), place) in sums.iter().zip(rows).zip(places) {
-            put(place, self.apply(*sum, row));
-        }
+        });
+        (unusual.sum::<u32>() == 0).then_some((self.mantissa, self.left, self.right))
     }
 
     /// The same for products with more digits or far fewer.

@@ -4,6 +4,7 @@
 //! `cargo test --package expe-tests --test firmware` prints a table of the boards.
 
 mod boards;
+mod counts;
 mod elf;
 mod host;
 mod log;

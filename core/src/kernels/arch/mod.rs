@@ -9,6 +9,8 @@
 mod arm;
 #[cfg(all(expe_dsp, target_abi = "eabihf"))]
 mod arm_fpu;
+#[cfg(expe_mve)]
+mod arm_mve;
 #[allow(
     dead_code,
     reason = "some processors have it all, others some of it, in their own instructions"
@@ -21,8 +23,16 @@ mod x86_64;
 pub(super) use arm::{add_weighted, sums_int4, sums_int8};
 #[cfg(all(expe_dsp, target_abi = "eabihf"))]
 pub(super) use arm_fpu::{add_rows, each_dot};
+#[cfg(expe_mve)]
+pub(super) use arm_mve::{requantise, sums_int8};
 #[cfg(not(expe_dsp))]
 pub(super) use portable::add_weighted;
+#[cfg(not(expe_mve))]
+pub(super) use portable::requantise;
+#[cfg(not(any(expe_dsp, all(feature = "std", target_arch = "x86_64"))))]
+pub(super) use portable::sums_int4;
+#[cfg(not(any(expe_dsp, expe_mve, all(feature = "std", target_arch = "x86_64"))))]
+pub(super) use portable::sums_int8;
 #[cfg(not(all(feature = "std", target_arch = "x86_64")))]
 pub(super) use portable::vectorised;
 #[cfg(not(any(
@@ -30,8 +40,6 @@ pub(super) use portable::vectorised;
     all(feature = "std", target_arch = "x86_64")
 )))]
 pub(super) use portable::{add_rows, each_dot};
-#[cfg(not(any(expe_dsp, all(feature = "std", target_arch = "x86_64"))))]
-pub(super) use portable::{sums_int4, sums_int8};
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 pub(super) use x86_64::{add_rows, each_dot, sums_int4, sums_int8, vectorised};
 

@@ -31,6 +31,11 @@ pub const fn sums_int8(_: &[i8], _: usize, _: &[i8], _: &mut [i32]) -> bool {
 }
 
 #[inline(always)]
+pub const fn requantise(_: (u32, u32, i32), _: &[i32], _: &[f32], _: &mut [i32], _: bool) -> usize {
+    0
+}
+
+#[inline(always)]
 pub const fn add_weighted(_: &[i32], _: &[i8], _: &mut [i32]) -> usize {
     0
 }

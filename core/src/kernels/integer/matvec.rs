@@ -1,4 +1,4 @@
-use crate::kernels::{Inputs, Matrix};
+use crate::kernels::{Inputs, Matrix, arch};
 use crate::num::RowScales;
 
 /// `y_r = W·x_r` for every input row, in units of `2^exponent`: the sums of the products of integers
@@ -18,8 +18,7 @@ pub fn project(matrix: &Matrix<'_>, inputs: Inputs<'_, i32>, exponent: i32, outp
     let largest = matrix.largest_sum();
     matrix.each_sum(inputs, outputs, |outputs, sums, rows, input| {
         let scales = RowScales::new(input, largest, exponent);
-        let rows = rows.iter().map(|row| row.to_bits());
-        scales.apply_all(sums, rows, outputs.iter_mut(), |y, value| *y = value);
+        requantise(&scales, sums, rows, outputs, false, |y, value| *y = value);
     });
 }
 
@@ -35,7 +34,25 @@ pub fn project_add(
     let largest = matrix.largest_sum();
     matrix.each_sum(inputs, outputs, |outputs, sums, rows, input| {
         let scales = RowScales::new(input, largest, exponent);
-        let rows = rows.iter().map(|row| row.to_bits());
-        scales.apply_all(sums, rows, outputs.iter_mut(), |y, value| *y = y.saturating_add(value));
+        requantise(&scales, sums, rows, outputs, true, |y, value| *y = y.saturating_add(value));
     });
+}
+
+/// Put (or add, with `add`) every sum times its scales into its place.
+#[inline(always)]
+fn requantise(
+    scales: &RowScales,
+    sums: &[i32],
+    rows: &[f32],
+    outputs: &mut [i32],
+    add: bool,
+    put: impl Fn(&mut i32, i32),
+) {
+    let done = match cfg!(expe_mve).then(|| scales.usual(rows)).flatten() {
+        Some(usual) => arch::requantise(usual, sums, rows, outputs, add),
+        None => 0,
+    };
+    for ((y, sum), row) in outputs.iter_mut().zip(sums).zip(rows).skip(done) {
+        put(y, scales.apply(*sum, row.to_bits()));
+    }
 }
