@@ -12,33 +12,37 @@ const COLUMNS: usize = 256;
 pub fn sums_int8(weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) -> bool {
     let count = weights.len().checked_div(columns).unwrap_or(0).min(sums.len());
     let Some(sums) = sums.get_mut(..count).filter(|_| x.len() >= columns) else { return false };
-    let Some((fours, rest)) = sums.split_at_mut_checked(count & !3) else { return false };
+    // Behind the last column of a row lies the next row, which a word of weights may reach into, where its
+    // inputs are zero; behind the last row there may be nothing.
+    let reach = columns.next_multiple_of(4) - columns;
+    let safe = if count.saturating_mul(columns).saturating_add(reach) > weights.len() {
+        count.saturating_sub(1)
+    } else {
+        count
+    };
+    let Some((fours, rest)) = sums.split_at_mut_checked(safe & !3) else { return false };
     let mut words = [const { MaybeUninit::<[u32; 2]>::uninit() }; COLUMNS / 4];
     let mut start = 0;
-    while start < columns {
+    while start < columns && !fours.is_empty() {
         let end = columns.min(start + COLUMNS);
-        let quads = x.get(start..end).unwrap_or(&[]).chunks_exact(4);
-        let (count, odd) = (quads.len(), quads.remainder());
+        let quads = x.get(start..end).unwrap_or(&[]).chunks(4);
+        let count = quads.len();
         for (word, quad) in words.iter_mut().zip(quads) {
-            if let [a, b, c, d] = *quad {
-                word.write(widened([a as u8, b as u8, c as u8, d as u8]));
-            }
-        }
-        if start == 0 && count == 0 {
-            fours.fill(0);
+            word.write(match *quad {
+                [a, b, c, d] => widened([a as u8, b as u8, c as u8, d as u8]),
+                [a, b, c] => widened([a as u8, b as u8, c as u8, 0]),
+                [a, b] => widened([a as u8, b as u8, 0, 0]),
+                [a] => widened([a as u8, 0, 0, 0]),
+                _ => [0; 2],
+            });
         }
         // SAFETY: the first `count` of them were just written.
         let words = unsafe { core::slice::from_raw_parts(words.as_ptr().cast(), count) };
         four_columns(weights, columns, start, words, fours);
-        if !odd.is_empty() {
-            for (sum, row) in fours.iter_mut().zip(rows(weights, columns)) {
-                let row = row.get(end - odd.len()..end).unwrap_or(&[]);
-                *sum = sum.wrapping_add(dot_int8(row, odd));
-            }
-        }
         start = end;
     }
-    for (sum, row) in rest.iter_mut().zip(rows(weights, columns).skip(fours.len())) {
+    let done = fours.len();
+    for (sum, row) in rest.iter_mut().zip(rows(weights, columns).skip(done)) {
         *sum = dot_int8(row, x);
     }
     true
@@ -98,13 +102,13 @@ macro_rules! four_columns {
 #[inline(never)]
 fn four_columns(weights: &[i8], columns: usize, start: usize, x: &[[u32; 2]], sums: &mut [i32]) {
     let (groups, quads) = (sums.len() / 4, x.len());
-    let used = start.saturating_add(quads.saturating_mul(4));
-    let needed = groups.saturating_mul(4).saturating_mul(columns);
-    if groups == 0 || quads == 0 || used > columns || needed > weights.len() {
+    let end = start.saturating_add(quads.saturating_mul(4));
+    let last = groups.saturating_mul(4).saturating_sub(1).saturating_mul(columns);
+    if groups == 0 || quads == 0 || last.saturating_add(end) > weights.len() {
         return;
     }
-    // SAFETY: `groups` times, the loads are of `4·quads` bytes from `start` on of four rows of `columns`
-    // bytes, which is inside the rows, and the rows inside `weights`, as was just checked; of all of
+    // SAFETY: `groups` times, the loads are of `4·quads` bytes from `start` on of four rows that are
+    // `columns` bytes apart, the last of which ends inside `weights`, as was just checked; of all of
     // `x`, which is aligned for words; and loads and stores of four elements of `sums`. ARMv7-M and
     // ARMv8-M Mainline load single words from any address. r6 and r7, which cannot be operands, are
     // restored, and so is the stack.

@@ -46,7 +46,8 @@ const fn shape(
 
 /// The position encodings, by name, for models `width` wide.
 pub fn positions(width: usize) -> [(&'static str, PositionConfig); 7] {
-    let columns = (width / 16) as u32;
+    // A sixteenth, so that a whole number of words is left.
+    let columns = (width / 64 * 4) as u32;
     let beyond = Beyond::Refuse;
     let expe =
         PositionConfig::Expe { start: 16.0, step: 0.0625, width: columns, query_cap: None, beyond };
