@@ -25,16 +25,20 @@ pub fn sums_int8(weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) -> 
     let mut start = 0;
     while start < columns && !fours.is_empty() {
         let end = columns.min(start + COLUMNS);
-        let quads = x.get(start..end).unwrap_or(&[]).chunks(4);
-        let count = quads.len();
+        let quads = x.get(start..end).unwrap_or(&[]).chunks_exact(4);
+        let (odd, mut count) = (quads.remainder(), quads.len());
         for (word, quad) in words.iter_mut().zip(quads) {
-            word.write(match *quad {
-                [a, b, c, d] => widened([a as u8, b as u8, c as u8, d as u8]),
-                [a, b, c] => widened([a as u8, b as u8, c as u8, 0]),
-                [a, b] => widened([a as u8, b as u8, 0, 0]),
-                [a] => widened([a as u8, 0, 0, 0]),
-                _ => [0; 2],
-            });
+            if let [a, b, c, d] = *quad {
+                word.write(widened([a as u8, b as u8, c as u8, d as u8]));
+            }
+        }
+        if let Some(word) = words.get_mut(count).filter(|_| !odd.is_empty()) {
+            let mut quad = [0u8; 4];
+            for (place, x) in quad.iter_mut().zip(odd) {
+                *place = *x as u8;
+            }
+            word.write(widened(quad));
+            count += 1;
         }
         // SAFETY: the first `count` of them were just written.
         let words = unsafe { core::slice::from_raw_parts(words.as_ptr().cast(), count) };
