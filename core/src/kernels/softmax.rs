@@ -3,7 +3,7 @@ use core::marker::PhantomData;
 use super::arch::{self, Kernel};
 use crate::num::Math;
 
-/// Independent partial maxima and sums, as in [`dot`](super::dot).
+/// Independent partial maxima and sums.
 const LANES: usize = 8;
 
 /// Softmax in place: `x_i ← exp(x_i − max x) / Σ_j exp(x_j − max x)`.
@@ -17,7 +17,7 @@ const LANES: usize = 8;
 /// assert_eq!(x, [0.5, 0.5]);
 /// ```
 ///
-/// The sum has eight partial sums over `i mod 8`, added up in order, as that of [`dot`](super::dot).
+/// The sum has eight partial sums over `i mod 8`, added up in order.
 pub fn softmax<M: Math>(x: &mut [f32]) {
     arch::vectorised(Softmax::<M>(x, PhantomData));
 }

@@ -39,34 +39,25 @@ pub fn each_dot(
 }
 
 /// The [`dot`]s of two neighbouring rows with an input, with its partial sums, in its order: 20
-/// instructions for 16 products. `weights` are two rows of `columns` elements, and `x` is one.
+/// instructions for 16 products, after the first `columns % 8`. `weights` are two rows of `columns` elements, and `x` is one.
 #[inline(always)]
 fn two_dots(weights: &[f32], columns: usize, x: &[f32]) -> (f32, f32) {
-    let (blocks, rest) = (columns / LANES, columns % LANES);
+    let (blocks, odd) = (columns / LANES, columns % LANES);
     if weights.len() / 2 < columns || x.len() < columns {
         return (0.0, 0.0);
     }
+    let mut sums = [[0.0f32; LANES]; 2];
+    for (sums, row) in sums.iter_mut().zip(rows(weights, columns)) {
+        for ((sum, w), x) in sums.iter_mut().zip(row).zip(x).take(odd) {
+            *sum += w * x;
+        }
+    }
     let (a, b): (u32, u32);
-    // SAFETY: loads of `8·blocks + rest` elements, which are `columns`, of `x` and of each row, all of
-    // which the slices have, as was just checked.
+    // SAFETY: loads of the 16 sums, and of `8·blocks` elements from `odd` on, up to `columns`, of `x` and of
+    // each row, all of which the slices have, as was just checked. Nothing is written.
     unsafe {
         asm!(
-            "vmov s0, {a}",
-            "vmov.f32 s1, s0",
-            "vmov.f32 s2, s0",
-            "vmov.f32 s3, s0",
-            "vmov.f32 s4, s0",
-            "vmov.f32 s5, s0",
-            "vmov.f32 s6, s0",
-            "vmov.f32 s7, s0",
-            "vmov.f32 s8, s0",
-            "vmov.f32 s9, s0",
-            "vmov.f32 s10, s0",
-            "vmov.f32 s11, s0",
-            "vmov.f32 s12, s0",
-            "vmov.f32 s13, s0",
-            "vmov.f32 s14, s0",
-            "vmov.f32 s15, s0",
+            "vldmia {sums}, {{s0-s15}}",
             "cmp {blocks}, #0",
             "beq 3f",
             "2:",
@@ -106,27 +97,16 @@ fn two_dots(weights: &[f32], columns: usize, x: &[f32]) -> (f32, f32) {
             "vadd.f32 s8, s8, s14",
             "vadd.f32 s0, s0, s7",
             "vadd.f32 s8, s8, s15",
-            "cmp {rest}, #0",
-            "beq 5f",
-            "4:",
-            "vldmia {x}!, {{s16}}",
-            "vldmia {p}!, {{s24}}",
-            "vldmia {q}!, {{s25}}",
-            "vmla.f32 s0, s16, s24",
-            "vmla.f32 s8, s16, s25",
-            "subs {rest}, {rest}, #1",
-            "bne 4b",
-            "5:",
             "vmov {a}, s0",
             "vmov {b}, s8",
             // As bits: a register of a single-precision FPU cannot be an operand.
-            a = inout(reg) 0 => a,
+            a = out(reg) a,
             b = out(reg) b,
-            x = inout(reg) x.as_ptr() => _,
-            p = inout(reg) weights.as_ptr() => _,
-            q = inout(reg) weights.as_ptr().wrapping_add(columns) => _,
+            sums = in(reg) sums.as_ptr(),
+            x = inout(reg) x.as_ptr().wrapping_add(odd) => _,
+            p = inout(reg) weights.as_ptr().wrapping_add(odd) => _,
+            q = inout(reg) weights.as_ptr().wrapping_add(columns + odd) => _,
             blocks = inout(reg) blocks => _,
-            rest = inout(reg) rest => _,
             out("s0") _, out("s1") _, out("s2") _, out("s3") _,
             out("s4") _, out("s5") _, out("s6") _, out("s7") _,
             out("s8") _, out("s9") _, out("s10") _, out("s11") _,

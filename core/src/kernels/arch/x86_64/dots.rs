@@ -21,9 +21,9 @@ const LONG: usize = 96;
 /// A matrix of dot products, each the one of the portable `dot`: of every row of weights and every input
 /// row, up to `C` of which are computed together.
 ///
-/// A tile of them has one register of eight partial sums each. At the end eight registers are transposed,
-/// so that the partial sums are added up in order, and the products of the last columns after them, for
-/// eight results at once.
+/// A tile of them has one register of eight partial sums each. The first `columns % 8` products are those of
+/// the first eight columns with the inputs of the others taken for zero. At the end eight registers are
+/// transposed, so that the partial sums are added up in order for eight results at once.
 pub struct Dots<'a, L: Load, const C: usize> {
     weights: &'a [L::Bits],
     columns: usize,
@@ -150,16 +150,27 @@ impl<L: Load> Group<L> {
     #[inline(always)]
     unsafe fn tile<const R: usize, const C: usize>(&self, o: usize) {
         let Self { columns, x, x_stride, y_stride, add, .. } = *self;
-        let whole = columns - columns % LANES;
-        // SAFETY: the caller's; `i + 8 ≤ columns` in the loop, and a result `k < R·C` belongs to the
-        // output `k % R` of the input row `k / R`.
+        let odd = columns % LANES;
+        // SAFETY: the caller's; eight columns can be read in any case, `i + 8 ≤ columns` in the loops, as
+        // `columns - i` is a multiple of eight, and a result `k < R·C` belongs to the output `k % R` of
+        // the input row `k / R`.
         unsafe {
             let w = self.weights.add(o * columns);
             let mut sums = [[_mm256_setzero_ps(); R]; C];
+            if odd > 0 {
+                for c in 0..C {
+                    let x = _mm256_and_ps(F32::load(x.add(c * x_stride)), first_places(odd));
+                    for r in 0..R {
+                        let products = _mm256_mul_ps(L::load(w.add(r * columns)), x);
+                        sums[c][r] = _mm256_add_ps(sums[c][r], products);
+                    }
+                }
+            }
+            let mut i = odd;
             if (R, C) == (ROWS_IN_TURN, 1) {
                 for r in 0..R {
-                    let mut i = 0;
-                    while i < whole {
+                    i = odd;
+                    while i < columns {
                         let products =
                             _mm256_mul_ps(L::load(w.add(r * columns + i)), F32::load(x.add(i)));
                         sums[0][r] = _mm256_add_ps(sums[0][r], products);
@@ -167,8 +178,7 @@ impl<L: Load> Group<L> {
                     }
                 }
             }
-            let mut i = if (R, C) == (ROWS_IN_TURN, 1) { whole } else { 0 };
-            while i < whole {
+            while i < columns {
                 let mut weights = [_mm256_setzero_ps(); R];
                 for r in 0..R {
                     weights[r] = L::load(w.add(r * columns + i));
@@ -192,16 +202,7 @@ impl<L: Load> Group<L> {
                         eight[k] = sums[(first + k) / R][(first + k) % R];
                     }
                 }
-                let mut totals = add_columns(_mm256_setzero_ps(), &eight);
-                if whole < columns {
-                    for k in 0..LANES {
-                        if first + k < R * C {
-                            let (c, r) = ((first + k) / R, (first + k) % R);
-                            eight[k] = last::<L>(w.add(r * columns), x.add(c * x_stride), columns);
-                        }
-                    }
-                    totals = add_columns(totals, &eight);
-                }
+                let totals = add_columns(&eight);
                 let mut results = [0.0f32; LANES];
                 _mm256_storeu_ps(results.as_mut_ptr(), totals);
                 for k in 0..LANES {
@@ -216,37 +217,31 @@ impl<L: Load> Group<L> {
     }
 }
 
-/// The products of the last `columns % 8` columns, in order, behind zeros.
+/// All bits of the first `count` places, no bit of the others.
 ///
 /// # Safety
-/// AVX2 and F16C; `columns` elements of both rows, at least eight, can be read.
+/// AVX; `count` is at most eight.
 #[inline(always)]
-unsafe fn last<L: Load>(w: *const L::Bits, x: *const f32, columns: usize) -> __m256 {
-    /// From place `n` on: `8 − n` times nothing, then everything.
+unsafe fn first_places(count: usize) -> __m256 {
     const MASK: [u32; 2 * LANES] = {
         let mut mask = [0; 2 * LANES];
-        let mut i = LANES;
-        while i < 2 * LANES {
+        let mut i = 0;
+        while i < LANES {
             mask[i] = u32::MAX;
             i += 1;
         }
         mask
     };
-    let rest = columns % LANES;
-    // SAFETY: the caller's; the mask is read within its 16 places, as `rest < 8`.
-    unsafe {
-        let from = columns - LANES;
-        let products = _mm256_mul_ps(L::load(w.add(from)), F32::load(x.add(from)));
-        _mm256_and_ps(products, _mm256_loadu_ps(MASK.as_ptr().add(rest).cast()))
-    }
+    // SAFETY: the caller's; eight of 16 places are read, from `8 - count` on.
+    unsafe { _mm256_loadu_ps(MASK.as_ptr().add(LANES - count).cast()) }
 }
 
-/// `totals[k] + rows[k][0] + … + rows[k][7]`, in this order.
+/// `rows[k][0] + … + rows[k][7]`, in this order.
 ///
 /// # Safety
 /// AVX2.
 #[inline(always)]
-unsafe fn add_columns(totals: __m256, rows: &[__m256; LANES]) -> __m256 {
+unsafe fn add_columns(rows: &[__m256; LANES]) -> __m256 {
     // SAFETY: the caller's.
     unsafe {
         let [a, b, c, d, e, f, g, h] = *rows;
@@ -258,7 +253,7 @@ unsafe fn add_columns(totals: __m256, rows: &[__m256; LANES]) -> __m256 {
         // Four rows each: columns j and j + 4.
         let upper = [low(ab, cd), high(ab, cd), low(ab2, cd2), high(ab2, cd2)];
         let lower = [low(ef, gh), high(ef, gh), low(ef2, gh2), high(ef2, gh2)];
-        let mut totals = totals;
+        let mut totals = _mm256_setzero_ps();
         for j in 0..4 {
             totals = _mm256_add_ps(totals, _mm256_permute2f128_ps::<0x20>(upper[j], lower[j]));
         }
