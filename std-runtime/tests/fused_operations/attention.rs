@@ -1,0 +1,142 @@
+use dfdx::dtypes::Dtype;
+use dfdx::tensor::Cpu;
+use expe_core::model::{Activation, Config, Norm};
+use expe_core::position::{Beyond, Growth, PositionConfig, Scaling};
+use expe_runtime::device::Backend;
+use expe_runtime::model::Sites;
+use expe_runtime::ops::{AttentionWeights, Heads, Matrix, Operations};
+
+use super::{Case, Outcome, check, differentiate, leaf, outcome};
+
+#[derive(Debug, Clone, Copy)]
+struct Attend {
+    batch: usize,
+    length: usize,
+    width: usize,
+    kv_heads: usize,
+    groups: usize,
+    head_width: usize,
+    position: PositionConfig,
+}
+
+impl Attend {
+    fn config(&self) -> Config {
+        Config {
+            vocab: 2,
+            width: self.width,
+            layers: 1,
+            heads: self.kv_heads * self.groups,
+            kv_heads: self.kv_heads,
+            head_width: self.head_width,
+            hidden: 1,
+            context: self.length,
+            norm: Norm::RmsNorm,
+            epsilon: 1e-5,
+            activation: Activation::Gelu,
+            tied_head: true,
+            position: self.position,
+        }
+    }
+}
+
+/// Scores are no larger, with the numbers that are drawn here.
+const SCORE: usize = 32;
+
+impl Case for Attend {
+    fn inputs(&self) -> Vec<(usize, f32)> {
+        let values = self.kv_heads * self.head_width;
+        let matrix = |outputs| (outputs * self.width, 0.15);
+        let x = (self.batch * self.length * self.width, 1.0);
+        vec![x, matrix(self.groups * values), matrix(values), matrix(values)]
+    }
+
+    /// Queries and keys are sums over the width, a score is one over the head and has about ten
+    /// operations for a position besides; its absolute error is a relative one of a softmax weight,
+    /// which is divided by a sum over positions. Results and their gradients are sums over positions,
+    /// those by weights sums over rows; a dozen operations between them.
+    fn roundings(&self) -> usize {
+        let score = 2 * self.width + self.head_width + 10;
+        SCORE * score + 3 * self.length + self.batch * self.length + 12
+    }
+
+    fn run<E: Dtype>(&self, given: &[Vec<f64>]) -> Outcome
+    where
+        Cpu: Backend<E>,
+    {
+        let Self { batch, length, width, kv_heads, groups, head_width, .. } = *self;
+        let values = kv_heads * head_width;
+        let x: Matrix<E, Cpu> = leaf((batch * length, width), &given[0]);
+        let wq: Matrix<E, Cpu> = leaf((groups * values, width), &given[1]);
+        let wk: Matrix<E, Cpu> = leaf((values, width), &given[2]);
+        let wv: Matrix<E, Cpu> = leaf((values, width), &given[3]);
+        let sites = Sites::new(&self.config(), length, &Cpu::default()).unwrap();
+        let weights = AttentionWeights { wq: &wq, wk: &wk, wv: &wv };
+        let heads = Heads { batch, length, kv_heads, groups, head_width };
+        let result = Cpu::attend(x.retaped(), &weights, &sites.attention, &heads).unwrap();
+        outcome(result, &[&x, &wq, &wk, &wv])
+    }
+}
+
+fn encodings() -> [PositionConfig; 6] {
+    let (start, step, beyond) = (1.0, 1.0 / 16.0, Beyond::Refuse);
+    let exqpe = |growth, query_cap| PositionConfig::Exqpe {
+        start,
+        step,
+        width: 6,
+        base: 6,
+        digits: 3,
+        growth,
+        query_cap,
+        beyond,
+    };
+    [
+        PositionConfig::None,
+        PositionConfig::Rope { base: 10_000.0, scaling: Scaling::None },
+        PositionConfig::Alibi,
+        PositionConfig::Expe { start, step, width: 3, query_cap: None, beyond },
+        exqpe(Growth::Equal, Some(3)),
+        exqpe(Growth::Weighted, None),
+    ]
+}
+
+fn base(position: PositionConfig) -> Attend {
+    Attend { batch: 2, length: 7, width: 22, kv_heads: 2, groups: 2, head_width: 6, position }
+}
+
+#[test]
+fn of_every_encoding_follows_the_composed_one() {
+    for position in encodings() {
+        for length in [1, 7, 65, 130] {
+            check(&Attend { length, ..base(position) });
+        }
+    }
+}
+
+#[test]
+fn with_any_number_of_heads_follows_the_composed_one() {
+    for position in encodings() {
+        for (kv_heads, groups) in [(1, 1), (3, 1), (1, 3)] {
+            check(&Attend { batch: 3, kv_heads, groups, ..base(position) });
+        }
+    }
+}
+
+#[test]
+fn across_blocks_of_keys_follows_the_composed_one() {
+    for position in encodings() {
+        check(&Attend { batch: 1, length: 259, kv_heads: 1, ..base(position) });
+    }
+}
+
+#[test]
+fn gradients_are_finite_differences() {
+    for position in encodings() {
+        differentiate(&Attend {
+            length: 5,
+            width: 9,
+            head_width: 4,
+            kv_heads: 1,
+            ..base(position)
+        });
+    }
+}

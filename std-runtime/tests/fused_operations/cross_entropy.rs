@@ -1,0 +1,87 @@
+use dfdx::dtypes::Dtype;
+use dfdx::tensor::Cpu;
+use expe_runtime::device::Backend;
+use expe_runtime::ops::{Matrix, Operations};
+
+use super::{
+    Case, Outcome, ROUNDING, check, differentiate, draw, indices, largest, leaf, numbers, outcome,
+};
+
+#[derive(Debug)]
+struct CrossEntropy {
+    rows: usize,
+    width: usize,
+    vocab: usize,
+}
+
+impl CrossEntropy {
+    fn leaves<E: Dtype>(&self, given: &[Vec<f64>]) -> [Matrix<E, Cpu>; 2]
+    where
+        Cpu: Backend<E>,
+    {
+        [leaf((self.rows, self.width), &given[0]), leaf((self.vocab, self.width), &given[1])]
+    }
+
+    fn log_probabilities<E: Dtype>(&self, given: &[Vec<f64>]) -> Vec<f64>
+    where
+        Cpu: Backend<E>,
+    {
+        let [x, head] = self.leaves::<E>(given);
+        let targets = indices(self.rows, self.vocab);
+        numbers(Cpu::log_probabilities(&x, &head, &targets).unwrap().as_vec())
+    }
+}
+
+impl Case for CrossEntropy {
+    fn inputs(&self) -> Vec<(usize, f32)> {
+        vec![(self.rows * self.width, 1.0), (self.vocab * self.width, 0.3)]
+    }
+
+    /// A logit, of size up to 10, is a sum over the width, and its absolute error a relative one of the
+    /// probability, which is divided by a sum over the vocabulary; gradients are sums over the
+    /// vocabulary or rows; about ten operations between them.
+    fn roundings(&self) -> usize {
+        10 * self.width + 2 * self.vocab + self.rows + 10
+    }
+
+    fn run<E: Dtype>(&self, given: &[Vec<f64>]) -> Outcome
+    where
+        Cpu: Backend<E>,
+    {
+        let [x, head] = self.leaves::<E>(given);
+        let targets = indices(self.rows, self.vocab);
+        let result = Cpu::cross_entropy(x.retaped(), &head, &targets).unwrap();
+        outcome(result, &[&x, &head])
+    }
+}
+
+fn cases() -> impl Iterator<Item = CrossEntropy> {
+    // 300 rows are more than the logits of a block.
+    [1, 5, 33, 300].into_iter().flat_map(|rows| {
+        [(5, 3), (22, 3), (22, 300)].map(|(width, vocab)| CrossEntropy { rows, width, vocab })
+    })
+}
+
+#[test]
+fn follows_the_composed_one() {
+    cases().for_each(|case| check(&case));
+}
+
+#[test]
+fn gradients_are_finite_differences() {
+    differentiate(&CrossEntropy { rows: 5, width: 3, vocab: 7 });
+}
+
+#[test]
+fn log_probabilities_follow_the_composed_ones() {
+    for case in cases() {
+        let given = draw(&case, 1);
+        let exact = case.log_probabilities::<f64>(&given);
+        let bound = case.roundings() as f64 * ROUNDING * largest(&exact);
+        let fast = case.log_probabilities::<f32>(&given);
+        for (fast, exact) in fast.iter().zip(&exact) {
+            assert!((fast - exact).abs() <= bound, "{case:?}: {fast} {exact}, bound {bound:e}");
+        }
+        assert_eq!(fast.len(), case.rows);
+    }
+}

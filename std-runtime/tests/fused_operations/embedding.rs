@@ -1,0 +1,71 @@
+use dfdx::dtypes::Dtype;
+use dfdx::tensor::{Cpu, OwnedTape};
+use expe_runtime::device::{Backend, scalar};
+use expe_runtime::ops::{Fixed, Matrix, Operations, Placed};
+
+use super::{Case, Leaf, Outcome, check, differentiate, indices, leaf, normal, outcome};
+
+#[derive(Debug)]
+struct Embed {
+    sequences: usize,
+    length: usize,
+    width: usize,
+    vocab: usize,
+    fixed: bool,
+    learned: bool,
+}
+
+/// Rows of a learned table beyond those of a sequence.
+const BEYOND: usize = 2;
+
+impl Case for Embed {
+    fn inputs(&self) -> Vec<(usize, f32)> {
+        let Self { length, width, vocab, learned, .. } = *self;
+        let sizes = [(vocab * width, 1.0), ((length + BEYOND) * width, 1.0)];
+        sizes[..1 + usize::from(learned)].to_vec()
+    }
+
+    /// A sum over rows at most; a factor, two sums.
+    fn roundings(&self) -> usize {
+        self.sequences * self.length + 3
+    }
+
+    fn run<E: Dtype>(&self, given: &[Vec<f64>]) -> Outcome
+    where
+        Cpu: Backend<E>,
+    {
+        let Self { sequences, length, width, vocab, .. } = *self;
+        let table: Matrix<E, Cpu> = leaf((vocab, width), &given[0]);
+        let learned: Option<Matrix<E, Cpu>> =
+            given.get(1).map(|rows| leaf((length + BEYOND, width), rows));
+        let fixed: Fixed<E, Cpu> =
+            (scalar(4.5), leaf((length, width), &normal(length * width, 1.0, 9)));
+        let placed =
+            Placed { length, fixed: self.fixed.then_some(&fixed), learned: learned.as_ref() };
+        let tokens = indices(sequences * length, vocab);
+        let result = Cpu::embed(&table, &tokens, &placed, OwnedTape::default()).unwrap();
+        let mut leaves: Vec<&dyn Leaf<E>> = vec![&table];
+        leaves.extend(learned.as_ref().map(|learned| learned as &dyn Leaf<E>));
+        outcome(result, &leaves)
+    }
+}
+
+const KINDS: [(bool, bool); 4] = [(false, false), (true, false), (false, true), (true, true)];
+
+#[test]
+fn follows_the_composed_one() {
+    for (fixed, learned) in KINDS {
+        for (sequences, length) in [(1, 1), (1, 5), (3, 11)] {
+            for width in [1, 22, 77] {
+                check(&Embed { sequences, length, width, vocab: 7, fixed, learned });
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_are_finite_differences() {
+    for (fixed, learned) in KINDS {
+        differentiate(&Embed { sequences: 2, length: 3, width: 5, vocab: 4, fixed, learned });
+    }
+}

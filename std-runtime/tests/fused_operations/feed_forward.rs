@@ -1,0 +1,91 @@
+use dfdx::dtypes::Dtype;
+use dfdx::tensor::Cpu;
+use expe_core::model::Activation;
+use expe_runtime::device::Backend;
+use expe_runtime::ops::{self, Matrix, Operations};
+
+use super::{Case, Leaf, Outcome, check, differentiate, leaf, outcome};
+
+#[derive(Debug, Clone, Copy)]
+struct FeedForward {
+    rows: usize,
+    width: usize,
+    hidden: usize,
+    activation: Activation,
+    gated: bool,
+    residual: bool,
+}
+
+impl Case for FeedForward {
+    fn inputs(&self) -> Vec<(usize, f32)> {
+        let Self { rows, width, hidden, .. } = *self;
+        let weights = if self.gated { 3 } else { 2 };
+        let rest = if self.residual { 2 } else { 1 };
+        [vec![(hidden * width, 0.3); weights], vec![(rows * width, 1.0); rest]].concat()
+    }
+
+    /// Forward a sum over the width and one over the hidden numbers, back the same again or one over
+    /// rows; about ten operations for the activation and ten for its derivative.
+    fn roundings(&self) -> usize {
+        2 * (self.width + self.hidden) + self.rows + 20
+    }
+
+    fn run<E: Dtype>(&self, given: &[Vec<f64>]) -> Outcome
+    where
+        Cpu: Backend<E>,
+    {
+        let Self { rows, width, hidden, activation, .. } = *self;
+        let mut given = given.iter();
+        let mut next =
+            |rows, columns| -> Matrix<E, Cpu> { leaf((rows, columns), given.next().unwrap()) };
+        let (w1, w2) = (next(hidden, width), next(width, hidden));
+        let w3 = self.gated.then(|| next(hidden, width));
+        let x = next(rows, width);
+        let residual = self.residual.then(|| next(rows, width));
+        let weights = ops::FeedForward { w1: &w1, w2: &w2, w3: w3.as_ref(), activation };
+        let before = residual.as_ref().map(|residual| residual.retaped());
+        let result = Cpu::feed_forward(before, x.retaped(), &weights).unwrap();
+        let all = [Some(&w1), Some(&w2), w3.as_ref(), Some(&x), residual.as_ref()];
+        let leaves: Vec<&dyn Leaf<E>> =
+            all.into_iter().flatten().map(|leaf| leaf as &dyn Leaf<E>).collect();
+        outcome(result, &leaves)
+    }
+}
+
+const KINDS: [(Activation, bool); 4] = [
+    (Activation::Gelu, false),
+    (Activation::Relu, false),
+    (Activation::SwiGlu, false),
+    (Activation::SwiGlu, true),
+];
+
+/// Every activation, with and without a residual.
+fn kinds(base: FeedForward) -> impl Iterator<Item = FeedForward> {
+    KINDS.into_iter().flat_map(move |(activation, gated)| {
+        [false, true].map(|residual| FeedForward { activation, gated, residual, ..base })
+    })
+}
+
+const BASE: FeedForward = FeedForward {
+    rows: 5,
+    width: 3,
+    hidden: 7,
+    activation: Activation::Gelu,
+    gated: false,
+    residual: false,
+};
+
+#[test]
+fn follows_the_composed_one() {
+    for rows in [1, 5, 33] {
+        for (width, hidden) in [(1, 1), (22, 29), (77, 130)] {
+            kinds(FeedForward { rows, width, hidden, ..BASE }).for_each(|case| check(&case));
+        }
+    }
+}
+
+/// No input of a ReLU is so close to 0 here that a step gets across.
+#[test]
+fn gradients_are_finite_differences() {
+    kinds(BASE).for_each(|case| differentiate(&case));
+}

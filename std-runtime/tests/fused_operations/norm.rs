@@ -1,0 +1,54 @@
+use dfdx::dtypes::Dtype;
+use dfdx::tensor::Cpu;
+use expe_core::model::Norm;
+use expe_runtime::device::Backend;
+use expe_runtime::ops::{Matrix, Operations, Vector};
+
+use super::{Case, Outcome, check, differentiate, leaf, outcome};
+
+#[derive(Debug)]
+struct Normalise {
+    rows: usize,
+    width: usize,
+    norm: Norm,
+}
+
+impl Case for Normalise {
+    fn inputs(&self) -> Vec<(usize, f32)> {
+        vec![(self.rows * self.width, 1.0), (self.width, 1.0)]
+    }
+
+    /// Mean, square and product with the gradient are sums over a row, the weight's gradient is one over
+    /// rows; a dozen operations between them.
+    fn roundings(&self) -> usize {
+        3 * self.width + self.rows + 12
+    }
+
+    fn run<E: Dtype>(&self, given: &[Vec<f64>]) -> Outcome
+    where
+        Cpu: Backend<E>,
+    {
+        let x: Matrix<E, Cpu> = leaf((self.rows, self.width), &given[0]);
+        let weight: Vector<E, Cpu> = leaf((self.width,), &given[1]);
+        let result = Cpu::norm(x.retaped(), &weight, 1e-5, self.norm).unwrap();
+        outcome(result, &[&x, &weight])
+    }
+}
+
+#[test]
+fn follows_the_composed_one() {
+    for norm in [Norm::RmsNorm, Norm::LayerNorm] {
+        for rows in [1, 5, 33] {
+            for width in [3, 22, 77, 130] {
+                check(&Normalise { rows, width, norm });
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_are_finite_differences() {
+    for norm in [Norm::RmsNorm, Norm::LayerNorm] {
+        differentiate(&Normalise { rows: 5, width: 7, norm });
+    }
+}

@@ -1,0 +1,60 @@
+use dfdx::dtypes::Dtype;
+use dfdx::tensor::Cpu;
+use expe_runtime::device::Backend;
+use expe_runtime::ops::{Matrix, Operations};
+
+use super::{Case, Leaf, Outcome, check, differentiate, leaf, outcome};
+
+#[derive(Debug)]
+struct Project {
+    rows: usize,
+    inputs: usize,
+    outputs: usize,
+    residual: bool,
+}
+
+impl Case for Project {
+    fn inputs(&self) -> Vec<(usize, f32)> {
+        let Self { rows, inputs, outputs, residual } = *self;
+        let sizes = [(rows * inputs, 1.0), (outputs * inputs, 1.0), (rows * outputs, 1.0)];
+        sizes[..2 + usize::from(residual)].to_vec()
+    }
+
+    /// A sum over inputs, outputs or rows: a product and a sum for each term, and what was there.
+    fn roundings(&self) -> usize {
+        self.rows.max(self.inputs).max(self.outputs) + 2
+    }
+
+    fn run<E: Dtype>(&self, given: &[Vec<f64>]) -> Outcome
+    where
+        Cpu: Backend<E>,
+    {
+        let x: Matrix<E, Cpu> = leaf((self.rows, self.inputs), &given[0]);
+        let weight: Matrix<E, Cpu> = leaf((self.outputs, self.inputs), &given[1]);
+        let residual: Option<Matrix<E, Cpu>> =
+            given.get(2).map(|residual| leaf((self.rows, self.outputs), residual));
+        let before = residual.as_ref().map(|residual| residual.retaped());
+        let result = Cpu::project(before, x.retaped(), &weight).unwrap();
+        let mut leaves: Vec<&dyn Leaf<E>> = vec![&x, &weight];
+        leaves.extend(residual.as_ref().map(|residual| residual as &dyn Leaf<E>));
+        outcome(result, &leaves)
+    }
+}
+
+#[test]
+fn follows_the_composed_one() {
+    for residual in [false, true] {
+        for rows in [1, 5, 33] {
+            for (inputs, outputs) in [(1, 1), (3, 77), (22, 29), (130, 7)] {
+                check(&Project { rows, inputs, outputs, residual });
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_are_finite_differences() {
+    for residual in [false, true] {
+        differentiate(&Project { rows: 5, inputs: 7, outputs: 3, residual });
+    }
+}
