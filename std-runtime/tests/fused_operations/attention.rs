@@ -39,8 +39,8 @@ impl Attend {
     }
 }
 
-/// Scores are no larger, with the numbers that are drawn here.
-const SCORE: usize = 32;
+/// No score that counts in a softmax is larger with the numbers that are drawn here.
+const SCORE: usize = 16;
 
 impl Case for Attend {
     fn inputs(&self) -> Vec<(usize, f32)> {
@@ -51,12 +51,13 @@ impl Case for Attend {
     }
 
     /// Queries and keys are sums over the width, a score is one over the head and has about ten
-    /// operations for a position besides; its absolute error is a relative one of a softmax weight,
-    /// which is divided by a sum over positions. Results and their gradients are sums over positions,
-    /// those by weights sums over rows; a dozen operations between them.
+    /// operations for a position besides: errors of random sign, which grow with the root of their
+    /// number. The absolute error of a score is a relative one of a softmax weight, which is divided by
+    /// a sum over positions. Results and their gradients are sums over positions, those by weights sums
+    /// over rows; a dozen operations between them.
     fn roundings(&self) -> usize {
         let score = 2 * self.width + self.head_width + 10;
-        SCORE * score + 3 * self.length + self.batch * self.length + 12
+        SCORE * score.isqrt() + 3 * self.length + self.batch * self.length + 12
     }
 
     fn run<E: Dtype>(&self, given: &[Vec<f64>]) -> Outcome
@@ -78,7 +79,7 @@ impl Case for Attend {
 }
 
 fn encodings() -> [PositionConfig; 6] {
-    let (start, step, beyond) = (1.0, 1.0 / 16.0, Beyond::Refuse);
+    let (start, step, beyond) = (1.0, 1.0 / 32.0, Beyond::Refuse);
     let exqpe = |growth, query_cap| PositionConfig::Exqpe {
         start,
         step,

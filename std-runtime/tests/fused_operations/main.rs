@@ -154,16 +154,16 @@ fn check(case: &impl Case) {
     (1..=3).for_each(|seed| compare(case, seed));
 }
 
-/// Central differences in `f64` with step `h = 1e-5`: the remainder `h²/6·f‴` is below 2e-8 of the
-/// list's largest for third derivatives up to 1000 times it, and a loss that is a sum of numbers of up
-/// to 1000 together, each a few roundings off, adds `4·1000·2^-53/h = 5e-8`; the gradient's own
-/// roundings are those of [`compare`].
+/// Central differences in `f64` with step `h = 1e-5`: the remainder `h²/6·f‴` is below 2e-9 of the
+/// list's largest for third derivatives up to 100 times it, and a loss that is a sum of numbers of up to
+/// 100 together, each a few roundings off, adds `4·100·2^-53/h = 5e-9`; the gradient's own roundings are
+/// those of [`compare`].
 fn differentiate(case: &impl Case) {
     let mut inputs = draw(case, 1);
     let found = case.run::<f32>(&inputs);
     let step = 1e-5;
     for (index, found) in found.lists[1..].iter().enumerate() {
-        let bound = (case.roundings() as f64 * ROUNDING + 2e-8) * largest(found).max(1.0) + 5e-8;
+        let bound = (case.roundings() as f64 * ROUNDING + 2e-9) * largest(found).max(1.0) + 5e-9;
         for (at, found) in found.iter().enumerate() {
             let start = inputs[index][at];
             let mut loss = |x| {
