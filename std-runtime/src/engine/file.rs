@@ -9,10 +9,15 @@ use super::EngineError;
 #[derive(Debug)]
 pub struct ModelFile {
     path: PathBuf,
-    /// Whole pages of memory, so that the file begins at a multiple of any alignment that matters.
+    /// Whole pages of memory.
     buffer: MmapMut,
+    /// Where the file begins and how long it is.
+    start: usize,
     len: usize,
 }
+
+/// Bytes that the processor fetches together.
+const LINE: usize = 64;
 
 impl ModelFile {
     /// Read the file at `path` and check it.
@@ -34,20 +39,33 @@ impl ModelFile {
     /// [`EngineError::Format`]; [`EngineError::Read`] when there is no memory for it.
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, EngineError> {
         let read = |source| EngineError::Read { path: path.to_owned(), source };
-        let mut buffer = MmapMut::map_anon(bytes.len().max(1)).map_err(read)?;
+        let mut buffer = MmapMut::map_anon(bytes.len().saturating_add(LINE)).map_err(read)?;
         // Decoding reads all of it for every token; large pages spare the processor looking up small
         // ones. Where there are none, nothing is lost.
         #[cfg(target_os = "linux")]
         let _ = buffer.advise(memmap2::Advice::HugePage);
         buffer.get_mut(..bytes.len()).unwrap_or_default().copy_from_slice(bytes);
-        let file = Self { path: path.to_owned(), buffer, len: bytes.len() };
-        file.model()?;
+        let mut file = Self { path: path.to_owned(), buffer, start: 0, len: bytes.len() };
+        let shift = file.beyond_line()?;
+        if shift > 0 {
+            // Tensors lie at multiples of 16 bytes, so this keeps them there.
+            file.start = LINE - shift;
+            file.buffer.copy_within(..bytes.len(), file.start);
+        }
         Ok(file)
+    }
+
+    /// Bytes by which the largest tensor begins behind the beginning of a line: a vector that lies in two
+    /// lines takes two fetches. The others' sizes are multiples of a line, most often.
+    fn beyond_line(&self) -> Result<usize, EngineError> {
+        let model = self.model()?;
+        let largest = model.tensors().max_by_key(|tensor| tensor.bytes.len());
+        Ok(largest.map_or(0, |tensor| tensor.bytes.as_ptr().addr() % LINE))
     }
 
     /// The bytes of the file.
     pub fn bytes(&self) -> &[u8] {
-        self.buffer.get(..self.len).unwrap_or_default()
+        self.buffer.get(self.start..).and_then(|rest| rest.get(..self.len)).unwrap_or_default()
     }
 
     /// The model in the file.
