@@ -15,14 +15,20 @@ const LANES: usize = 8;
 /// ```
 #[inline]
 pub fn dot<S: Stored>(weights: &[S::Bits], x: &[f32]) -> f32 {
-    let count = weights.len().min(x.len());
-    let first = count % LANES;
     let mut sums = [0.0f32; LANES];
-    for ((sum, w), x) in sums.iter_mut().zip(weights).zip(x).take(first) {
-        *sum += S::widen(*w) * x;
+    let (mut weights, mut x) = (weights, x);
+    let first = weights.len().min(x.len()) % LANES;
+    if first > 0 {
+        let (w, later_weights) = weights.split_at_checked(first).unwrap_or_default();
+        let (y, later_x) = x.split_at_checked(first).unwrap_or_default();
+        (weights, x) = (later_weights, later_x);
+        for ((sum, w), y) in sums.iter_mut().zip(w).zip(y) {
+            *sum += S::widen(*w) * y;
+        }
     }
+    let blocks = weights.len().min(x.len()) / LANES;
     // One index for both slices: two iterators side by side cost a third of the speed.
-    for start in (0..count / LANES).map(|block| first + block * LANES) {
+    for start in (0..blocks).map(|block| block * LANES) {
         let (Some(w), Some(x)) = (weights.get(start..start + LANES), x.get(start..start + LANES))
         else {
             break;

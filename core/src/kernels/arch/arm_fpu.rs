@@ -38,6 +38,23 @@ pub fn each_dot(
     true
 }
 
+/// The partial sums of two rows.
+type Sums = [[f32; LANES]; 2];
+
+static NOTHING: Sums = [[0.0; LANES]; 2];
+
+/// The first `odd` products of two rows, each in a sum of its own.
+#[inline(never)]
+fn first_products(weights: &[f32], columns: usize, x: &[f32], odd: usize) -> Sums {
+    let mut sums = NOTHING;
+    for (sums, row) in sums.iter_mut().zip(rows(weights, columns)) {
+        for ((sum, w), x) in sums.iter_mut().zip(row).zip(x).take(odd) {
+            *sum += w * x;
+        }
+    }
+    sums
+}
+
 /// The [`dot`]s of two neighbouring rows with an input, with its partial sums, in its order: 20
 /// instructions for 16 products, after the first `columns % 8`. `weights` are two rows of `columns` elements, and `x` is one.
 #[inline(always)]
@@ -46,12 +63,13 @@ fn two_dots(weights: &[f32], columns: usize, x: &[f32]) -> (f32, f32) {
     if weights.len() / 2 < columns || x.len() < columns {
         return (0.0, 0.0);
     }
-    let mut sums = [[0.0f32; LANES]; 2];
-    for (sums, row) in sums.iter_mut().zip(rows(weights, columns)) {
-        for ((sum, w), x) in sums.iter_mut().zip(row).zip(x).take(odd) {
-            *sum += w * x;
-        }
-    }
+    let first;
+    let sums = if odd == 0 {
+        &NOTHING
+    } else {
+        first = first_products(weights, columns, x, odd);
+        &first
+    };
     let (a, b): (u32, u32);
     // SAFETY: loads of the 16 sums, and of `8·blocks` elements from `odd` on, up to `columns`, of `x` and of
     // each row, all of which the slices have, as was just checked. Nothing is written.
