@@ -4,8 +4,9 @@ use expe_core::model::Activation;
 
 use super::buffer::Buffer;
 use super::product::{Mode, View, ViewMut, multiply};
-use super::storage::{put, scratch, take, tensor, values};
-use super::vector::{add, sigmoid, vectorised};
+use super::residual::residual_start;
+use super::storage::{put, take, tensor, values};
+use super::vector::{sigmoid, vectorised};
 use crate::ops::{FeedForward, Matrix};
 
 /// `√(8/π)`: `gelu(x) = x·σ(z)` with `z = √(8/π)·(x + 0.044715·x³)`.
@@ -23,17 +24,10 @@ pub fn feed_forward<T: Tape<f32, Cpu>>(
     x: Matrix<f32, Cpu, T>,
     weights: &FeedForward<'_, f32, Cpu>,
 ) -> Result<Matrix<f32, Cpu, T>, CpuError> {
-    let (x, mut tape) = x.split_tape();
+    let (x, tape) = x.split_tape();
     let (rows, width) = *x.shape();
     let hidden = weights.w1.shape().0;
-    let (mut y, mode, residual) = match residual {
-        None => (scratch(rows * width), Mode::Set, None),
-        Some(residual) => {
-            let (residual, other) = residual.split_tape();
-            tape = other.merge(tape);
-            (values(&residual).to_vec(), Mode::Add, Some(residual.ghost()))
-        }
-    };
+    let (mut y, mode, pass_on, mut tape) = residual_start(residual, rows * width, tape);
     let (w1, w2, w3) = (weights.w1.clone(), weights.w2.clone(), weights.w3.cloned());
     let activation = weights.activation;
     let inner = |w: &Matrix<f32, Cpu>| {
@@ -115,14 +109,7 @@ pub fn feed_forward<T: Tape<f32, Cpu>>(
             put(slopes, w, dw)?;
         }
         put(slopes, &x, dx)?;
-        if let Some(residual) = residual {
-            let dr = slopes.get_or_alloc_mut(&residual)?;
-            vectorised(
-                #[inline(always)]
-                || add(dr, &dy),
-            );
-        }
-        Ok(())
+        pass_on(slopes, &dy)
     });
     Ok(y.put_tape(tape))
 }

@@ -12,6 +12,7 @@ mod feed_forward;
 mod norm;
 mod product;
 mod projection;
+mod residual;
 pub(crate) mod storage;
 #[cfg(test)]
 mod testing;

@@ -2,8 +2,8 @@ use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cpu, CpuError, PutTape, SplitTape, Tape};
 
 use super::product::{Mode, View, ViewMut, multiply};
-use super::storage::{put, scratch, take, tensor, values};
-use super::vector::{add, vectorised};
+use super::residual::residual_start;
+use super::storage::{put, take, tensor, values};
 use crate::ops::Matrix;
 
 /// `residual + x·Wᵀ`: the residual is where the product starts from.
@@ -15,17 +15,10 @@ pub fn project<T: Tape<f32, Cpu>>(
     x: Matrix<f32, Cpu, T>,
     weight: &Matrix<f32, Cpu>,
 ) -> Result<Matrix<f32, Cpu, T>, CpuError> {
-    let (x, mut tape) = x.split_tape();
+    let (x, tape) = x.split_tape();
     let weight = weight.clone();
     let ((rows, inputs), (outputs, _)) = (*x.shape(), *weight.shape());
-    let (mut y, mode, residual) = match residual {
-        None => (scratch(rows * outputs), Mode::Set, None),
-        Some(residual) => {
-            let (residual, other) = residual.split_tape();
-            tape = other.merge(tape);
-            (values(&residual).to_vec(), Mode::Add, Some(residual.ghost()))
-        }
-    };
+    let (mut y, mode, pass_on, mut tape) = residual_start(residual, rows * outputs, tape);
     multiply(
         ViewMut::new(&mut y, rows, outputs, outputs),
         mode,
@@ -56,14 +49,7 @@ pub fn project<T: Tape<f32, Cpu>>(
         );
         put(slopes, &x, dx)?;
         put(slopes, &weight, dw)?;
-        if let Some(residual) = residual {
-            let dr = slopes.get_or_alloc_mut(&residual)?;
-            vectorised(
-                #[inline(always)]
-                || add(dr, &dy),
-            );
-        }
-        Ok(())
+        pass_on(slopes, &dy)
     });
     Ok(y.put_tape(tape))
 }
