@@ -98,6 +98,32 @@ impl<'b> Inference<'b> {
     }
 }
 
+impl Inference<'_> {
+    /// The [`buffers`](Self::buffers) of every model.
+    ///
+    /// # Errors
+    /// As [`buffers`](Self::buffers).
+    pub fn all_buffers(models: &[Model<'_>], task: Task) -> Result<Vec<Buffers>, BenchError> {
+        models.iter().map(|model| Self::buffers(model, task)).collect()
+    }
+}
+
+/// Every model at `task`, as candidates that take turns, in memory from [`Inference::all_buffers`].
+///
+/// # Errors
+/// As [`Inference::new`].
+pub fn candidates<'m: 'b, 'b>(
+    models: &[Model<'m>],
+    buffers: &'b mut [Buffers],
+    task: Task,
+) -> Result<Vec<Box<dyn Candidate + 'b>>, BenchError> {
+    let mut candidates: Vec<Box<dyn Candidate + 'b>> = Vec::new();
+    for (model, buffers) in models.iter().zip(buffers) {
+        candidates.push(Box::new(Inference::new(model, buffers, task)?));
+    }
+    Ok(candidates)
+}
+
 impl Candidate for Inference<'_> {
     fn run(&mut self) -> Result<Duration, BenchError> {
         let mut sampler = Sampler::greedy();

@@ -22,7 +22,7 @@ mod training;
 mod work;
 
 pub use error::BenchError;
-pub use inference::{Inference, Task, read_bytes};
+pub use inference::{Inference, Task, candidates, read_bytes};
 pub use machine::{Machine, peak_memory};
 pub use matmul::matmul_rate;
 pub use positions::{PositionCost, Variant, position_costs};

@@ -62,8 +62,8 @@ fn parameters(model: &Config) -> u128 {
 
 /// Numbers that a forward and a backward pass keep per token: the intermediate results that
 /// derivatives need. The factors count the operations of one layer and of the head on results of
-/// each size; logits and scores exist for a few rows at a time. The derivatives themselves are not counted, so that this is a lower bound: the
-/// preset `context-64` takes 68 MB where [`needed`] says 50.
+/// each size; logits and scores exist for a few rows at a time. The derivatives themselves are not
+/// counted, so that this is a lower bound.
 fn activations(model: &Config) -> u128 {
     let gates = if model.activation == Activation::SwiGlu { 2 } else { 1 };
     let layer = sum(&[

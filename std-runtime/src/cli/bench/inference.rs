@@ -7,7 +7,7 @@ use expe_core::format::Execution;
 use super::measure::{MeasureArgs, ServeArgs};
 use super::shape::ShapeArgs;
 use crate::bench::{
-    Candidate, Inference, Report, Row, Task, forward_flops, matmul_rate, random_model, read_bytes,
+    Inference, Report, Row, Task, candidates, forward_flops, matmul_rate, random_model, read_bytes,
     read_rate, read_rate_of,
 };
 use crate::cli::{CliError, interrupt};
@@ -146,14 +146,8 @@ fn run(
     let stop = interrupt::catch()?;
     let named = models.open(task.positions())?;
     let models = named.iter().map(|named| named.file.model()).collect::<Result<Vec<_>, _>>()?;
-    let mut buffers = models
-        .iter()
-        .map(|model| Inference::buffers(model, task))
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut candidates: Vec<Box<dyn Candidate + '_>> = Vec::new();
-    for (model, buffers) in models.iter().zip(&mut buffers) {
-        candidates.push(Box::new(Inference::new(model, buffers, task)?));
-    }
+    let mut buffers = Inference::all_buffers(&models, task)?;
+    let candidates = candidates(&models, &mut buffers, task)?;
     let Some(times) = serve.times(candidates, measure, stop)? else {
         return Ok(());
     };

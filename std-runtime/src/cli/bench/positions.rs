@@ -6,7 +6,7 @@ use expe_core::position::SUPPORTED;
 use super::measure::MeasureArgs;
 use super::shape::ShapeArgs;
 use crate::bench::{
-    Candidate, Inference, Plan, Report, Row, Task, Times, Training, Variant, alternate,
+    Candidate, Inference, Plan, Report, Row, Task, Times, Training, Variant, alternate, candidates,
     forward_flops, position_costs, random_model, random_tokens, step_flops,
 };
 use crate::cli::{CliError, interrupt};
@@ -74,14 +74,8 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         .collect::<Result<Vec<_>, _>>()?;
     let models = files.iter().map(|file| file.model()).collect::<Result<Vec<_>, _>>()?;
     for task in [Task::Decode { past: keys, tokens: DECODED }, Task::Prefill { tokens: keys }] {
-        let mut buffers = models
-            .iter()
-            .map(|model| Inference::buffers(model, task))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut candidates: Vec<Box<dyn Candidate + '_>> = Vec::new();
-        for (model, buffers) in models.iter().zip(&mut buffers) {
-            candidates.push(Box::new(Inference::new(model, buffers, task)?));
-        }
+        let mut buffers = Inference::all_buffers(&models, task)?;
+        let mut candidates = candidates(&models, &mut buffers, task)?;
         let times = alternate(&mut candidates, plan, stop)?;
         let (work, past) = match task {
             Task::Decode { past, .. } => ("decode", Some(past)),

@@ -9,7 +9,7 @@ use super::measure::MeasureArgs;
 use super::shape::{ShapeArgs, resized};
 use crate::bench::{
     BenchError, Candidate, Inference, Plan, Report, Row, Slope, Task, Times, Training, alternate,
-    by_length, forward_flops, peak_memory, random_model, random_tokens, step_flops,
+    by_length, candidates, forward_flops, peak_memory, random_model, random_tokens, step_flops,
 };
 use crate::cli::{CliError, interrupt};
 use crate::config::RunConfig;
@@ -125,14 +125,8 @@ impl Series<'_> {
             .collect::<Result<Vec<_>, _>>()?;
         let models = files.iter().map(|file| file.model()).collect::<Result<Vec<_>, _>>()?;
         for task in [Task::Prefill { tokens: 64 }, Task::Decode { past: 0, tokens: 16 }] {
-            let mut buffers = models
-                .iter()
-                .map(|model| Inference::buffers(model, task))
-                .collect::<Result<Vec<_>, _>>()?;
-            let mut candidates: Vec<Box<dyn Candidate + '_>> = Vec::new();
-            for (model, buffers) in models.iter().zip(&mut buffers) {
-                candidates.push(Box::new(Inference::new(model, buffers, task)?));
-            }
+            let mut buffers = Inference::all_buffers(&models, task)?;
+            let mut candidates = candidates(&models, &mut buffers, task)?;
             let times = alternate(&mut candidates, self.plan(), self.stop)?;
             drop(candidates);
             let Some(first) = times.first() else { continue };
