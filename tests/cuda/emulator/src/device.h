@@ -1,0 +1,101 @@
+// The parts of the emulated device, as the driver (`driver.cpp`) uses them.
+#pragma once
+#define EMULATOR_ITSELF
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "../include/emulator.h"
+
+// Result codes of the CUDA driver API that the emulator returns.
+enum Result {
+  SUCCESS = 0,
+  INVALID_VALUE = 1,
+  OUT_OF_MEMORY = 2,
+  NOT_INITIALIZED = 3,
+  NO_DEVICE = 100,
+  INVALID_DEVICE = 101,
+  INVALID_IMAGE = 200,
+  INVALID_CONTEXT = 201,
+  NO_BINARY_FOR_GPU = 209,
+  UNSUPPORTED_PTX_VERSION = 222,
+  FILE_NOT_FOUND = 301,
+  INVALID_HANDLE = 400,
+  NOT_FOUND = 500,
+  ILLEGAL_ADDRESS = 700,
+  MISALIGNED_ADDRESS = 716,
+  LAUNCH_FAILED = 719,
+  NOT_SUPPORTED = 801,
+};
+
+// What tests set through the environment; see README.md.
+struct Settings {
+  int devices, driver, major, minor;
+  size_t memory;
+  long fault_launch;
+  Result fault;
+  enum { FORWARD, REVERSE, SHUFFLED } order;
+  bool checks, trace;
+};
+const Settings &settings();
+
+namespace memory {
+// Null when `device` has too little left.
+void *allocate(size_t bytes, int device);
+Result release(const void *address);
+size_t used(int device);
+// Whether all of it was allocated and not freed.
+bool valid(const void *address, size_t bytes);
+// The host has written these bytes, or the device has by other means than a kernel.
+void written(void *address, size_t bytes);
+void copied(void *to, const void *from, size_t bytes);
+} // namespace memory
+
+// One 32-bit word of memory and who was last there. A serial number stands for one interval between
+// two barriers of one block, so it also tells launch and block apart.
+struct Word {
+  struct Visit {
+    uint32_t serial;
+    uint32_t thread : 10;
+    uint32_t meeting : 10; // how often the thread's warp had synchronised
+    uint32_t bytes : 4;
+    uint32_t atomic : 1;
+    uint32_t several : 1; // more threads of this warp have read in this interval
+    uint32_t warps : 1;   // and threads of other warps too
+    uint32_t marks : 4;   // of the last write: initialised bytes; of the last read: allocated bytes
+    uint32_t fenced : 1;
+  } write, read;
+};
+static_assert(sizeof(Word) == 16);
+namespace memory {
+// The word of an address of device memory, or null.
+Word *word(uintptr_t address);
+} // namespace memory
+
+struct Launch {
+  const emulator::Kernel *kernel;
+  const emulator::Library *library;
+  void **parameters;
+  unsigned grid[3], block[3];
+  size_t dynamic_shared;
+};
+// Runs all blocks; the first error ends it, with a line on standard error.
+Result run(const Launch &launch);
+
+// The thread that runs now, for the checks of its accesses.
+struct Now {
+  const Launch *launch;
+  uint32_t thread, warp;
+  uint32_t meeting;                // of the warp
+  uint32_t serial;                 // of the interval between barriers
+  uint32_t first_of_launch, first_of_block;
+  bool fenced;                     // the block has executed a fence in this launch
+};
+extern Now now;
+// Ends the kernel; called from within a thread of the device.
+[[noreturn]] void fail(Result result, const std::string &what);
+// Whether a host address belongs to the stack of a thread of the device, or to what the emulator
+// shows to kernels.
+bool private_to_threads(uintptr_t address);
+extern char dynamic_shared[];
+constexpr size_t DYNAMIC_SHARED = 227 * 1024;

@@ -1,0 +1,12 @@
+// The kernel libraries beside `libcuda.so.1`.
+#pragma once
+#include "device.h"
+#include "ptx.h"
+
+struct Module {
+  const emulator::Library *library;
+  int device;
+};
+// The library whose kernels are exactly those of `ptx`, with parameters of the same sizes.
+Result find_library(const Ptx &ptx, const emulator::Library *&library);
+const emulator::Kernel *find_kernel(const emulator::Library &library, const char *name);

@@ -1,0 +1,18 @@
+// What the emulator reads of a module's PTX text.
+#pragma once
+#include <string>
+#include <vector>
+
+struct Entry {
+  std::string name;
+  std::vector<size_t> sizes; // of its parameters, in bytes
+};
+struct Ptx {
+  int version = 0;    // 87 is 8.7
+  int capability = 0; // 90 is 9.0
+  std::vector<Entry> entries;
+  // The library that the emulated run-time compiler has made, if it was that.
+  std::string library;
+};
+// Whether `text` is PTX at all.
+bool parse(const char *text, Ptx &ptx);
