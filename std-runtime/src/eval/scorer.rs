@@ -11,7 +11,7 @@ use crate::engine::{Buffers, CacheNumbers, EngineError, Session};
 use crate::model::{Sites, Transformer};
 use crate::train::split;
 
-/// Scores in attention that a dfdx batch holds at a time, per head.
+/// Scores in attention that a dfdx batch holds at a time, per head, where they are held at all.
 const BATCH_SCORES: usize = 1 << 20;
 /// Tokens that a dfdx batch holds at a time.
 const BATCH_TOKENS: usize = 4096;
@@ -73,16 +73,23 @@ impl<D: Backend> Scorer for DfdxScorer<'_, D> {
             return Ok(Vec::new());
         };
         let sites = Sites::new(&self.config, length, self.model.device())?;
-        let tokens = BATCH_TOKENS / length.max(1);
-        let scores = BATCH_SCORES / (length * length).max(1);
         let mut scored = Vec::new();
-        for windows in windows.chunks(tokens.min(scores).max(1)) {
+        for windows in windows.chunks(batch(length, D::DENSE)) {
             let (inputs, targets) = split(windows);
             let scores = self.model.log_probabilities(&inputs, &targets, &sites)?;
             scored.extend(scores.into_iter().map(f64::from));
         }
         Ok(scored)
     }
+}
+
+/// Windows of `length` tokens that a dfdx batch holds; `dense` where operations hold all scores of one at
+/// once.
+fn batch(length: usize, dense: bool) -> usize {
+    let tokens = BATCH_TOKENS / length.max(1);
+    let scores = BATCH_SCORES / (length * length).max(1);
+    let windows = if dense { tokens.min(scores) } else { tokens };
+    windows.max(1)
 }
 
 /// The core engine, on as many threads as there are processors.
@@ -166,4 +173,22 @@ fn log_probability(logits: &[f32], target: usize) -> f64 {
     add(rest);
     let logit = logits.get(target).copied().unwrap_or(f32::NEG_INFINITY);
     f64::from(logit - largest) - sums.iter().sum::<f64>().ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_limit_a_batch_only_where_they_are_held() {
+        for (length, dense, windows) in [
+            (128, true, 32),
+            (1024, true, 1),
+            (1024, false, 4),
+            (1 << 14, false, 1),
+            (0, true, 4096),
+        ] {
+            assert_eq!(batch(length, dense), windows, "{length} {dense}");
+        }
+    }
 }

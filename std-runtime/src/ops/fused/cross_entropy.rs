@@ -2,7 +2,8 @@ use dfdx::shapes::{HasShape, Rank0};
 use dfdx::tensor::{Cpu, CpuError, PutTape, SplitTape, Tape, Tensor};
 
 use super::buffer::Buffer;
-use super::product::{Mode, View, ViewMut, multiply};
+use super::linear::Linear;
+use super::product::Mode;
 use super::storage::{put, take, tensor, values};
 use super::vector::{add_scaled, exp, largest, sum, vectorised};
 use crate::ops::{Matrix, Vector};
@@ -79,21 +80,11 @@ pub fn cross_entropy<T: Tape<f32, Cpu>>(
             }
         }
         if T::OWNS_TAPE {
-            let slopes = View::new(logits, targets.len(), vocab, vocab);
-            multiply(
-                ViewMut::new(&mut dx[first * width..], targets.len(), width, width),
-                Mode::Set,
-                1.0,
-                slopes,
-                View::new(values(&head), vocab, width, width),
-            );
-            multiply(
-                ViewMut::new(&mut dw, vocab, width, width),
-                if first == 0 { Mode::Set } else { Mode::Add },
-                1.0,
-                slopes.transposed(),
-                View::new(&values(&x)[first * width..], targets.len(), width, width),
-            );
+            let linear = Linear::new(targets.len(), width, vocab);
+            let (x, dx) = (&values(&x)[first * width..], &mut dx[first * width..]);
+            linear.input_slopes(logits, values(&head), dx, Mode::Set);
+            let mode = if first == 0 { Mode::Set } else { Mode::Add };
+            linear.weight_slopes(logits, x, &mut dw, mode);
         }
     });
     let loss = tensor(x.device(), (), vec![(loss / rows as f64) as f32])?;
@@ -134,13 +125,8 @@ fn each_block(
     let blocks = values(x).chunks(size * width).zip(targets.chunks(size));
     for (index, (x, targets)) in blocks.enumerate() {
         let logits = &mut logits[..targets.len() * vocab];
-        multiply(
-            ViewMut::new(logits, targets.len(), vocab, vocab),
-            Mode::Set,
-            1.0,
-            View::new(x, targets.len(), width, width),
-            View::new(values(head), vocab, width, width).transposed(),
-        );
+        let linear = Linear::new(targets.len(), width, vocab);
+        linear.forward(x, values(head), logits, Mode::Set);
         work(index * size, logits, targets);
     }
 }

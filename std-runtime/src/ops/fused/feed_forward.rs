@@ -3,7 +3,8 @@ use dfdx::tensor::{Cpu, CpuError, PutTape, SplitTape, Tape};
 use expe_core::model::Activation;
 
 use super::buffer::Buffer;
-use super::product::{Mode, View, ViewMut, multiply};
+use super::linear::Linear;
+use super::product::Mode;
 use super::residual::residual_start;
 use super::storage::{put, take, tensor, values};
 use super::vector::{sigmoid, vectorised};
@@ -30,15 +31,10 @@ pub fn feed_forward<T: Tape<f32, Cpu>>(
     let (mut y, mode, pass_on, mut tape) = residual_start(residual, rows * width, tape);
     let (w1, w2, w3) = (weights.w1.clone(), weights.w2.clone(), weights.w3.cloned());
     let activation = weights.activation;
+    let (wide, narrow) = (Linear::new(rows, width, hidden), Linear::new(rows, hidden, width));
     let inner = |w: &Matrix<f32, Cpu>| {
         let mut inner = Buffer::new(rows * hidden);
-        multiply(
-            ViewMut::new(&mut inner, rows, hidden, hidden),
-            Mode::Set,
-            1.0,
-            View::new(values(&x), rows, width, width),
-            View::new(values(w), hidden, width, width).transposed(),
-        );
+        wide.forward(values(&x), values(w), &mut inner, Mode::Set);
         inner
     };
     let inputs = inner(&w1);
@@ -53,59 +49,27 @@ pub fn feed_forward<T: Tape<f32, Cpu>>(
     };
     let mut active = Buffer::new(rows * hidden);
     activate(activation, &inputs, &gates, &mut active);
-    multiply(
-        ViewMut::new(&mut y, rows, width, width),
-        mode,
-        1.0,
-        View::new(&active, rows, hidden, hidden),
-        View::new(values(&w2), width, hidden, hidden).transposed(),
-    );
+    narrow.forward(&active, values(&w2), &mut y, mode);
     let y = tensor(x.device(), (rows, width), y)?;
     let ghost = y.ghost();
     drop(active);
     tape.add_backward_op(move |slopes| {
         let dy = std::mem::take(&mut **slopes.get_or_alloc_mut(&ghost)?);
         let (mut inputs, mut gates) = (inputs, gates);
-        let dys = View::new(&dy, rows, width, width);
         let mut slope = Buffer::new(rows * hidden);
-        multiply(
-            ViewMut::new(&mut slope, rows, hidden, hidden),
-            Mode::Set,
-            1.0,
-            dys,
-            View::new(values(&w2), width, hidden, hidden),
-        );
+        narrow.input_slopes(&dy, values(&w2), &mut slope, Mode::Set);
         differentiate(activation, &mut inputs, &mut gates, &mut slope);
         // `slope` holds the activations now, `inputs` and `gates` their derivatives.
         let mut dw2 = take(slopes, &w2)?;
-        multiply(
-            ViewMut::new(&mut dw2, width, hidden, hidden),
-            Mode::Add,
-            1.0,
-            dys.transposed(),
-            View::new(&slope, rows, hidden, hidden),
-        );
+        narrow.weight_slopes(&dy, &slope, &mut dw2, Mode::Add);
         put(slopes, &w2, dw2)?;
         drop(slope);
         let mut dx = take(slopes, &x)?;
         for (w, inner) in [(Some(&w1), &inputs), (w3.as_ref(), &gates)] {
             let Some(w) = w else { continue };
-            let inner = View::new(inner, rows, hidden, hidden);
-            multiply(
-                ViewMut::new(&mut dx, rows, width, width),
-                Mode::Add,
-                1.0,
-                inner,
-                View::new(values(w), hidden, width, width),
-            );
+            wide.input_slopes(inner, values(w), &mut dx, Mode::Add);
             let mut dw = take(slopes, w)?;
-            multiply(
-                ViewMut::new(&mut dw, hidden, width, width),
-                Mode::Add,
-                1.0,
-                inner.transposed(),
-                View::new(values(&x), rows, width, width),
-            );
+            wide.weight_slopes(inner, values(&x), &mut dw, Mode::Add);
             put(slopes, w, dw)?;
         }
         put(slopes, &x, dx)?;

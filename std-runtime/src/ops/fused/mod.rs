@@ -9,6 +9,7 @@ mod buffer;
 mod cross_entropy;
 mod embedding;
 mod feed_forward;
+mod linear;
 mod norm;
 mod product;
 mod projection;

@@ -1,7 +1,8 @@
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cpu, CpuError, PutTape, SplitTape, Tape};
 
-use super::product::{Mode, View, ViewMut, multiply};
+use super::linear::Linear;
+use super::product::Mode;
 use super::residual::residual_start;
 use super::storage::{put, take, tensor, values};
 use crate::ops::Matrix;
@@ -19,34 +20,16 @@ pub fn project<T: Tape<f32, Cpu>>(
     let weight = weight.clone();
     let ((rows, inputs), (outputs, _)) = (*x.shape(), *weight.shape());
     let (mut y, mode, pass_on, mut tape) = residual_start(residual, rows * outputs, tape);
-    multiply(
-        ViewMut::new(&mut y, rows, outputs, outputs),
-        mode,
-        1.0,
-        View::new(values(&x), rows, inputs, inputs),
-        View::new(values(&weight), outputs, inputs, inputs).transposed(),
-    );
+    let linear = Linear::new(rows, inputs, outputs);
+    linear.forward(values(&x), values(&weight), &mut y, mode);
     let y = tensor(x.device(), (rows, outputs), y)?;
     let ghost = y.ghost();
     tape.add_backward_op(move |slopes| {
         let dy = std::mem::take(&mut **slopes.get_or_alloc_mut(&ghost)?);
         let mut dx = take(slopes, &x)?;
         let mut dw = take(slopes, &weight)?;
-        let dys = View::new(&dy, rows, outputs, outputs);
-        multiply(
-            ViewMut::new(&mut dx, rows, inputs, inputs),
-            Mode::Add,
-            1.0,
-            dys,
-            View::new(values(&weight), outputs, inputs, inputs),
-        );
-        multiply(
-            ViewMut::new(&mut dw, outputs, inputs, inputs),
-            Mode::Add,
-            1.0,
-            dys.transposed(),
-            View::new(values(&x), rows, inputs, inputs),
-        );
+        linear.input_slopes(&dy, values(&weight), &mut dx, Mode::Add);
+        linear.weight_slopes(&dy, values(&x), &mut dw, Mode::Add);
         put(slopes, &x, dx)?;
         put(slopes, &weight, dw)?;
         pass_on(slopes, &dy)

@@ -5,7 +5,8 @@ use expe_core::position::Columns;
 use super::blocked::Layout;
 use super::terms::Terms;
 use crate::ops::fused::buffer::Buffer;
-use crate::ops::fused::product::{Mode, View, ViewMut, multiply};
+use crate::ops::fused::linear::Linear;
+use crate::ops::fused::product::Mode;
 use crate::ops::fused::storage::{Slopes, put, scratch, take, values};
 use crate::ops::fused::vector::{add_scaled, vectorised};
 use crate::ops::{AttentionSites, AttentionWeights, Matrix, Rotary};
@@ -85,19 +86,23 @@ impl Inputs {
         (0..self.columns.digits).map(list).collect()
     }
 
-    /// For queries, keys and values: where they begin, how many there are in a row, and how many columns
-    /// of the inputs they leave out.
-    fn parts(&self) -> [(usize, usize, usize); 3] {
+    /// For queries, keys and values: where they begin in a row, and their projection.
+    fn parts(&self) -> [(usize, Linear); 3] {
+        let (rows, inputs) = *self.x.shape();
         let (keys, values) = (self.layout.keys(), self.layout.values());
-        let skipped = self.columns.width;
-        [(0, keys, skipped), (keys, values - keys, skipped), (values, values - keys, 0)]
+        let (stride, overridden) = (self.layout.stride, self.columns.width);
+        let part = |outputs, skipped| Linear { rows, inputs, outputs, skipped, stride };
+        [
+            (0, part(keys, overridden)),
+            (keys, part(values - keys, overridden)),
+            (values, part(values - keys, 0)),
+        ]
     }
 
     /// Queries, keys and values side by side.
     pub fn project(&self) -> Buffer {
-        let (rows, width) = *self.x.shape();
         let stride = self.layout.stride;
-        let mut qkv = Buffer::new(rows * stride);
+        let mut qkv = Buffer::new(self.x.shape().0 * stride);
         let mut mode = Mode::Set;
         if let Some(queries) = &self.queries {
             mode = Mode::Add;
@@ -117,14 +122,8 @@ impl Inputs {
                 },
             );
         }
-        for (weight, (first, outputs, skipped)) in self.weights.iter().zip(self.parts()) {
-            multiply(
-                ViewMut::new(&mut qkv[first..], rows, outputs, stride),
-                mode,
-                1.0,
-                View::new(&values(&self.x)[skipped..], rows, width - skipped, width),
-                View::new(&values(weight)[skipped..], outputs, width - skipped, width).transposed(),
-            );
+        for (weight, (first, linear)) in self.weights.iter().zip(self.parts()) {
+            linear.forward(values(&self.x), values(weight), &mut qkv[first..], mode);
             mode = Mode::Set;
         }
         self.rotate(&mut qkv, Turn::Forward);
@@ -139,30 +138,14 @@ impl Inputs {
         mut dqkv: Buffer,
         dcolumns: &[Vec<f32>],
     ) -> Result<(), CpuError> {
-        let (rows, width) = *self.x.shape();
-        let stride = self.layout.stride;
         self.rotate(&mut dqkv, Turn::Back);
         let mut dx = take(slopes, &self.x)?;
-        for (index, (weight, (first, outputs, skipped))) in
-            self.weights.iter().zip(self.parts()).enumerate()
+        for (index, (weight, (first, linear))) in self.weights.iter().zip(self.parts()).enumerate()
         {
-            let used = width - skipped;
-            let dy = View::new(&dqkv[first..], rows, outputs, stride);
-            multiply(
-                ViewMut::new(&mut dx[skipped..], rows, used, width),
-                Mode::Add,
-                1.0,
-                dy,
-                View::new(&values(weight)[skipped..], outputs, used, width),
-            );
+            let dy = &dqkv[first..];
+            linear.input_slopes(dy, values(weight), &mut dx, Mode::Add);
             let mut dw = take(slopes, weight)?;
-            multiply(
-                ViewMut::new(&mut dw[skipped..], outputs, used, width),
-                Mode::Add,
-                1.0,
-                dy.transposed(),
-                View::new(&values(&self.x)[skipped..], rows, used, width),
-            );
+            linear.weight_slopes(dy, values(&self.x), &mut dw, Mode::Add);
             match index {
                 0 => self.unfold(&self.query_columns(&dqkv), &mut dw),
                 1 => self.unfold(dcolumns, &mut dw),
