@@ -5,7 +5,7 @@ use dfdx::tensor::{Cpu, CpuError, Storage, Tensor};
 use dfdx::tensor_ops::{AdamConfig, WeightDecay};
 use rayon::prelude::*;
 
-use super::Backend;
+use super::{Backend, Buffers};
 use crate::ops::fused::storage::values_mut;
 use crate::ops::fused::vector::{add, vectorised};
 
@@ -18,28 +18,41 @@ macro_rules! backend {
                 &self,
                 buffer: &mut <Self as Storage<$element>>::Vec,
                 values: &[$element],
-            ) {
+            ) -> Result<(), CpuError> {
                 buffer.copy_from_slice(values);
+                Ok(())
             }
 
-            fn read(&self, buffer: &<Self as Storage<$element>>::Vec) -> Vec<$element> {
-                buffer.to_vec()
+            fn read(
+                &self,
+                buffer: &<Self as Storage<$element>>::Vec,
+            ) -> Result<Vec<$element>, CpuError> {
+                Ok(buffer.to_vec())
             }
 
-            fn sum_of_squares(&self, buffer: &<Self as Storage<$element>>::Vec) -> f64 {
-                buffer.iter().map(|x| *x as f64 * *x as f64).sum()
+            fn sum_of_squares(
+                &self,
+                buffer: &<Self as Storage<$element>>::Vec,
+            ) -> Result<f64, CpuError> {
+                Ok(buffer.iter().map(|x| *x as f64 * *x as f64).sum())
             }
 
             fn add(
                 &self,
                 buffer: &mut <Self as Storage<$element>>::Vec,
                 other: &<Self as Storage<$element>>::Vec,
-            ) {
+            ) -> Result<(), CpuError> {
                 buffer.iter_mut().zip(other.iter()).for_each(|(x, y)| *x += *y);
+                Ok(())
             }
 
-            fn scale(&self, buffer: &mut <Self as Storage<$element>>::Vec, factor: $element) {
+            fn scale(
+                &self,
+                buffer: &mut <Self as Storage<$element>>::Vec,
+                factor: $element,
+            ) -> Result<(), CpuError> {
                 buffer.iter_mut().for_each(|x| *x *= factor);
+                Ok(())
             }
 
             $($faster)*
@@ -49,8 +62,8 @@ macro_rules! backend {
 
 backend! {
     f32,
-    fn reduce(&self, parts: Vec<Vec<<Self as Storage<f32>>::Vec>>) -> (Vec<<Self as Storage<f32>>::Vec>, f64) {
-        reduce(parts)
+    fn reduce(&self, parts: Vec<Buffers<f32, Self>>) -> Result<(Buffers<f32, Self>, f64), CpuError> {
+        Ok(reduce(parts))
     }
 
     fn adamw<S: Shape>(

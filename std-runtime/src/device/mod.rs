@@ -1,6 +1,9 @@
 //! Where tensors live: what the runtime asks of a dfdx device beyond dfdx's own traits.
 
 mod cpu;
+#[cfg(feature = "cuda")]
+pub mod cuda;
+mod error;
 
 use dfdx::dtypes::Dtype;
 use dfdx::shapes::Shape;
@@ -9,47 +12,81 @@ use dfdx::tensor_ops::AdamConfig;
 
 use crate::ops::Operations;
 
+#[cfg(feature = "cuda")]
+pub use cuda::Cuda;
 pub use dfdx::tensor::Cpu;
+pub use error::{DeviceError, Library, Version};
+
+/// Raw buffers of a device, such as the gradients of a model's parameters.
+pub type Buffers<E, D> = Vec<<D as Storage<E>>::Vec>;
 
 /// A dfdx device on which models are trained: the transformer's operations on elements `E`, and host
 /// access to the raw buffers that hold gradients and moments.
 ///
-/// Several threads use it at once, so the device's allocation cache must stay disabled: that of
+/// Several threads may use it at once, so the device's allocation cache must stay disabled: that of
 /// dfdx 0.13 looks for a buffer and takes it under two separate locks, and panics when another
 /// thread was faster.
-pub trait Backend<E: Dtype = f32>: Operations<E> + Send + Sync {
+pub trait Backend<E: Dtype = f32>: Operations<E> {
     /// Parts that a batch is always cut into, so that several threads can share the work; the
     /// result depends on this number and not on the threads.
     const PARTS: usize;
 
     /// Copy `values` into `buffer`, which has their length.
-    fn overwrite(&self, buffer: &mut <Self as Storage<E>>::Vec, values: &[E]);
+    ///
+    /// # Errors
+    /// The device's.
+    fn overwrite(
+        &self,
+        buffer: &mut <Self as Storage<E>>::Vec,
+        values: &[E],
+    ) -> Result<(), Self::Err>;
 
     /// Copy `buffer` to the host.
-    fn read(&self, buffer: &<Self as Storage<E>>::Vec) -> Vec<E>;
+    ///
+    /// # Errors
+    /// The device's.
+    fn read(&self, buffer: &<Self as Storage<E>>::Vec) -> Result<Vec<E>, Self::Err>;
 
     /// `Σ x²` over `buffer`, summed in `f64` in the buffer's order.
-    fn sum_of_squares(&self, buffer: &<Self as Storage<E>>::Vec) -> f64;
+    ///
+    /// # Errors
+    /// The device's.
+    fn sum_of_squares(&self, buffer: &<Self as Storage<E>>::Vec) -> Result<f64, Self::Err>;
 
     /// `x ← x + y` over `buffer`, with `y` from `other` of the same length.
-    fn add(&self, buffer: &mut <Self as Storage<E>>::Vec, other: &<Self as Storage<E>>::Vec);
+    ///
+    /// # Errors
+    /// The device's.
+    fn add(
+        &self,
+        buffer: &mut <Self as Storage<E>>::Vec,
+        other: &<Self as Storage<E>>::Vec,
+    ) -> Result<(), Self::Err>;
 
     /// `x ← factor · x` over `buffer`.
-    fn scale(&self, buffer: &mut <Self as Storage<E>>::Vec, factor: E);
+    ///
+    /// # Errors
+    /// The device's.
+    fn scale(&self, buffer: &mut <Self as Storage<E>>::Vec, factor: E) -> Result<(), Self::Err>;
 
     /// `Σ` over `parts`, lists of equally long buffers, in their order, and the sum of the squares of
     /// all numbers of the result. Both depend on no number of threads.
-    fn reduce(
-        &self,
-        parts: Vec<Vec<<Self as Storage<E>>::Vec>>,
-    ) -> (Vec<<Self as Storage<E>>::Vec>, f64) {
+    ///
+    /// # Errors
+    /// The device's.
+    fn reduce(&self, parts: Vec<Buffers<E, Self>>) -> Result<(Buffers<E, Self>, f64), Self::Err> {
         let mut parts = parts.into_iter();
         let mut sums = parts.next().unwrap_or_default();
         for part in parts {
-            sums.iter_mut().zip(&part).for_each(|(sum, part)| self.add(sum, part));
+            for (sum, part) in sums.iter_mut().zip(&part) {
+                self.add(sum, part)?;
+            }
         }
-        let squares = sums.iter().map(|sum| self.sum_of_squares(sum)).sum();
-        (sums, squares)
+        let mut squares = 0.0;
+        for sum in &sums {
+            squares += self.sum_of_squares(sum)?;
+        }
+        Ok((sums, squares))
     }
 
     /// Change `weight` by one step of AdamW with `factor` times its `gradient`, and the moments along
@@ -67,7 +104,7 @@ pub trait Backend<E: Dtype = f32>: Operations<E> + Send + Sync {
         gradient: &mut <Self as Storage<E>>::Vec,
     ) -> Result<(), Self::Err> {
         if factor != scalar(1.0) {
-            self.scale(gradient, factor);
+            self.scale(gradient, factor)?;
         }
         let [first, second] = moments;
         config.try_update(time, weight, first, second, gradient)

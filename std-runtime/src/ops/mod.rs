@@ -17,6 +17,8 @@ mod activation;
 mod attend;
 mod attention;
 mod cross_entropy;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod dropout;
 mod embedding;
 mod feed_forward;

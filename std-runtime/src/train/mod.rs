@@ -43,4 +43,4 @@ pub use state::State;
 pub use stepper::Stepper;
 pub use trainer::run;
 pub use validation::{split, validation_loss};
-pub use workers::Workers;
+pub use workers::{Parallel, Workers};

@@ -196,7 +196,7 @@ impl<D: Backend> Visit<f32, D> for Save<'_, D> {
         parameter: &Tensor<S, f32, D>,
     ) -> Result<(), ModelError> {
         let buffer = self.moments.get_or_alloc_mut(parameter).map_err(ModelError::device)?;
-        let values = parameter.device().read(buffer);
+        let values = parameter.device().read(buffer).map_err(ModelError::device)?;
         let shape = parameter.shape().concrete().into_iter().collect();
         self.tensors.insert(format!("{}/{name}", self.prefix), Stored { shape, values });
         Ok(())
@@ -226,7 +226,6 @@ impl<D: Backend> Visit<f32, D> for Load<'_, D> {
             None => return Err(ModelError::Missing { name: name.to_string(), expected }),
         };
         let buffer = self.moments.get_or_alloc_mut(parameter).map_err(ModelError::device)?;
-        parameter.device().overwrite(buffer, &stored.values);
-        Ok(())
+        parameter.device().overwrite(buffer, &stored.values).map_err(ModelError::device)
     }
 }

@@ -4,11 +4,11 @@ use expe_core::num::Random;
 
 use super::optimizer::{Leaves, leaves};
 use super::validation::split;
-use super::{Progress, State, TrainError, Workers, learning_rate};
-use crate::config::RunConfig;
+use super::{Parallel, Progress, State, TrainError, Workers, learning_rate};
+use crate::config::{RunConfig, TrainConfig};
 use crate::data::TrainWindows;
 use crate::device::Backend;
-use crate::model::{ModelError, Sites};
+use crate::model::{ModelError, Sites, Transformer};
 use crate::ops::Dropout;
 
 /// Changes the parameters of a model step by step: forward and backward passes over parts of a batch,
@@ -28,7 +28,7 @@ pub struct Stepper<'a, D: Backend> {
 /// A number of its own in the whole run, and the windows.
 type Part<'a> = (u64, Vec<&'a [u32]>);
 
-impl<'a, D: Backend> Stepper<'a, D> {
+impl<'a, D: Parallel> Stepper<'a, D> {
     /// Go on from `state` with windows of `tokens`.
     ///
     /// # Errors
@@ -62,13 +62,14 @@ impl<'a, D: Backend> Stepper<'a, D> {
         let mut loss = 0.0;
         for pass in 0..train.accumulate as u64 {
             let parts = self.parts(step, pass);
-            for part in self.workers.map(&parts, |part| self.part(part)) {
+            let work = |model: &_, sites: &_, part: &_| of_part(train, model, sites, part);
+            for part in D::map(&self.workers, &self.state.model, &self.sites, &parts, work) {
                 let (gradient, part_loss) = part?;
                 gradients.push(gradient);
                 loss += part_loss;
             }
             // No more than one pass's gradients at a time.
-            let (sum, squared) = device.reduce(gradients);
+            let (sum, squared) = device.reduce(gradients).map_err(ModelError::device)?;
             (gradients, squares) = (vec![sum], squared);
         }
         finite("loss", loss, step)?;
@@ -102,26 +103,29 @@ impl<'a, D: Backend> Stepper<'a, D> {
         let first = step.wrapping_mul(passes).wrapping_add(pass).wrapping_mul(D::PARTS as u64);
         (first..).zip(windows.chunks(share)).map(|(pass, w)| (pass, w.to_vec())).collect()
     }
+}
 
-    /// The gradients of a part's share in the loss of a step, and that share.
-    fn part(&self, (pass, windows): &Part<'_>) -> Result<(Leaves<D>, f64), TrainError> {
-        let train = &self.config.train;
-        let (inputs, targets) = split(windows);
-        let dropout = Dropout {
-            rate: train.dropout,
-            // Its own family of generators, apart from fresh parameters and windows.
-            seed: Random::keyed(train.seed, u64::MAX).next_u64(),
-            pass: *pass,
-        };
-        let model = &self.state.model;
-        let share = windows.len() as f64 / (train.batch * train.accumulate) as f64;
-        let tape = OwnedTape::default();
-        let loss = model.loss(&inputs, &targets, &self.sites, Some(&dropout), tape)?;
-        let loss = loss.try_mul(share as f32).map_err(ModelError::device)?;
-        let value = loss.as_vec().first().copied().map_or(f64::NAN, f64::from);
-        let gradients = loss.try_backward().map_err(ModelError::device)?;
-        Ok((leaves(&model.weights, gradients)?, value))
-    }
+/// The gradients of a part's share in the loss of a step, and that share.
+fn of_part<D: Backend>(
+    train: &TrainConfig,
+    model: &Transformer<D>,
+    sites: &Sites<f32, D>,
+    (pass, windows): &Part<'_>,
+) -> Result<(Leaves<D>, f64), TrainError> {
+    let (inputs, targets) = split(windows);
+    let dropout = Dropout {
+        rate: train.dropout,
+        // Its own family of generators, apart from fresh parameters and windows.
+        seed: Random::keyed(train.seed, u64::MAX).next_u64(),
+        pass: *pass,
+    };
+    let share = windows.len() as f64 / (train.batch * train.accumulate) as f64;
+    let tape = OwnedTape::default();
+    let loss = model.loss(&inputs, &targets, sites, Some(&dropout), tape)?;
+    let loss = loss.try_mul(share as f32).map_err(ModelError::device)?;
+    let value = loss.as_vec().first().copied().map_or(f64::NAN, f64::from);
+    let gradients = loss.try_backward().map_err(ModelError::device)?;
+    Ok((leaves(&model.weights, gradients)?, value))
 }
 
 /// Check that training did not diverge.

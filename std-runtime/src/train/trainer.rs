@@ -7,7 +7,8 @@ use super::folder::{
 };
 use super::stepper::{Stepper, finite};
 use super::{
-    Best, Ending, Metrics, Outcome, Progress, RunLock, State, TrainError, memory, validation_loss,
+    Best, Ending, Metrics, Outcome, Parallel, Progress, RunLock, State, TrainError, memory,
+    validation_loss,
 };
 use crate::atomic::remove_left_over;
 use crate::config::RunConfig;
@@ -26,7 +27,7 @@ use crate::device::Backend;
 ///
 /// # Errors
 /// A [`TrainError`]; the last checkpoint is intact after any of them.
-pub fn run<D: Backend>(
+pub fn run<D: Parallel>(
     device: &D,
     config: &RunConfig,
     data: &Dataset,
@@ -101,7 +102,7 @@ impl Clock {
     }
 }
 
-impl<D: Backend> Trainer<'_, D> {
+impl<D: Parallel> Trainer<'_, D> {
     fn train(
         &mut self,
         stop: &AtomicBool,

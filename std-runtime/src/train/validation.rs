@@ -1,6 +1,5 @@
-use super::{TrainError, Workers};
+use super::{Parallel, TrainError, Workers};
 use crate::data::consecutive_windows;
-use crate::device::Backend;
 use crate::model::{ModelError, Sites, Transformer};
 
 /// The mean loss over the first `limit` tokens of `tokens`, in nats per token: consecutive windows
@@ -8,7 +7,7 @@ use crate::model::{ModelError, Sites, Transformer};
 ///
 /// # Errors
 /// [`TrainError::Data`] for a text shorter than one window, [`TrainError::Model`].
-pub fn validation_loss<D: Backend>(
+pub fn validation_loss<D: Parallel>(
     model: &Transformer<D>,
     sites: &Sites<f32, D>,
     tokens: &[u32],
@@ -20,13 +19,14 @@ pub fn validation_loss<D: Backend>(
     let windows: Vec<&[u32]> =
         consecutive_windows(tokens, length)?.take((limit / length.max(1)).max(1)).collect();
     let batches: Vec<&[&[u32]]> = windows.chunks(batch.max(1)).collect();
-    let sums = workers.map(&batches, |windows| -> Result<f64, ModelError> {
+    let score = |model: &Transformer<D>, sites: &Sites<f32, D>, windows: &&[&[u32]]| {
         let (inputs, targets) = split(windows);
         let scores = model.log_probabilities(&inputs, &targets, sites)?;
         Ok(scores.into_iter().map(f64::from).sum())
-    });
+    };
     let mut sum = 0.0;
-    for part in sums {
+    for part in D::map(workers, model, sites, &batches, score) {
+        let part: Result<f64, ModelError> = part;
         sum -= part?;
     }
     Ok(sum / (windows.len() * length).max(1) as f64)

@@ -1,0 +1,20 @@
+//! On a GPU: `tests/gpu` runs them, and fails without one.
+
+use expe_runtime::device::{Backend, cuda, tensor};
+
+#[test]
+fn buffers_are_those_of_the_host() {
+    let device = cuda::open(0).unwrap();
+    let values: Vec<f32> = (0..1000).map(|x| x as f32 - 300.5).collect();
+    let x = tensor(&device, (values.len(),), &values).unwrap();
+    assert_eq!(x.as_vec(), values);
+    let mut gradients = dfdx::tensor::Gradients::<f32, cuda::Cuda>::leaky();
+    let buffer = gradients.get_or_alloc_mut(&x).unwrap();
+    device.overwrite(buffer, &values).unwrap();
+    device.scale(buffer, 2.0).unwrap();
+    let doubled: Vec<f32> = values.iter().map(|x| 2.0 * x).collect();
+    assert_eq!(device.read(buffer).unwrap(), doubled);
+    let squares: f64 = doubled.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
+    // Halves below 2^11: every sum is exact.
+    assert_eq!(device.sum_of_squares(buffer).unwrap(), squares);
+}
