@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use expe_core::model::Config;
 use expe_tests::{Done, expe, expe_with, program, tiny_config};
 use serde_json::Value;
 
@@ -237,6 +238,31 @@ fn what_is_wrong_is_named() {
     arguments.extend(SMALL.split(' ').chain(SHORT.split(' ')));
     arguments.extend(["--json", "file/report.json"]);
     expe_with(path, &arguments).failed(1, &["report.json"]);
+}
+
+/// A model, made or read from a file, is in memory once.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_model_is_in_memory_once() {
+    use expe_runtime::bench::random_model;
+    use expe_runtime::config::preset;
+    use expe_runtime::export::Scheme;
+
+    // The vocabulary alone has 32 million bytes.
+    let config = Config { vocab: 50_000, width: 160, ..preset("quick").unwrap().model };
+    let config = Config { head_width: config.width / config.heads, ..config };
+    let file = random_model(&config, Scheme::F32).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("model.expe"), file.bytes()).unwrap();
+    for model in ["--width 160 --layers 4 --heads 4 --vocab 50000", "--model model.expe"] {
+        let decode = format!("bench decode {model} --tokens 2 {SHORT} --json -");
+        let report = json(expe(folder.path(), &decode));
+        let peak = report["peak_memory"].as_f64().unwrap();
+        let bytes = rows(&report, "decode")[0]["bytes_per_token"].as_f64().unwrap();
+        assert!(bytes > 32e6, "{bytes}");
+        // Beside it: the program, cache and workspace, and the rest of a large page.
+        assert!(peak < 1.5 * bytes, "{model}: {peak}, of which {bytes} are the model");
+    }
 }
 
 #[cfg(unix)]

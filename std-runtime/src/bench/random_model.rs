@@ -1,4 +1,5 @@
 use std::convert::Infallible;
+use std::io::{self, Write};
 use std::path::Path;
 
 use expe_core::format::{Codes, Numbers, TensorId, TensorKind, WeightSource, WriteError, Writer};
@@ -37,17 +38,14 @@ pub fn random_model(config: &Config, scheme: Scheme) -> Result<ModelFile, BenchE
     let pairs: Vec<_> = (0..merges).map(pair).collect();
     let tokenizer = Tokenizer::from_merges(&pairs)?;
     let writer = Writer::new(config, tokenizer.core(), scheme.storage(RESIDUAL_RANGE))?;
-    let mut bytes = Vec::new();
     let mut source = Source { config, scheme, row: Row::default() };
-    writer
-        .write(&mut source, |piece| {
-            bytes.extend_from_slice(piece);
-            Ok::<(), Infallible>(())
-        })
-        .map_err(|error: WriteError<Infallible, Infallible>| {
+    let len = usize::try_from(writer.file_len()).unwrap_or(usize::MAX);
+    ModelFile::filled(Path::new("random model"), len, |mut rest| {
+        let written = writer.write(&mut source, |piece| rest.write_all(piece));
+        written.map_err(|error: WriteError<Infallible, io::Error>| {
             BenchError::Weights(error.to_string())
-        })?;
-    Ok(ModelFile::from_bytes(Path::new("random model"), &bytes)?)
+        })
+    })
 }
 
 /// Makes each row when it is asked for, always the same.

@@ -1,3 +1,5 @@
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use expe_core::format::{FormatError, Model};
@@ -28,8 +30,16 @@ impl ModelFile {
         if path.is_dir() {
             return Err(EngineError::Folder(path.to_owned()));
         }
-        let bytes = std::fs::read(path)
-            .map_err(|source| EngineError::Read { path: path.to_owned(), source })?;
+        let read = |source| EngineError::Read { path: path.to_owned(), source };
+        let mut file = File::open(path).map_err(read)?;
+        let metadata = file.metadata().map_err(read)?;
+        if metadata.is_file() {
+            let len = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
+            return Self::filled(path, len, |bytes| file.read_exact(bytes).map_err(read));
+        }
+        // A pipe does not say how much will come.
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(read)?;
         Self::from_bytes(path, &bytes)
     }
 
@@ -38,19 +48,35 @@ impl ModelFile {
     /// # Errors
     /// [`EngineError::Format`]; [`EngineError::Read`] when there is no memory for it.
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, EngineError> {
+        Self::filled(path, bytes.len(), |buffer| {
+            buffer.copy_from_slice(bytes);
+            Ok(())
+        })
+    }
+
+    /// A model file of `len` bytes, zeros at first, which `fill` writes into their place: memory never
+    /// holds it twice. `path` names it in messages.
+    ///
+    /// # Errors
+    /// Those of `fill`, and as [`from_bytes`](Self::from_bytes).
+    pub fn filled<E: From<EngineError>>(
+        path: &Path,
+        len: usize,
+        fill: impl FnOnce(&mut [u8]) -> Result<(), E>,
+    ) -> Result<Self, E> {
         let read = |source| EngineError::Read { path: path.to_owned(), source };
-        let mut buffer = MmapMut::map_anon(bytes.len().saturating_add(LINE)).map_err(read)?;
+        let mut buffer = MmapMut::map_anon(len.saturating_add(LINE)).map_err(read)?;
         // Decoding reads all of it for every token; large pages spare the processor looking up small
         // ones. Where there are none, nothing is lost.
         #[cfg(target_os = "linux")]
         let _ = buffer.advise(memmap2::Advice::HugePage);
-        buffer.get_mut(..bytes.len()).unwrap_or_default().copy_from_slice(bytes);
-        let mut file = Self { path: path.to_owned(), buffer, start: 0, len: bytes.len() };
+        fill(buffer.get_mut(..len).unwrap_or_default())?;
+        let mut file = Self { path: path.to_owned(), buffer, start: 0, len };
         let shift = file.beyond_line()?;
         if shift > 0 {
             // Tensors lie at multiples of 16 bytes, so this keeps them there.
             file.start = LINE - shift;
-            file.buffer.copy_within(..bytes.len(), file.start);
+            file.buffer.copy_within(..len, file.start);
         }
         Ok(file)
     }

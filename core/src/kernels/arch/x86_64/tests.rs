@@ -6,7 +6,8 @@ use crate::kernels::matvec::{add_each_row, each_output};
 use crate::kernels::{Bf16, F16, F32, GROUP, GROUP_BYTES, I8, Inputs, Stored, dot_int4, dot_int8};
 use crate::num::Random;
 
-/// The levels of this processor.
+/// The levels of this processor: none on one without AVX2, which computes with the portable kernels alone,
+/// and there is nothing to compare with them.
 fn levels() -> Vec<Level> {
     let best = Level::found();
     let mut levels: Vec<Level> = best.into_iter().collect();
@@ -64,7 +65,6 @@ fn check_dots<S: Stored>(store: impl Fn(f32) -> S::Bits) {
 
 #[test]
 fn dot_products_have_the_portable_bits() {
-    assert!(!levels().is_empty(), "this processor has nothing to test");
     check_dots::<F32>(|x| x);
     check_dots::<F16>(|x| F16::narrow(x * 1e-3).unwrap());
     check_dots::<Bf16>(|x| Bf16::narrow(x).unwrap());
