@@ -1,5 +1,8 @@
+use super::arch::{self, Codes, INPUTS, OUTPUTS};
 use super::codes::{GROUP, GROUP_BYTES, INT4_COLUMNS, INT8_COLUMNS, sums_int4, sums_int8};
-use super::{Bf16, F16, F32, Inputs, Stored, matvec, matvec_add, rows, rows_mut, unpack_group};
+use super::{
+    Bf16, F16, F32, Inputs, RowsMut, Stored, matvec, matvec_add, rows, rows_mut, unpack_group,
+};
 
 /// The elements of a matrix in one of the formats in which weights are stored.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -129,17 +132,83 @@ impl<'a> Matrix<'a> {
         };
         // Weights outside, inputs inside: a block of weights is read from memory once for all inputs.
         let mut first = 0usize;
-        for scales in scales.chunks(BLOCK) {
-            let mut block = [0i32; BLOCK];
+        for scales in scales.chunks(OUTPUTS) {
+            let mut outputs = rows_mut(&mut *outputs, self.rows);
+            let end = first.saturating_add(scales.len());
+            let inputs = if INPUTS > 1 {
+                self.tiles(first, scales, inputs, &mut outputs, &mut put)
+            } else {
+                inputs
+            };
+            let mut block = [0i32; OUTPUTS];
             let sums = block.get_mut(..scales.len()).unwrap_or_default();
-            for ((x, input), outputs) in inputs.codes().zip(rows_mut(outputs, self.rows)) {
-                let end = first.saturating_add(scales.len());
+            for ((x, input), outputs) in inputs.codes().zip(outputs) {
                 if let Some(outputs) = outputs.get_mut(first..end) {
                     self.sums(first, x, sums);
                     put(outputs, sums, scales, input);
                 }
             }
-            first = first.saturating_add(BLOCK);
+            first = first.saturating_add(OUTPUTS);
+        }
+    }
+
+    /// [`each_sum`](Self::each_sum) for the outputs from `first` on, and several inputs at a time while
+    /// there is a kernel for that; gives the inputs that are left.
+    #[inline(always)]
+    fn tiles<'i, R: Copy, Q>(
+        &self,
+        first: usize,
+        scales: &[f32],
+        mut inputs: Inputs<'i, R>,
+        outputs: &mut RowsMut<'_, Q>,
+        put: &mut impl FnMut(&mut [Q], &[i32], &[f32], f32),
+    ) -> Inputs<'i, R> {
+        let mut block = [[0i32; OUTPUTS]; INPUTS];
+        loop {
+            let codes = inputs.all_codes(outputs.len());
+            let count = self.tile(first, scales.len(), &codes, &mut block);
+            if count == 0 {
+                return inputs;
+            }
+            for ((sums, (_, input)), outputs) in
+                block.iter().take(count).zip(inputs.codes()).zip(&mut *outputs)
+            {
+                let end = first.saturating_add(scales.len());
+                if let (Some(outputs), Some(sums)) =
+                    (outputs.get_mut(first..end), sums.get(..scales.len()))
+                {
+                    put(outputs, sums, scales, input);
+                }
+            }
+            inputs = inputs.from(count);
+        }
+    }
+
+    /// The sums of `rows` rows from `first` on for the first few inputs, and for how many: none if there
+    /// are less than two, or no kernel for more than one.
+    #[inline(never)] // the same for whatever becomes of the sums
+    fn tile(
+        &self,
+        first: usize,
+        rows: usize,
+        x: &Codes<'_>,
+        sums: &mut [[i32; OUTPUTS]; INPUTS],
+    ) -> usize {
+        if x.most < 2 {
+            return 0;
+        }
+        match self.weights {
+            Weights::Int8 { codes, .. } => {
+                let codes = from_row(codes, first, self.columns);
+                arch::int8_tile(codes, self.columns, rows, x, sums)
+            }
+            Weights::Int4 { factors, codes, .. } => {
+                let groups = self.columns.div_ceil(GROUP);
+                let codes = from_row(codes, first, groups.saturating_mul(GROUP_BYTES));
+                let factors = from_row(factors, first, groups);
+                arch::int4_tile(codes, factors, self.columns, rows, x, sums)
+            }
+            Weights::F32(_) | Weights::F16(_) | Weights::Bf16(_) => 0,
         }
     }
 
@@ -227,9 +296,6 @@ impl<'a> Matrix<'a> {
         }
     }
 }
-
-/// Outputs that are computed together: their sums lie on the stack.
-const BLOCK: usize = 64;
 
 /// The rows from `first` on.
 fn from_row<T>(data: &[T], first: usize, width: usize) -> &[T] {

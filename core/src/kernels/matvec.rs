@@ -1,4 +1,5 @@
-use super::{Stored, arch, dot, rows, rows_mut};
+use super::arch::{self, Codes};
+use super::{Stored, dot, rows, rows_mut};
 
 /// Input rows of a matrix product: rows of `width` numbers, of which the first `skip` are left out,
 /// and for matrices of integers the same rows as 8-bit integers with a scale each.
@@ -45,6 +46,12 @@ impl<'a, R> Inputs<'a, R> {
     pub fn iter(&self) -> impl Iterator<Item = &'a [R]> + use<'a, R> {
         let skip = self.skip;
         rows(self.data, self.width).map(move |row| row.get(skip..).unwrap_or(&[]))
+    }
+
+    /// The rows as 8-bit integers, up to `most` of them.
+    pub(super) fn all_codes(&self, most: usize) -> Codes<'a> {
+        let data = self.codes.get(self.skip..).unwrap_or(&[]);
+        Codes { data, stride: self.width, most: most.min(self.scales.len()) }
     }
 
     /// The rows as 8-bit integers, each with its scale, in order.

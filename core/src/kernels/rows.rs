@@ -57,6 +57,13 @@ pub struct RowsMut<'a, T> {
     width: usize,
 }
 
+impl<T> RowsMut<'_, T> {
+    /// The rows that are left.
+    pub(super) fn len(&self) -> usize {
+        self.data.len().checked_div(self.width).unwrap_or(0)
+    }
+}
+
 impl<'a, T> Iterator for RowsMut<'a, T> {
     type Item = &'a mut [T];
 

@@ -33,18 +33,46 @@ pub(super) use portable::requantise;
 pub(super) use portable::sums_int4;
 #[cfg(not(any(expe_dsp, expe_mve, all(feature = "std", target_arch = "x86_64"))))]
 pub(super) use portable::sums_int8;
-#[cfg(not(all(feature = "std", target_arch = "x86_64")))]
-pub(super) use portable::vectorised;
 #[cfg(not(any(
     all(expe_dsp, target_abi = "eabihf"),
     all(feature = "std", target_arch = "x86_64")
 )))]
 pub(super) use portable::{add_rows, each_dot};
+#[cfg(not(all(feature = "std", target_arch = "x86_64")))]
+pub(super) use portable::{int4_tile, int8_tile, vectorised};
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
-pub(super) use x86_64::{add_rows, each_dot, sums_int4, sums_int8, vectorised};
+pub(super) use x86_64::{
+    add_rows, each_dot, int4_tile, int8_tile, sums_int4, sums_int8, vectorised,
+};
 
 /// A portable kernel that the compiler turns into vector instructions, where it may use them.
 pub(super) trait Kernel {
     /// Compute; implementations are `#[inline(always)]`, to be compiled anew for every processor.
     fn run(self);
+}
+
+/// Outputs of a matrix of integers that are computed together.
+pub(super) const OUTPUTS: usize = 64;
+
+/// Inputs of a matrix of integers that are computed together, at most: one where a row of weights is not
+/// read for several.
+pub(super) const INPUTS: usize =
+    if cfg!(all(feature = "std", target_arch = "x86_64")) { 16 } else { 1 };
+
+/// Up to `most` inputs as 8-bit integers, each `stride` behind the one before.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Codes<'a> {
+    pub data: &'a [i8],
+    pub stride: usize,
+    pub most: usize,
+}
+
+impl Codes<'_> {
+    /// Inputs of which `width` elements can be read, up to [`INPUTS`].
+    #[allow(dead_code, reason = "not every processor has a kernel for several inputs")]
+    fn count(&self, width: usize) -> usize {
+        let spare = self.data.len().checked_sub(width);
+        let count = spare.and_then(|spare| spare.checked_div(self.stride));
+        count.map_or(0, |count| count.saturating_add(1)).min(self.most).min(INPUTS)
+    }
 }

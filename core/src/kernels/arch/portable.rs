@@ -1,6 +1,6 @@
 //! Where there are no kernels for the processor.
 
-use super::Kernel;
+use super::{Codes, INPUTS, Kernel, OUTPUTS};
 use crate::kernels::{Inputs, Named};
 
 #[inline(always)]
@@ -43,4 +43,27 @@ pub const fn add_weighted(_: &[i32], _: &[i8], _: &mut [i32]) -> usize {
 #[inline(always)]
 pub const fn sums_int4(_: &[u8], _: &[u8], _: usize, _: &[i8], _: &mut [i32]) -> bool {
     false
+}
+
+#[inline(always)]
+pub const fn int8_tile(
+    _: &[i8],
+    _: usize,
+    _: usize,
+    _: &Codes<'_>,
+    _: &mut [[i32; OUTPUTS]; INPUTS],
+) -> usize {
+    0
+}
+
+#[inline(always)]
+pub const fn int4_tile(
+    _: &[u8],
+    _: &[u8],
+    _: usize,
+    _: usize,
+    _: &Codes<'_>,
+    _: &mut [[i32; OUTPUTS]; INPUTS],
+) -> usize {
+    0
 }

@@ -13,10 +13,13 @@ mod load;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod tiles;
+#[cfg(feature = "avx512")]
+mod vnni;
 
 use std::is_x86_feature_detected;
 
-use super::Kernel;
+use super::{Codes, INPUTS, Kernel, OUTPUTS};
 use crate::kernels::{Bf16, F16, F32, I8, Inputs, Named};
 use dots::Dots;
 use rows::AddRows;
@@ -159,4 +162,27 @@ pub fn sums_int8(weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) -> 
 /// The sums of the portable `sums_int4`; false if nothing was done.
 pub fn sums_int4(codes: &[u8], factors: &[u8], groups: usize, x: &[i8], sums: &mut [i32]) -> bool {
     Level::found().is_some_and(|level| integers::sums_int4(level, codes, factors, groups, x, sums))
+}
+
+/// The sums of the portable `sums_int8` for several inputs, and how many it were.
+pub fn int8_tile(
+    weights: &[i8],
+    columns: usize,
+    rows: usize,
+    x: &Codes<'_>,
+    sums: &mut [[i32; OUTPUTS]; INPUTS],
+) -> usize {
+    Level::found().map_or(0, |level| tiles::int8(level, weights, columns, rows, x, sums))
+}
+
+/// The sums of the portable `sums_int4` for several inputs, and how many it were.
+pub fn int4_tile(
+    codes: &[u8],
+    factors: &[u8],
+    columns: usize,
+    rows: usize,
+    x: &Codes<'_>,
+    sums: &mut [[i32; OUTPUTS]; INPUTS],
+) -> usize {
+    Level::found().map_or(0, |level| tiles::int4(level, codes, factors, columns, rows, x, sums))
 }

@@ -1,7 +1,7 @@
 use std::vec;
 use std::vec::Vec;
 
-use super::{Level, add_rows_at, each_dot_at, integers};
+use super::{Codes, INPUTS, Level, OUTPUTS, add_rows_at, each_dot_at, integers, tiles};
 use crate::kernels::matvec::{add_each_row, each_output};
 use crate::kernels::{Bf16, F16, F32, GROUP, GROUP_BYTES, I8, Inputs, Stored, dot_int4, dot_int8};
 use crate::num::Random;
@@ -171,6 +171,60 @@ fn sums_of_integers_are_exact() {
     }
 }
 
+/// Blocks of rows and several inputs: every sum there is a place for, and none beside them.
+#[test]
+fn tiles_of_integers_are_exact() {
+    const OLD: i32 = 77;
+    let mut random = Random::new(4);
+    let columns = (1..130usize).chain([191, 192, 193, 256, 270, 288, 301, 768]);
+    let mut tiles = 0;
+    for (round, columns) in columns.enumerate() {
+        let groups = columns.div_ceil(GROUP);
+        for (rows, count) in [(4, 2), (5, 3), (7, 16), (64, 5), (63, 17), (11, 1), (3, 4)] {
+            let (skip, stride) = (round % 4, columns + round % 4 + round % 3);
+            // The last input ends with the slice, or with some bytes behind it.
+            let len = count * stride - (stride - columns - skip);
+            let x: Vec<i8> = bytes(&mut random, len).into_iter().map(|x| x as i8).collect();
+            let inputs = (0..count).map(|c| &x[c * stride + skip..][..columns]);
+            let weights: Vec<i8> =
+                bytes(&mut random, rows * columns).into_iter().map(|x| x as i8).collect();
+            let codes = bytes(&mut random, rows * groups * GROUP_BYTES);
+            let factors = bytes(&mut random, rows * groups);
+            let x = Codes { data: &x[skip..], stride, most: count };
+            for level in levels() {
+                let mut found = [[OLD; OUTPUTS]; INPUTS];
+                let done = tiles::int8(level, &weights, columns, rows, &x, &mut found);
+                let mut found4 = [[OLD; OUTPUTS]; INPUTS];
+                let done4 = tiles::int4(level, &codes, &factors, columns, rows, &x, &mut found4);
+                let what = (level, columns, rows, count, skip, stride);
+                if rows < 4 {
+                    assert_eq!((done, done4), (0, 0), "{what:?}");
+                }
+                tiles += done.min(done4);
+                assert!(done <= count.min(INPUTS) && done4 <= count.min(INPUTS), "{what:?}");
+                assert!(rows < 4 || columns < 16 || done == count.min(INPUTS), "{what:?}");
+                // Without whole groups the last input can be left, or more where inputs are short.
+                assert!(rows < 4 || columns < 32 || done4 + 1 >= count.min(INPUTS), "{what:?}");
+                for (c, x) in inputs.clone().enumerate().take(INPUTS) {
+                    let sums = weights.chunks(columns).map(|row| dot_int8(row, x));
+                    let expected: Vec<i32> = sums.collect();
+                    let (sums, rest) = found[c].split_at(rows);
+                    assert!(sums == if c < done { &expected } else { &[OLD; OUTPUTS][..rows] });
+                    assert!(rest.iter().all(|sum| *sum == OLD), "{what:?}");
+                    let codes = codes.chunks(groups * GROUP_BYTES).zip(factors.chunks(groups));
+                    let expected: Vec<i32> =
+                        codes.map(|(codes, factors)| dot_int4(codes, factors, x)).collect();
+                    let (sums, rest) = found4[c].split_at(rows);
+                    let wanted = if c < done4 { &expected[..] } else { &[OLD; OUTPUTS][..rows] };
+                    assert_eq!(sums, wanted, "{what:?}");
+                    assert!(rest.iter().all(|sum| *sum == OLD), "{what:?}");
+                }
+            }
+        }
+    }
+    assert!(tiles > 1000 || levels().is_empty(), "{tiles}");
+}
+
 #[test]
 fn the_largest_sums_of_integers_fit() {
     for level in levels() {
@@ -180,12 +234,22 @@ fn the_largest_sums_of_integers_fit() {
             let mut found = [0];
             assert!(integers::sums_int8(level, &weights, 1 << 17, &x, &mut found));
             assert_eq!(found, [dot_int8(&weights, &x)]);
+            let four = weights.repeat(4);
+            let inputs = Codes { data: &x, stride: 1, most: 1 };
+            let mut block = [[0; OUTPUTS]; INPUTS];
+            assert_eq!(tiles::int8(level, &four, 1 << 17, 4, &inputs, &mut block), 1);
+            assert_eq!(block[0][..4], [found[0]; 4]);
         }
         for (code, x) in [(0x88, 127), (0x77, 127), (0x88, -128)] {
             let (codes, factors, x) = (vec![code; 1 << 12], vec![255; 1 << 8], vec![x; 1 << 13]);
             let mut found = [0];
             assert!(integers::sums_int4(level, &codes, &factors, 1 << 8, &x, &mut found));
             assert_eq!(found, [dot_int4(&codes, &factors, &x)]);
+            let (codes, factors) = (codes.repeat(4), factors.repeat(4));
+            let inputs = Codes { data: &x, stride: 1, most: 1 };
+            let mut block = [[0; OUTPUTS]; INPUTS];
+            assert_eq!(tiles::int4(level, &codes, &factors, 1 << 13, 4, &inputs, &mut block), 1);
+            assert_eq!(block[0][..4], [found[0]; 4]);
         }
     }
 }

@@ -1,0 +1,231 @@
+//! Tiles of integers in AVX-512, with its products of bytes.
+
+#![allow(clippy::incompatible_msrv, reason = "the feature needs a newer one")]
+
+use std::arch::x86_64::{
+    __m128i, __m512i, __mmask64, _mm_add_epi32, _mm_loadu_si128, _mm_setzero_si128,
+    _mm256_add_epi32, _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_loadu_si256,
+    _mm256_zextsi128_si256, _mm512_add_epi32, _mm512_and_si512, _mm512_castsi256_si512,
+    _mm512_castsi512_si256, _mm512_dpbusd_epi32, _mm512_dpwssd_epi32, _mm512_extracti64x4_epi64,
+    _mm512_loadu_si512, _mm512_maddubs_epi16, _mm512_mask_srli_epi16, _mm512_maskz_loadu_epi8,
+    _mm512_permutexvar_epi64, _mm512_set1_epi8, _mm512_set1_epi16, _mm512_setr_epi64,
+    _mm512_setzero_si512, _mm512_shuffle_epi8, _mm512_sub_epi8, _mm512_unpackhi_epi32,
+    _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64, _mm512_xor_si512,
+};
+
+use super::tiles::{ROWS, Tile};
+use crate::kernels::{GROUP, GROUP_BYTES};
+
+/// Elements in a register.
+const LANES: usize = 64;
+
+/// Rows of 8-bit integers. An input `x` becomes `x + 128`, a byte without a sign; 128 times the sum of the
+/// weights is the excess.
+pub struct Int8 {
+    pub weights: *const i8,
+    pub columns: usize,
+}
+
+impl Int8 {
+    /// The sums; or the excess, for one input that is all zero, whatever `x` is.
+    ///
+    /// # Safety
+    /// As for [`Tile::sums`].
+    #[inline(always)]
+    unsafe fn shifted<const C: usize, const EXCESS: bool>(
+        &self,
+        o: usize,
+        x: *const i8,
+        stride: usize,
+    ) -> [__m128i; C] {
+        let columns = self.columns;
+        // SAFETY: the caller's; only columns below `columns` are read.
+        unsafe {
+            let w = self.weights.add(o * columns);
+            let sign = _mm512_set1_epi8(i8::MIN);
+            let mut parts = [[_mm512_setzero_si512(); ROWS]; C];
+            let mut i = 0;
+            while i < columns {
+                let mut row = [_mm512_setzero_si512(); ROWS];
+                for r in 0..ROWS {
+                    row[r] = load(w.add(r * columns + i), columns - i);
+                }
+                for c in 0..C {
+                    let x = if EXCESS {
+                        sign
+                    } else {
+                        _mm512_xor_si512(load(x.add(c * stride + i), columns - i), sign)
+                    };
+                    for r in 0..ROWS {
+                        parts[c][r] = _mm512_dpbusd_epi32(parts[c][r], x, row[r]);
+                    }
+                }
+                i += LANES;
+            }
+            each_total(&parts)
+        }
+    }
+}
+
+impl Tile for Int8 {
+    #[inline(always)]
+    unsafe fn sums<const C: usize>(&self, o: usize, x: *const i8, stride: usize) -> [__m128i; C] {
+        // SAFETY: the caller's.
+        unsafe { self.shifted::<C, false>(o, x, stride) }
+    }
+
+    #[inline(always)]
+    unsafe fn excess(&self, o: usize) -> __m128i {
+        // SAFETY: the caller's; no input is read.
+        let [excess] = unsafe { self.shifted::<1, true>(o, [].as_ptr(), 0) };
+        excess
+    }
+}
+
+/// Rows of groups of 4-bit integers, two groups in a register; inputs as in [`Int8`]. Pairs stay below
+/// `2·255·8 < 2^12`, so that two of them times a factor fit 32 bits.
+pub struct Int4 {
+    pub codes: *const u8,
+    pub factors: *const u8,
+    pub groups: usize,
+    pub columns: usize,
+}
+
+impl Int4 {
+    /// The sums; or the excess, for one input that is all zero, whatever `x` is.
+    ///
+    /// # Safety
+    /// As for [`Tile::sums`].
+    #[inline(always)]
+    unsafe fn shifted<const C: usize, const EXCESS: bool>(
+        &self,
+        o: usize,
+        x: *const i8,
+        stride: usize,
+    ) -> [__m128i; C] {
+        let Self { groups, columns, .. } = *self;
+        // SAFETY: the caller's; `g < groups`, and the group behind it is read where there is one.
+        unsafe {
+            let sign = _mm512_set1_epi8(i8::MIN);
+            let mut parts = [[_mm512_setzero_si512(); ROWS]; C];
+            let mut g = 0;
+            while g < groups {
+                let mut row = [_mm512_setzero_si512(); ROWS];
+                let mut factor = [_mm512_setzero_si512(); ROWS];
+                for r in 0..ROWS {
+                    let group = (o + r) * groups + g;
+                    let (codes, factors) =
+                        (self.codes.add(group * GROUP_BYTES), self.factors.add(group));
+                    (row[r], factor[r]) = two_groups(codes, factors, g + 1 < groups);
+                }
+                let i = g * GROUP;
+                for c in 0..C {
+                    let x = if EXCESS {
+                        sign
+                    } else {
+                        _mm512_xor_si512(load(x.add(c * stride + i), columns - i), sign)
+                    };
+                    for r in 0..ROWS {
+                        let pairs = _mm512_maddubs_epi16(x, row[r]);
+                        parts[c][r] = _mm512_dpwssd_epi32(parts[c][r], pairs, factor[r]);
+                    }
+                }
+                g += 2;
+            }
+            each_total(&parts)
+        }
+    }
+}
+
+impl Tile for Int4 {
+    #[inline(always)]
+    unsafe fn sums<const C: usize>(&self, o: usize, x: *const i8, stride: usize) -> [__m128i; C] {
+        // SAFETY: the caller's.
+        unsafe { self.shifted::<C, false>(o, x, stride) }
+    }
+
+    #[inline(always)]
+    unsafe fn excess(&self, o: usize) -> __m128i {
+        // SAFETY: the caller's; no input is read.
+        let [excess] = unsafe { self.shifted::<1, true>(o, [].as_ptr(), 0) };
+        excess
+    }
+}
+
+/// The integers of a group, of two where there is one more, and their factors, widened to 16 bits; zeros
+/// in place of a group that is not there.
+///
+/// # Safety
+/// AVX-512 with BW; the groups and factors can be read.
+#[inline(always)]
+unsafe fn two_groups(codes: *const u8, factors: *const u8, more: bool) -> (__m512i, __m512i) {
+    /// The second and the fourth quarter.
+    const ODD_QUARTERS: u32 = 0xff00_ff00;
+    // SAFETY: the caller's.
+    unsafe {
+        let (bytes, pair) = if more {
+            (_mm256_loadu_si256(codes.cast()), factors.cast::<[u8; 2]>().read())
+        } else {
+            (_mm256_zextsi128_si256(_mm_loadu_si128(codes.cast())), [factors.read(), 0])
+        };
+        // A group's columns 0 to 15 are in the low halves of its bytes, 16 to 31 in the high ones.
+        let twice = _mm512_setr_epi64(0, 1, 0, 1, 2, 3, 2, 3);
+        let bytes = _mm512_permutexvar_epi64(twice, _mm512_castsi256_si512(bytes));
+        let halves = _mm512_mask_srli_epi16::<4>(bytes, ODD_QUARTERS, bytes);
+        let (eight, low) = (_mm512_set1_epi8(8), _mm512_set1_epi8(15));
+        let shifted = _mm512_xor_si512(_mm512_and_si512(halves, low), eight);
+        // Byte 0 or 1 in the lower half of every 16 bits, zero in the upper one.
+        let (first, second) = (0x8000_8000_8000_8000_u64 as i64, 0x8001_8001_8001_8001_u64 as i64);
+        let places = _mm512_setr_epi64(first, first, first, first, second, second, second, second);
+        let factors = _mm512_shuffle_epi8(_mm512_set1_epi16(i16::from_le_bytes(pair)), places);
+        (_mm512_sub_epi8(shifted, eight), factors)
+    }
+}
+
+/// A register of the `there` elements from `from` on, or the first 64; zeros behind them.
+///
+/// # Safety
+/// AVX-512 with BW; as many elements can be read; there is one at least.
+#[inline(always)]
+unsafe fn load(from: *const i8, there: usize) -> __m512i {
+    // SAFETY: the caller's.
+    unsafe {
+        if there >= LANES {
+            return _mm512_loadu_si512(from.cast());
+        }
+        let mask: __mmask64 = (1 << there) - 1;
+        _mm512_maskz_loadu_epi8(mask, from)
+    }
+}
+
+/// # Safety
+/// AVX-512.
+#[inline(always)]
+unsafe fn each_total<const C: usize>(parts: &[[__m512i; ROWS]; C]) -> [__m128i; C] {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut sums = [_mm_setzero_si128(); C];
+        for c in 0..C {
+            sums[c] = totals(parts[c]);
+        }
+        sums
+    }
+}
+
+/// The sum of each of four registers.
+///
+/// # Safety
+/// AVX-512.
+#[inline(always)]
+unsafe fn totals([a, b, c, d]: [__m512i; ROWS]) -> __m128i {
+    // SAFETY: the caller's.
+    unsafe {
+        // In every quarter the halves of a and b, then a quarter's sums of all four.
+        let ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+        let cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+        let all = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+        let half =
+            _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64::<1>(all));
+        _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256::<1>(half))
+    }
+}
