@@ -5,15 +5,19 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <type_traits>
 #include <vector>
 
-extern "C" int emulator_blas_access(const void *address, size_t bytes, bool write);
+int emulator_blas_access(const void *address, size_t bytes, bool write);
+int emulator_blas_submit(void *stream, std::function<int()> work);
 
 namespace {
 
 using Half = _Float16;
 enum Status { SUCCESS = 0, NOT_INITIALIZED = 1, INVALID_VALUE = 7, EXECUTION_FAILED = 13, NOT_SUPPORTED = 15 };
+// The driver's.
+constexpr int ILLEGAL_ADDRESS = 700;
 enum Operation { NONE = 0, TRANSPOSED = 1, CONJUGATED = 2 };
 enum DataType { R_32F = 0, R_64F = 1, R_16F = 2 };
 enum Compute { COMPUTE_16F = 64, COMPUTE_32F = 68, COMPUTE_64F = 70, FAST_16F = 74, FAST_TF32 = 77 };
@@ -65,9 +69,9 @@ template <typename T> struct Product {
     else return Sum<T>(x);
   }
 
-  Status compute() const {
+  int compute() const {
     constexpr int ROWS = 64;
-    if (!in_memory()) return EXECUTION_FAILED;
+    if (!in_memory()) return ILLEGAL_ADDRESS;
     std::vector<Sum<T>> packed(size_t(ROWS) * k), column(k);
     for (int first = 0; first < m; first += ROWS) {
       int rows = std::min(ROWS, m - first);
@@ -92,11 +96,14 @@ template <typename T> struct Product {
     if (!handle) return NOT_INITIALIZED;
     rounded |= handle->math == TF32_MATH;
     if (Status status = check()) return status;
-    for (int i = 0; i < count && m && n; i++) {
-      if (Status status = compute()) return status;
-      a += sa, b += sb, c += sc;
-    }
-    return SUCCESS;
+    auto all = [count, sa, sb, sc, one = *this]() mutable {
+      for (int i = 0; i < count && one.m && one.n; i++) {
+        if (int error = one.compute()) return error;
+        one.a += sa, one.b += sb, one.c += sc;
+      }
+      return 0;
+    };
+    return emulator_blas_submit(handle->stream, all) ? EXECUTION_FAILED : SUCCESS;
   }
 };
 
@@ -106,17 +113,20 @@ Status vector_product(Handle *handle, int transposed, int m, int n, T alpha, con
   if (!handle) return NOT_INITIALIZED;
   if (m < 0 || n < 0 || lda < std::max(1, m) || incx <= 0 || incy <= 0) return INVALID_VALUE;
   int rows = transposed ? n : m, columns = transposed ? m : n;
-  if (emulator_blas_access(a, Product<T>::extent(m, n, lda), false) ||
-      emulator_blas_access(x, Product<T>::extent(1, columns, incx), false) ||
-      emulator_blas_access(y, Product<T>::extent(1, rows, incy), true))
-    return EXECUTION_FAILED;
-  for (int i = 0; i < rows; i++) {
-    T sum = 0;
-    for (int j = 0; j < columns; j++) sum += (transposed ? a[size_t(i) * lda + j] : a[size_t(j) * lda + i]) * x[size_t(j) * incx];
-    T *out = y + size_t(i) * incy;
-    *out = alpha * sum + (beta != 0 ? beta * *out : T(0));
-  }
-  return SUCCESS;
+  auto work = [=] {
+    if (emulator_blas_access(a, Product<T>::extent(m, n, lda), false) ||
+        emulator_blas_access(x, Product<T>::extent(1, columns, incx), false) ||
+        emulator_blas_access(y, Product<T>::extent(1, rows, incy), true))
+      return ILLEGAL_ADDRESS;
+    for (int i = 0; i < rows; i++) {
+      T sum = 0;
+      for (int j = 0; j < columns; j++) sum += (transposed ? a[size_t(i) * lda + j] : a[size_t(j) * lda + i]) * x[size_t(j) * incx];
+      T *out = y + size_t(i) * incy;
+      *out = alpha * sum + (beta != 0 ? beta * *out : T(0));
+    }
+    return 0;
+  };
+  return emulator_blas_submit(handle->stream, work) ? EXECUTION_FAILED : SUCCESS;
 }
 
 // Products whose types are told as numbers: all matrices of one type.

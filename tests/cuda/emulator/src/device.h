@@ -1,4 +1,4 @@
-// The parts of the emulated device, as the driver (`driver.cpp`) uses them.
+// The parts of the emulated device, as the driver API (`driver.h`) uses them.
 #pragma once
 #define EMULATOR_ITSELF
 #include <cstdint>
@@ -35,7 +35,7 @@ struct Settings {
   long fault_launch;
   Result fault;
   enum { FORWARD, REVERSE, SHUFFLED } order;
-  bool checks, trace;
+  bool checks, trace, lazy;
 };
 const Settings &settings();
 

@@ -25,6 +25,7 @@ Settings read() {
   const char *order = text("EXPE_EMULATOR_ORDER", "forward");
   s.order = !strcmp(order, "reverse") ? Settings::REVERSE : !strcmp(order, "shuffled") ? Settings::SHUFFLED : Settings::FORWARD;
   s.checks = strcmp(text("EXPE_EMULATOR_CHECKS", "1"), "0") != 0;
+  s.lazy = !strcmp(text("EXPE_EMULATOR_STREAMS", "eager"), "lazy");
   s.trace = getenv("EXPE_EMULATOR_TRACE") != nullptr;
   return s;
 }
