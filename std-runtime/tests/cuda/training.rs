@@ -1,0 +1,159 @@
+//! Training on a GPU against training on the CPU.
+
+use std::convert::Infallible;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use dfdx::shapes::Shape;
+use dfdx::tensor::{Cpu, Tensor};
+use expe_core::num::Random;
+use expe_runtime::config::{DataConfig, RunConfig, TokenizerKind, TrainConfig, position};
+use expe_runtime::data::{Corpus, Dataset, Source, Tokenizer};
+use expe_runtime::device::{Backend, cuda};
+use expe_runtime::model::{Kind, VisitMut};
+use expe_runtime::train::{Ending, MODEL_FILE, State, Stepper, TRAINER_FILE, run};
+
+fn config(name: &str, steps: u64) -> RunConfig {
+    let (width, context) = (16, 8);
+    RunConfig {
+        data: DataConfig { tokenizer: TokenizerKind::Byte },
+        train: TrainConfig {
+            seed: 3,
+            validate_every: 20,
+            validation_tokens: 64,
+            ..TrainConfig::new(steps, 4, 1e-2)
+        },
+        model: expe_core::model::Config {
+            vocab: 256,
+            width,
+            layers: 2,
+            heads: 2,
+            kv_heads: 1,
+            head_width: 8,
+            hidden: 24,
+            context,
+            norm: Default::default(),
+            epsilon: 1e-5,
+            activation: Default::default(),
+            tied_head: true,
+            position: position(name, width).unwrap(),
+        },
+    }
+}
+
+fn dataset() -> Dataset {
+    let corpus = Corpus::open(&[Source::Stories { seed: 1, bytes: 4_000 }]).unwrap();
+    Dataset::encode(&corpus, &Tokenizer::Byte).unwrap()
+}
+
+/// Change every parameter by so large a share of itself, up or down.
+struct Nudge(f32, Random);
+
+impl<D: Backend> VisitMut<f32, D> for Nudge {
+    type Error = Infallible;
+
+    fn visit<S: Shape>(
+        &mut self,
+        _: &str,
+        _: Kind,
+        parameter: &mut Tensor<S, f32, D>,
+    ) -> Result<(), Infallible> {
+        let mut values = parameter.as_vec();
+        for x in &mut values {
+            *x *= if self.1.next_u64() % 2 == 0 { 1.0 + self.0 } else { 1.0 - self.0 };
+        }
+        parameter.copy_from(&values);
+        Ok(())
+    }
+}
+
+/// The losses of all steps, from parameters that are off by `nudge`.
+fn losses<D: Backend>(device: &D, config: &RunConfig, data: &Dataset, nudge: f32) -> Vec<f64> {
+    let mut state = State::new(config, device).unwrap();
+    state.model.weights.visit_mut(&mut Nudge(nudge, Random::new(7))).unwrap();
+    let mut stepper = Stepper::new(config, data.train(), state).unwrap();
+    (0..config.train.steps).map(|_| stepper.step().unwrap().loss).collect()
+}
+
+/// The largest difference of two curves, relative to the loss.
+fn apart(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs() / a).fold(0.0, f64::max)
+}
+
+/// How far two curves of rounded training come apart is measured: on the CPU, by starting from
+/// parameters that are off by the error of a gradient (`400·2^-24`, see `model.rs`), as if every
+/// step's rounding came at once. The GPU may be twice as far off, for its roundings come anew with
+/// every step.
+#[test]
+fn the_loss_curve_is_that_of_the_cpu() {
+    let (device, data) = (cuda::open(0).unwrap(), dataset());
+    for name in ["expe", "exqpe", "rope", "alibi"] {
+        let config = config(name, 200);
+        let exact = losses(&Cpu::default(), &config, &data, 0.0);
+        let nudged = losses(&Cpu::default(), &config, &data, 400.0 / (1 << 24) as f32);
+        let found = losses(&device, &config, &data, 0.0);
+        assert!(exact[199] < 0.75 * exact[0], "{name} learns nothing: {exact:?}");
+        let (limit, off) = (2.0 * apart(&exact, &nudged), apart(&exact, &found));
+        assert!(limit < 0.02, "{name}: two curves say nothing when they come {limit} apart");
+        assert!(off < limit, "{name}: {off:e} apart, {limit:e} allowed");
+    }
+}
+
+/// Train until step `until`; the losses of the steps.
+fn train<D: Backend>(
+    device: &D,
+    config: &RunConfig,
+    data: &Dataset,
+    folder: &Path,
+    until: u64,
+) -> Vec<f64> {
+    let stop = AtomicBool::new(false);
+    let mut losses = Vec::new();
+    let outcome = run(device, config, data, folder, true, &stop, &mut |now| {
+        losses.push(now.loss);
+        if now.step >= until {
+            stop.store(true, Ordering::Relaxed);
+        }
+    });
+    let ending = outcome.unwrap().ending;
+    assert_eq!(ending == Ending::Finished, until >= config.train.steps);
+    losses
+}
+
+/// Half of the steps on one device, half on the other. The limit is measured as for whole curves.
+#[test]
+fn checkpoints_go_from_one_device_to_the_other() {
+    let (gpu, cpu, data) = (cuda::open(0).unwrap(), Cpu::default(), dataset());
+    let config = config("exqpe", 40);
+    let exact = losses(&cpu, &config, &data, 0.0);
+    let limit = 2.0 * apart(&exact, &losses(&cpu, &config, &data, 400.0 / (1 << 24) as f32));
+    let [there, back] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let first = train(&cpu, &config, &data, there.path(), 20);
+    let second = train(&gpu, &config, &data, there.path(), 40);
+    assert!(apart(&exact, &[first, second].concat()) < limit);
+    let first = train(&gpu, &config, &data, back.path(), 20);
+    let second = train(&cpu, &config, &data, back.path(), 40);
+    assert!(apart(&exact, &[first, second].concat()) < limit);
+}
+
+/// A checkpoint holds all that training goes on from: stopped and resumed, and in two runs, the files
+/// are the same to the byte.
+#[test]
+fn training_ends_with_the_same_bytes() {
+    let (device, data) = (cuda::open(0).unwrap(), dataset());
+    let mut config = config("expe", 24);
+    config.train.dropout = 0.1;
+    config.train.accumulate = 2;
+    let [whole, again, parts] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let losses = train(&device, &config, &data, whole.path(), 24);
+    assert_eq!(losses, train(&device, &config, &data, again.path(), 24));
+    train(&device, &config, &data, parts.path(), 13);
+    train(&device, &config, &data, parts.path(), 24);
+    for name in [MODEL_FILE, TRAINER_FILE] {
+        let read = |folder: &Path| fs::read(folder.join(name)).unwrap();
+        assert_eq!(read(whole.path()), read(again.path()), "{name}");
+        assert_eq!(read(whole.path()), read(parts.path()), "{name}");
+    }
+}
