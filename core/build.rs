@@ -1,4 +1,5 @@
 //! Tells the crate what the target's processor has, where `cfg(target_feature)` does not on stable Rust:
+//! `expe_base` for the instructions of Arm's M profile from the Cortex-M3 on, but for processors with vectors,
 //! `expe_dsp` for the DSP extension of Arm's M profile (Cortex-M4, M7, M33, M35P), `expe_mve` for its
 //! vector extension (Cortex-M52, M55, M85).
 
@@ -6,7 +7,7 @@ use std::env;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rustc-check-cfg=cfg(expe_dsp, expe_mve)");
+    println!("cargo::rustc-check-cfg=cfg(expe_base, expe_dsp, expe_mve)");
     let target = env::var("TARGET").unwrap_or_default();
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     let words: Vec<&str> = flags.split(['\u{1f}', ' ', '=', ',']).collect();
@@ -17,7 +18,10 @@ fn main() {
     let dsp = v8 && any(&["cortex-m33", "cortex-m35p", "+dsp"]);
     if mve {
         println!("cargo::rustc-cfg=expe_mve");
-    } else if target.starts_with("thumbv7em") || dsp {
+    } else if v8 || target.starts_with("thumbv7") {
+        println!("cargo::rustc-cfg=expe_base");
+    }
+    if !mve && (target.starts_with("thumbv7em") || dsp) {
         println!("cargo::rustc-cfg=expe_dsp");
     }
 }

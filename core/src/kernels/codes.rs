@@ -19,7 +19,7 @@ pub const INT4_COLUMNS: usize = 1 << 13;
 const LANES: usize = 16;
 
 /// Columns that are computed without a branch in between, where there are no vectors.
-const UNROLLED: usize = if cfg!(target_arch = "arm") { 8 } else { 4 };
+const UNROLLED: usize = 8;
 
 /// Whether it pays to read an input once for several rows: on microcontrollers, which have no vectors.
 const ROWS_TOGETHER: bool = cfg!(any(target_arch = "arm", target_arch = "riscv32"));
@@ -67,23 +67,45 @@ pub fn dot_int8_rows([a, b, c, d]: [&[i8]; 4], x: &[i8]) -> [i32; 4] {
     let (a_blocks, b_blocks) = (a.chunks_exact(UNROLLED), b.chunks_exact(UNROLLED));
     let (c_blocks, d_blocks) = (c.chunks_exact(UNROLLED), d.chunks_exact(UNROLLED));
     let x_blocks = x.chunks_exact(UNROLLED);
-    let rest =
-        [a_blocks.remainder(), b_blocks.remainder(), c_blocks.remainder(), d_blocks.remainder()];
+    let rest = (a_blocks.remainder().iter().zip(b_blocks.remainder()))
+        .zip(c_blocks.remainder().iter().zip(d_blocks.remainder()))
+        .zip(x_blocks.remainder());
     let mut sums = [0i32; 4];
-    let mut add = |a: &[i8], b: &[i8], c: &[i8], d: &[i8], x: &[i8]| {
-        for ((((a, b), c), d), x) in a.iter().zip(b).zip(c).zip(d).zip(x) {
-            for (sum, w) in sums.iter_mut().zip([a, b, c, d]) {
-                *sum = sum.wrapping_add(i32::from(*w) * i32::from(*x));
-            }
-        }
-    };
-    let x_rest = x_blocks.remainder();
     for ((((a, b), c), d), x) in a_blocks.zip(b_blocks).zip(c_blocks).zip(d_blocks).zip(x_blocks) {
-        add(a, b, c, d, x);
+        // All of them are so long.
+        if let (Some(a), Some(b), Some(c), Some(d), Some(x)) =
+            (a.first_chunk(), b.first_chunk(), c.first_chunk(), d.first_chunk(), x.first_chunk())
+        {
+            add_columns(&mut sums, [a, b, c, d], x);
+        }
     }
-    let [a, b, c, d] = rest;
-    add(a, b, c, d, x_rest);
+    for (((a, b), (c, d)), x) in rest {
+        add_column(&mut sums, [*a, *b, *c, *d], *x);
+    }
     sums
+}
+
+/// The sums of some columns, one after the other and not in a loop, which would stay one in code that is
+/// compiled for size.
+#[inline(always)]
+fn add_columns(sums: &mut [i32; 4], [a, b, c, d]: [&[i8; UNROLLED]; 4], x: &[i8; UNROLLED]) {
+    add_column(sums, [a[0], b[0], c[0], d[0]], x[0]);
+    add_column(sums, [a[1], b[1], c[1], d[1]], x[1]);
+    add_column(sums, [a[2], b[2], c[2], d[2]], x[2]);
+    add_column(sums, [a[3], b[3], c[3], d[3]], x[3]);
+    add_column(sums, [a[4], b[4], c[4], d[4]], x[4]);
+    add_column(sums, [a[5], b[5], c[5], d[5]], x[5]);
+    add_column(sums, [a[6], b[6], c[6], d[6]], x[6]);
+    add_column(sums, [a[7], b[7], c[7], d[7]], x[7]);
+}
+
+#[inline(always)]
+fn add_column(sums: &mut [i32; 4], [a, b, c, d]: [i8; 4], x: i8) {
+    let x = i32::from(x);
+    sums[0] = sums[0].wrapping_add(i32::from(a) * x);
+    sums[1] = sums[1].wrapping_add(i32::from(b) * x);
+    sums[2] = sums[2].wrapping_add(i32::from(c) * x);
+    sums[3] = sums[3].wrapping_add(i32::from(d) * x);
 }
 
 /// `sums_o = Σ_i W[o, i]·x_i` for the rows of a matrix of 8-bit integers with `columns` columns: one

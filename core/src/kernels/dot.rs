@@ -1,7 +1,5 @@
 use super::Stored;
-
-/// Independent partial sums: one vector register or two on every target.
-const LANES: usize = 8;
+use super::lanes::{LANES, each_lane};
 
 /// `Σ w_i·x_i` over the shorter of the two.
 ///
@@ -29,13 +27,13 @@ pub fn dot<S: Stored>(weights: &[S::Bits], x: &[f32]) -> f32 {
     let blocks = weights.len().min(x.len()) / LANES;
     // One index for both slices: two iterators side by side cost a third of the speed.
     for start in (0..blocks).map(|block| block * LANES) {
-        let (Some(w), Some(x)) = (weights.get(start..start + LANES), x.get(start..start + LANES))
-        else {
+        let (Some(w), Some(x)) = (
+            weights.get(start..start + LANES).and_then(<[_]>::first_chunk),
+            x.get(start..start + LANES).and_then(<[_]>::first_chunk),
+        ) else {
             break;
         };
-        for ((sum, w), x) in sums.iter_mut().zip(w).zip(x) {
-            *sum += S::widen(*w) * x;
-        }
+        each_lane(&mut sums, w, x, |sum, w, x| sum + S::widen(w) * x);
     }
     // In order, not as a tree: a tree's shape leads LLVM to narrower vectors in the loop above.
     sums.iter().sum()

@@ -8,6 +8,7 @@ mod arch;
 mod codes;
 mod dot;
 pub mod integer;
+mod lanes;
 mod matrix;
 mod matvec;
 mod norm;

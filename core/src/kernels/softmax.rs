@@ -1,10 +1,8 @@
 use core::marker::PhantomData;
 
 use super::arch::{self, Kernel};
+use super::lanes::{LANES, each_lane};
 use crate::num::Math;
-
-/// Independent partial maxima and sums.
-const LANES: usize = 8;
 
 /// Softmax in place: `x_i ← exp(x_i − max x) / Σ_j exp(x_j − max x)`.
 ///
@@ -52,13 +50,11 @@ fn lanes(x: &[f32], start: f32, fold: impl Fn(f32, f32) -> f32) -> [f32; LANES] 
         *last = *x;
     }
     for eight in eights {
-        for (lane, x) in lanes.iter_mut().zip(eight) {
-            *lane = fold(*lane, *x);
+        if let Some(eight) = eight.first_chunk() {
+            each_lane(&mut lanes, eight, eight, |lane, x, _| fold(lane, x));
         }
     }
-    for (lane, x) in lanes.iter_mut().zip(last) {
-        *lane = fold(*lane, x);
-    }
+    each_lane(&mut lanes, &last, &last, |lane, x, _| fold(lane, x));
     lanes
 }
 

@@ -4,19 +4,15 @@ use super::kv_cache::Past;
 use super::{Activation, Config, DecodeError, Norm};
 use crate::format::Model;
 use crate::kernels::integer::{
-    add_weighted_rows, gelu, largest, norm, project, project_add, quantise, quantise_coarse, relu,
-    softmax, swiglu,
+    COLUMN, COLUMN_LIMIT, add_columns, add_terms, add_weighted_rows, digits, dot_columns, gelu,
+    norm, project, project_add, quantise, quantise_coarse, relu, softmax, swiglu,
 };
 use crate::kernels::{Bf16, I8, Inputs, Matrix, Stored, rows, sums_int8};
-use crate::num::{Dyadic, Multiplier, Prepared, RowScales, fixed, saturate, scale, shifted};
+use crate::num::{Dyadic, Multiplier, Prepared, RowScales, saturate, scale};
 use crate::position::{MAX_DIGITS, PositionEncoding, PositionError};
 
 /// Units of queries, keys, values, inner layers and logits: `2^INNER`.
 pub(super) const INNER: i32 = -16;
-/// Units of the folded columns.
-const COLUMN: i32 = -20;
-/// A folded column is no larger, in these units; see [`Bounds`].
-const COLUMN_LIMIT: u32 = 1 << (7 - COLUMN);
 /// Units of cosines and sines.
 const ROTATION: i32 = -29;
 /// Units of what one step of a digit, or one position of distance, adds to a score.
@@ -146,11 +142,7 @@ impl Arithmetic for Integer {
             let value = value(position, digit, *code);
             let factor = Multiplier::of(value).shifted(COLUMN);
             let factor = Prepared::new(factor, COLUMN_LIMIT, INNER);
-            for (q, column) in q.iter_mut().zip(columns) {
-                let column = fixed(*column, COLUMN);
-                let column = if value.mantissa < 0 { column.saturating_neg() } else { column };
-                *q = q.saturating_add(factor.apply(column));
-            }
+            add_columns(columns, factor, value.mantissa < 0, q);
         }
     }
 
@@ -256,28 +248,24 @@ impl Integer {
         scores: &mut [i32],
     ) {
         let (width, count) = (query.len(), scores.len());
-        let digits = codes.len().checked_div(count).unwrap_or(0);
-        if digits == 0 {
+        let row = codes.len().checked_div(count).unwrap_or(0);
+        if row == 0 {
             return;
         }
-        let size = u32::BITS.saturating_sub(largest(query).leading_zeros()) as i32;
-        let shift = QUERY_DIGITS.saturating_sub(size);
+        let shift = QUERY_DIGITS.saturating_sub(digits(query) as i32);
         let unit = INNER.saturating_sub(shift).saturating_add(COLUMN);
         let mut by_digit = [0i64; MAX_DIGITS];
         let columns = rows(head.key_columns, head.key_width);
         for ((digit, product), columns) in by_digit.iter_mut().enumerate().zip(columns) {
             let columns = rows(columns, width).nth(head.kv_head).unwrap_or(&[]);
             // At most 2^24·2^27·2^11.
-            let sum = query.iter().zip(columns).fold(0i64, |sum, (q, w)| {
-                let (q, w) = (shifted(*q, shift), fixed(*w, COLUMN));
-                sum.wrapping_add(i64::from(q).wrapping_mul(i64::from(w)))
-            });
+            let sum = dot_columns(columns, query, shift);
             let step = position.progression(digit).step;
             let factor = self.scale.times(Multiplier::of(step)).shifted(unit);
             let sum = if step.mantissa < 0 { sum.saturating_neg() } else { sum };
             *product = factor.apply_to_wide(sum, SLOPE);
         }
-        let now = rows(codes, digits).nth(count.saturating_sub(1)).unwrap_or(&[]);
+        let now = rows(codes, row).nth(count.saturating_sub(1)).unwrap_or(&[]);
         let term = |codes: &[u32]| {
             let digits = codes.iter().zip(now).zip(&by_digit);
             digits.fold(0i64, |sum, ((then, now), product)| {
@@ -292,18 +280,11 @@ impl Integer {
         });
         if reach < TERM_LIMIT {
             // All terms are below 2^44, and in the score's units below 2^30.
-            for (score, codes) in scores.iter_mut().zip(rows(codes, digits)) {
-                let digits = codes.iter().zip(now).zip(&by_digit);
-                let term = digits.fold(0i64, |sum, ((then, now), product)| {
-                    let distance = i64::from(then.wrapping_sub(*now) as i32);
-                    sum.wrapping_add(distance.wrapping_mul(*product))
-                });
-                *score = score.saturating_add(scale(term, SLOPE - INNER) as i32);
-            }
+            add_terms(scores, codes, now, &by_digit, count as u64);
             return;
         }
-        let most = rows(codes, digits).map(term).max().unwrap_or(0);
-        for (score, codes) in scores.iter_mut().zip(rows(codes, digits)) {
+        let most = rows(codes, row).map(term).max().unwrap_or(0);
+        for (score, codes) in scores.iter_mut().zip(rows(codes, row)) {
             let term = scale(term(codes).saturating_sub(most), SLOPE - INNER);
             *score = saturate(i64::from(*score).saturating_add(term));
         }

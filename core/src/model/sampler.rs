@@ -15,7 +15,8 @@ use crate::num::Random;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Sampler {
-    temperature: f32,
+    /// As bits: of a float the compiler would make a float comparison.
+    temperature: u32,
     top_k: usize,
     random: Random,
 }
@@ -30,8 +31,9 @@ impl Sampler {
     /// [`SampleError::Temperature`] if the temperature is negative, infinite or NaN.
     pub fn new(temperature: f32, top_k: usize, seed: u64) -> Result<Self, SampleError> {
         // By its bits, so that integer firmware has no float comparison.
-        if temperature.to_bits() < f32::INFINITY.to_bits() || temperature.to_bits() == 1 << 31 {
-            Ok(Self { temperature, top_k, random: Random::new(seed) })
+        let bits = temperature.to_bits();
+        if bits < f32::INFINITY.to_bits() || bits == 1 << 31 {
+            Ok(Self { temperature: bits, top_k, random: Random::new(seed) })
         } else {
             Err(SampleError::Temperature { value: temperature })
         }
@@ -39,7 +41,7 @@ impl Sampler {
 
     /// A sampler that always takes the largest logit, the first of several.
     pub const fn greedy() -> Self {
-        Self { temperature: 0.0, top_k: 1, random: Random::new(0) }
+        Self { temperature: 0, top_k: 1, random: Random::new(0) }
     }
 
     /// Choose a token. A logit of −∞ rules its token out.
@@ -62,13 +64,13 @@ impl Sampler {
             }
         }
         let (best, max, _) = best.ok_or(SampleError::Empty)?;
-        if self.temperature.to_bits() << 1 == 0 || self.top_k == 1 {
+        if self.temperature << 1 == 0 || self.top_k == 1 {
             return Ok(best);
         }
         let k = if self.top_k == 0 { logits.len() } else { self.top_k.min(logits.len()) };
         let threshold = kth_largest(logits, k);
         let above = logits.iter().filter(|logit| logit.order() > Some(threshold)).count();
-        let temperature = L::temperature(self.temperature);
+        let temperature = L::temperature(f32::from_bits(self.temperature));
         let weights = || {
             let mut ties = k.saturating_sub(above);
             (0u32..).zip(logits).filter_map(move |(token, logit)| {

@@ -254,14 +254,30 @@ const fn digit(a: u32, b: u32) -> (u32, u32) {
     (digit, (a << 16).wrapping_sub(digit.wrapping_mul(b)))
 }
 
-/// `x·2^by`, rounded half up; a shift to the left must not lose digits, one to the right is by 32 at most.
-#[inline(always)]
-pub(crate) const fn shifted(x: i32, by: i32) -> i32 {
-    if by >= 0 {
-        return x << (by & 31);
+/// A shift to the left or, rounding half up, to the right, without a branch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shift {
+    left: u32,
+    right: u32,
+}
+
+impl Shift {
+    /// By `by` places to the left, -31 to 30, for numbers that have room for one place more than that.
+    pub const fn new(by: i32) -> Self {
+        let left = by.saturating_add(1);
+        let right = left.saturating_neg();
+        Self {
+            left: if left > 0 { left as u32 } else { 0 },
+            right: if right > 0 { right as u32 } else { 0 },
+        }
     }
-    let cut = x >> (by.wrapping_neg().wrapping_sub(1) & 31);
-    (cut >> 1).wrapping_add(cut & 1)
+
+    /// The shifted number.
+    #[inline(always)]
+    pub const fn apply(self, x: i32) -> i32 {
+        // A place more than is wanted, so that there is one to round.
+        ((x << (self.left & 31)) >> (self.right & 31)).wrapping_add(1) >> 1
+    }
 }
 
 /// The nearest 32-bit integer.
@@ -288,14 +304,19 @@ pub const fn fixed(value: f32, exponent: i32) -> i32 {
     let bits = value.to_bits();
     let sign = bits as i32 >> 31;
     let biased = (bits >> 23 & 0xff) as i32;
-    // 24 digits in units of 2^(biased - 150), which lose this many.
-    let lost = exponent.saturating_sub(biased - 150);
-    if biased > 0 && lost > 0 {
-        let digits = ((bits & 0x007f_ffff) | 0x0080_0000) as i32;
-        let digits = (digits ^ sign).wrapping_sub(sign);
-        let cut = lost - 1;
-        return (digits >> if cut > 31 { 31 } else { cut }).wrapping_add(1) >> 1;
+    // 31 digits in units of 2^(biased - 157), which lose one more than these.
+    let cut = exponent.saturating_add(156).saturating_sub(biased);
+    if cut > 30 || (cut >= 0 && biased > 0) {
+        let digits = ((bits << 8 | 1 << 31) >> 1) as i32;
+        let cut = if cut > 31 { 31 } else { cut };
+        return ((digits ^ sign).wrapping_sub(sign) >> cut).wrapping_add(1) >> 1;
     }
+    any_fixed(value, exponent)
+}
+
+#[inline(never)]
+const fn any_fixed(value: f32, exponent: i32) -> i32 {
+    let sign = value.to_bits() as i32 >> 31;
     Multiplier::from_f32(value).apply(sign | 1, exponent)
 }
 

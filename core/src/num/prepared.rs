@@ -65,14 +65,14 @@ impl Prepared {
     #[inline(always)]
     pub fn apply_all<P>(
         self,
-        x: &[i32],
+        x: impl Iterator<Item = i32>,
         places: impl Iterator<Item = P>,
         mut put: impl FnMut(P, i32),
     ) {
         let Self { mantissa, left, right, .. } = self;
         if self.wide.is_some() {
-            for (x, place) in x.iter().zip(places) {
-                put(place, self.apply(*x));
+            for (x, place) in x.zip(places) {
+                put(place, self.apply(x));
             }
             return;
         }
@@ -80,7 +80,7 @@ impl Prepared {
         // too many none would be left, nor of 30.
         let right = if right > 30 { 30 } else { right };
         let half = 1 << right;
-        for (x, place) in x.iter().zip(places) {
+        for (x, place) in x.zip(places) {
             let upper = high(x << (left & 31), mantissa).wrapping_add(half);
             put(place, upper >> (right + 1));
         }

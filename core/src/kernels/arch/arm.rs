@@ -1,4 +1,4 @@
-//! Arm's M profile with the DSP extension (Cortex-M4, M7, M33).
+//! Arm's M profile with the DSP extension (Cortex-M4, M7, M33): products of matrices of integers.
 
 use core::arch::asm;
 use core::mem::MaybeUninit;
@@ -50,11 +50,6 @@ pub fn sums_int8(weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) -> 
         *sum = dot_int8(row, x);
     }
     true
-}
-
-#[inline(always)]
-pub const fn sums_int4(_: &[u8], _: &[u8], _: usize, _: &[i8], _: &mut [i32]) -> bool {
-    false
 }
 
 /// Bytes 0 and 2 of a word, and bytes 1 and 3, as halves of words with their signs.
@@ -175,64 +170,4 @@ fn four_columns(weights: &[i8], columns: usize, start: usize, x: &[[u32; 2]], su
             out("lr") _,
         );
     }
-}
-
-/// `y += Σ_m weights[m]·matrix[m]` for rows of 8-bit integers as wide as `y`, in columns of eight: 20
-/// instructions for 8 products. Gives the number of columns that are done.
-pub fn add_weighted(weights: &[i32], matrix: &[i8], y: &mut [i32]) -> usize {
-    let width = y.len();
-    let count = matrix.len().checked_div(width).unwrap_or(0).min(weights.len());
-    let done = width & !7;
-    if count == 0 {
-        return done;
-    }
-    for (start, y) in (0..).step_by(8).zip(y.chunks_exact_mut(8)) {
-        // SAFETY: loads of the eight elements of `y`, of the first `count` weights, and of eight
-        // elements from `start` on of the first `count` rows of `matrix`, which has as many; stores to
-        // the elements of `y`. r6 and r7, which cannot be operands, are restored, and so is the stack.
-        unsafe {
-            asm!(
-                "push {{r6, r7}}",
-                "push {{r3}}",
-                "ldm r3, {{r3, r4, r5, r6, r7, r8, r9, r10}}",
-                "2:",
-                "ldr r11, [r0], #4",
-                "ldrsb r12, [r1]",
-                "mla r3, r12, r11, r3",
-                "ldrsb r12, [r1, #1]",
-                "mla r4, r12, r11, r4",
-                "ldrsb r12, [r1, #2]",
-                "mla r5, r12, r11, r5",
-                "ldrsb r12, [r1, #3]",
-                "mla r6, r12, r11, r6",
-                "ldrsb r12, [r1, #4]",
-                "mla r7, r12, r11, r7",
-                "ldrsb r12, [r1, #5]",
-                "mla r8, r12, r11, r8",
-                "ldrsb r12, [r1, #6]",
-                "mla r9, r12, r11, r9",
-                "ldrsb r12, [r1, #7]",
-                "mla r10, r12, r11, r10",
-                "add r1, r1, lr",
-                "subs r2, r2, #1",
-                "bne 2b",
-                "pop {{r12}}",
-                "stm r12, {{r3, r4, r5, r6, r7, r8, r9, r10}}",
-                "pop {{r6, r7}}",
-                inout("r0") weights.as_ptr() => _,
-                inout("r1") matrix.as_ptr().wrapping_add(start) => _,
-                inout("r2") count => _,
-                inout("r3") y.as_mut_ptr() => _,
-                inout("lr") width => _,
-                out("r4") _,
-                out("r5") _,
-                out("r8") _,
-                out("r9") _,
-                out("r10") _,
-                out("r11") _,
-                out("r12") _,
-            );
-        }
-    }
-    done
 }

@@ -21,66 +21,77 @@ pub fn each_dot(
         return false;
     }
     for (x, y) in inputs.iter().zip(rows_mut(outputs, outs)) {
-        let put = |y: &mut f32, value| *y = if add { *y + value } else { value };
-        let mut weights = weights;
-        for y in y.chunks_mut(2) {
-            let two = weights.split_at_checked(columns.saturating_mul(2));
-            if let ([first, second], Some((two, rest))) = (&mut *y, two) {
-                weights = rest;
-                let (a, b) = two_dots(two, columns, x);
-                put(first, a);
-                put(second, b);
-            } else if let (Some(y), Some(row)) = (y.first_mut(), rows(weights, columns).next()) {
-                put(y, dot::<F32>(row, x));
-            }
+        let done = dots_of_two(weights, columns, x, y, add);
+        let rows = rows(weights, columns).skip(done);
+        for (y, row) in y.iter_mut().skip(done).zip(rows) {
+            let value = dot::<F32>(row, x);
+            *y = if add { *y + value } else { value };
         }
     }
     true
 }
 
-/// The partial sums of two rows.
-type Sums = [[f32; LANES]; 2];
+static NOTHING: [f32; 2 * LANES] = [0.0; 2 * LANES];
 
-static NOTHING: Sums = [[0.0; LANES]; 2];
-
-/// The first `odd` products of two rows, each in a sum of its own.
-#[inline(never)]
-fn first_products(weights: &[f32], columns: usize, x: &[f32], odd: usize) -> Sums {
-    let mut sums = NOTHING;
-    for (sums, row) in sums.iter_mut().zip(rows(weights, columns)) {
-        for ((sum, w), x) in sums.iter_mut().zip(row).zip(x).take(odd) {
-            *sum += w * x;
-        }
-    }
-    sums
+/// The products of one column of two rows with an input, each in a sum of its own.
+macro_rules! first_products {
+    ($bytes:literal, $first:literal, $second:literal) => {
+        concat!(
+            concat!("vldr s16, [r2, #", $bytes, "]\n"),
+            concat!("vldr s24, [r0, #", $bytes, "]\n"),
+            concat!("vmla.f32 ", $first, ", s16, s24\n"),
+            concat!("vldr s25, [r1, #", $bytes, "]\n"),
+            concat!("vmla.f32 ", $second, ", s16, s25\n"),
+        )
+    };
 }
 
-/// The [`dot`]s of two neighbouring rows with an input, with its partial sums, in its order: 20
-/// instructions for 16 products, after the first `columns % 8`. `weights` are two rows of `columns` elements, and `x` is one.
-#[inline(always)]
-fn two_dots(weights: &[f32], columns: usize, x: &[f32]) -> (f32, f32) {
-    let (blocks, odd) = (columns / LANES, columns % LANES);
-    if weights.len() / 2 < columns || x.len() < columns {
-        return (0.0, 0.0);
+/// Bytes of what that makes, and of what is left out if there are no such columns.
+const FIRST_BYTES: usize = 20;
+const NO_FIRST_BYTES: usize = 7 * FIRST_BYTES + 12;
+
+/// Puts (or adds, with `add`) the [`dot`]s of rows with an input into their places, two neighbouring rows at
+/// a time, in the partial sums and the order of `dot`: the first `columns % 8` products, then 20
+/// instructions for 16 products. Gives the number of rows that are done.
+#[inline(never)]
+fn dots_of_two(weights: &[f32], columns: usize, x: &[f32], y: &mut [f32], add: bool) -> usize {
+    let pairs = weights.len().checked_div(columns).unwrap_or(0).min(y.len()) / 2;
+    if pairs == 0 || x.len() < columns {
+        return 0;
     }
-    let first;
-    let sums = if odd == 0 {
-        &NOTHING
-    } else {
-        first = first_products(weights, columns, x, odd);
-        &first
-    };
-    let (a, b): (u32, u32);
-    // SAFETY: loads of the 16 sums, and of `8·blocks` elements from `odd` on, up to `columns`, of `x` and of
-    // each row, all of which the slices have, as was just checked. Nothing is written.
+    let (blocks, odd) = (columns / LANES, columns % LANES);
+    let jump = if odd == 0 { NO_FIRST_BYTES } else { (LANES - 1 - odd) * FIRST_BYTES };
+    // SAFETY: `pairs` times, loads of `columns` elements of `x` and of each of two rows, all of which the
+    // slices have, as was just checked; loads and stores of two elements of `y`; loads of the zeros. The
+    // jump is to one of the groups of instructions that begin at 6, each `FIRST_BYTES` long, or to what
+    // follows the three additions behind them. The stack is restored.
     unsafe {
         asm!(
-            "vldmia {sums}, {{s0-s15}}",
-            "cmp {blocks}, #0",
+            "push {{r4}}",
+            "adr.w r5, 6f",
+            "add r8, r8, r5",
+            "orr r8, r8, #1",
+            "1:",
+            "vldmia r12, {{s0-s15}}",
+            "add r1, r0, r10",
+            "bx r8",
+            // The first products, from the last of them to column 0.
+            "6:",
+            first_products!("24", "s6", "s14"),
+            first_products!("20", "s5", "s13"),
+            first_products!("16", "s4", "s12"),
+            first_products!("12", "s3", "s11"),
+            first_products!("8", "s2", "s10"),
+            first_products!("4", "s1", "s9"),
+            first_products!("0", "s0", "s8"),
+            "add.w r0, r0, r11",
+            "add.w r1, r1, r11",
+            "add.w r2, r2, r11",
+            "movs r4, r9",
             "beq 3f",
             "2:",
-            "vldmia {x}!, {{s16-s23}}",
-            "vldmia {p}!, {{s24-s31}}",
+            "vldmia r2!, {{s16-s23}}",
+            "vldmia r0!, {{s24-s31}}",
             "vmla.f32 s0, s16, s24",
             "vmla.f32 s1, s17, s25",
             "vmla.f32 s2, s18, s26",
@@ -89,7 +100,7 @@ fn two_dots(weights: &[f32], columns: usize, x: &[f32]) -> (f32, f32) {
             "vmla.f32 s5, s21, s29",
             "vmla.f32 s6, s22, s30",
             "vmla.f32 s7, s23, s31",
-            "vldmia {q}!, {{s24-s31}}",
+            "vldmia r1!, {{s24-s31}}",
             "vmla.f32 s8, s16, s24",
             "vmla.f32 s9, s17, s25",
             "vmla.f32 s10, s18, s26",
@@ -98,7 +109,7 @@ fn two_dots(weights: &[f32], columns: usize, x: &[f32]) -> (f32, f32) {
             "vmla.f32 s13, s21, s29",
             "vmla.f32 s14, s22, s30",
             "vmla.f32 s15, s23, s31",
-            "subs {blocks}, {blocks}, #1",
+            "subs r4, r4, #1",
             "bne 2b",
             "3:",
             "vadd.f32 s0, s0, s1",
@@ -114,17 +125,32 @@ fn two_dots(weights: &[f32], columns: usize, x: &[f32]) -> (f32, f32) {
             "vadd.f32 s0, s0, s6",
             "vadd.f32 s8, s8, s14",
             "vadd.f32 s0, s0, s7",
-            "vadd.f32 s8, s8, s15",
-            "vmov {a}, s0",
-            "vmov {b}, s8",
-            // As bits: a register of a single-precision FPU cannot be an operand.
-            a = out(reg) a,
-            b = out(reg) b,
-            sums = in(reg) sums.as_ptr(),
-            x = inout(reg) x.as_ptr().wrapping_add(odd) => _,
-            p = inout(reg) weights.as_ptr().wrapping_add(odd) => _,
-            q = inout(reg) weights.as_ptr().wrapping_add(columns + odd) => _,
-            blocks = inout(reg) blocks => _,
+            "vadd.f32 s1, s8, s15",
+            "ldr r5, [sp]",
+            "cbz r5, 4f",
+            "vldmia r3, {{s2-s3}}",
+            "vadd.f32 s0, s2, s0",
+            "vadd.f32 s1, s3, s1",
+            "4:",
+            "vstmia r3!, {{s0-s1}}",
+            // Back to the first input, and on to the third row.
+            "mov r0, r1",
+            "sub r2, r2, r10",
+            "subs lr, lr, #1",
+            "bne 1b",
+            "pop {{r4}}",
+            inout("r0") weights.as_ptr() => _,
+            out("r1") _,
+            inout("r2") x.as_ptr() => _,
+            inout("r3") y.as_mut_ptr() => _,
+            inout("r4") u32::from(add) => _,
+            out("r5") _,
+            inout("r8") jump => _,
+            in("r9") blocks,
+            in("r10") columns.wrapping_mul(4),
+            in("r11") odd.wrapping_mul(4),
+            in("r12") NOTHING.as_ptr(),
+            inout("lr") pairs => _,
             out("s0") _, out("s1") _, out("s2") _, out("s3") _,
             out("s4") _, out("s5") _, out("s6") _, out("s7") _,
             out("s8") _, out("s9") _, out("s10") _, out("s11") _,
@@ -133,10 +159,9 @@ fn two_dots(weights: &[f32], columns: usize, x: &[f32]) -> (f32, f32) {
             out("s20") _, out("s21") _, out("s22") _, out("s23") _,
             out("s24") _, out("s25") _, out("s26") _, out("s27") _,
             out("s28") _, out("s29") _, out("s30") _, out("s31") _,
-            options(nostack, readonly),
         );
     }
-    (f32::from_bits(a), f32::from_bits(b))
+    2 * pairs
 }
 
 /// `y += Σ_m factors[m]·matrix[m]` in the order of `m`, as

@@ -7,31 +7,46 @@
 
 #[cfg(expe_dsp)]
 mod arm;
+#[cfg(any(expe_base, expe_mve))]
+mod arm_base;
 #[cfg(all(expe_dsp, target_abi = "eabihf"))]
 mod arm_fpu;
 #[cfg(expe_mve)]
 mod arm_mve;
+#[cfg(all(expe_base, not(expe_dsp)))]
+mod arm_sums;
 #[allow(
     dead_code,
     reason = "some processors have it all, others some of it, in their own instructions"
 )]
 mod portable;
+#[cfg(all(target_arch = "riscv32", target_feature = "m"))]
+mod riscv;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 mod x86_64;
 
 #[cfg(expe_dsp)]
-pub(super) use arm::{add_weighted, sums_int4, sums_int8};
+pub(super) use arm::sums_int8;
+#[cfg(any(expe_base, expe_mve))]
+pub(super) use arm_base::add_weighted;
 #[cfg(all(expe_dsp, target_abi = "eabihf"))]
 pub(super) use arm_fpu::{add_rows, each_dot};
 #[cfg(expe_mve)]
 pub(super) use arm_mve::{requantise, sums_int8};
-#[cfg(not(expe_dsp))]
+#[cfg(all(expe_base, not(expe_dsp)))]
+pub(super) use arm_sums::sums_int8;
+#[cfg(not(any(expe_base, expe_mve)))]
 pub(super) use portable::add_weighted;
 #[cfg(not(expe_mve))]
 pub(super) use portable::requantise;
-#[cfg(not(any(expe_dsp, all(feature = "std", target_arch = "x86_64"))))]
+#[cfg(not(all(feature = "std", target_arch = "x86_64")))]
 pub(super) use portable::sums_int4;
-#[cfg(not(any(expe_dsp, expe_mve, all(feature = "std", target_arch = "x86_64"))))]
+#[cfg(not(any(
+    expe_base,
+    expe_mve,
+    all(target_arch = "riscv32", target_feature = "m"),
+    all(feature = "std", target_arch = "x86_64")
+)))]
 pub(super) use portable::sums_int8;
 #[cfg(not(any(
     all(expe_dsp, target_abi = "eabihf"),
@@ -40,6 +55,8 @@ pub(super) use portable::sums_int8;
 pub(super) use portable::{add_rows, each_dot};
 #[cfg(not(all(feature = "std", target_arch = "x86_64")))]
 pub(super) use portable::{int4_tile, int8_tile, vectorised};
+#[cfg(all(target_arch = "riscv32", target_feature = "m"))]
+pub(super) use riscv::sums_int8;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 pub(super) use x86_64::{
     add_rows, each_dot, int4_tile, int8_tile, sums_int4, sums_int8, vectorised,

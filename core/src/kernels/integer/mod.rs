@@ -5,6 +5,7 @@
 //! (see [`Multiplier`](crate::num::Multiplier)). Whatever does not fit saturates; nothing wraps.
 
 mod activation;
+mod columns;
 mod matvec;
 mod norm;
 mod quantise;
@@ -12,8 +13,9 @@ mod softmax;
 mod weighted;
 
 pub use activation::{gelu, relu, silu, swiglu};
+pub(crate) use columns::{COLUMN, COLUMN_LIMIT, add_columns, add_terms, dot_columns};
 pub use matvec::{project, project_add};
 pub use norm::norm;
-pub use quantise::{largest, quantise, quantise_coarse};
+pub use quantise::{digits, largest, quantise, quantise_coarse};
 pub use softmax::softmax;
 pub use weighted::add_weighted_rows;

@@ -1,5 +1,5 @@
-use super::{largest, quantise};
-use crate::num::{Multiplier, fixed, saturate, shifted};
+use super::{digits, quantise};
+use crate::num::{Multiplier, Shift, fixed, saturate};
 
 /// Digits that the largest element is given before it is squared.
 const DIGITS: i32 = 24;
@@ -34,12 +34,12 @@ pub fn norm(
         *y = x.saturating_sub(mean);
     }
     // All digits that fit are kept: the result does not depend on how large the row is.
-    let digits = u32::BITS.saturating_sub(largest(y).leading_zeros()) as i32;
-    let shift = DIGITS.saturating_sub(digits);
+    let shift = DIGITS.saturating_sub(digits(y) as i32);
     let exponent = exponent.saturating_sub(shift);
+    let shift = Shift::new(shift);
     let mut squares = 0u64;
     for (y, gain) in y.iter_mut().zip(gain) {
-        let x = shifted(*y, shift);
+        let x = shift.apply(*y);
         squares = squares.wrapping_add((i64::from(x) * i64::from(x)) as u64);
         let product = i64::from(x) * i64::from(fixed(*gain, GAIN));
         *y = ((product + (1 << (-CUT - 1))) >> -CUT) as i32;

@@ -4,7 +4,33 @@ use crate::num::{Multiplier, Prepared};
 /// The largest magnitude.
 #[inline(never)]
 pub fn largest(x: &[i32]) -> u32 {
-    x.iter().map(|x| x.unsigned_abs()).max().unwrap_or(0)
+    let more = |most: u32, x: &i32| most.max(x.unsigned_abs());
+    if cfg!(expe_mve) {
+        // The compiler makes a loop of vectors of it.
+        return x.iter().fold(0, more);
+    }
+    let fours = x.chunks_exact(4);
+    let rest = fours.remainder().iter().fold(0, more);
+    fours.fold(rest, |most, four| match four {
+        [a, b, c, d] => more(more(more(more(most, a), b), c), d),
+        _ => most,
+    })
+}
+
+/// The binary digits of the largest magnitude.
+#[inline(never)]
+pub fn digits(x: &[i32]) -> u32 {
+    let add = |all: u32, x: &i32| all | x.unsigned_abs();
+    if cfg!(expe_mve) {
+        return u32::BITS.saturating_sub(x.iter().fold(0, add).leading_zeros());
+    }
+    let fours = x.chunks_exact(4);
+    let rest = fours.remainder().iter().fold(0, add);
+    let all = fours.fold(rest, |all, four| match four {
+        [a, b, c, d] => add(add(add(add(all, a), b), c), d),
+        _ => all,
+    });
+    u32::BITS.saturating_sub(all.leading_zeros())
 }
 
 /// Quantise a row, in units of `unit`, to 8-bit integers with the scale that its largest magnitude
@@ -43,9 +69,10 @@ fn code_all(x: &[i32], largest: u32, codes_of_one: Multiplier, codes: &mut [i8])
     let codes_of_one = Prepared::new(codes_of_one, largest, 0);
     let most = codes_of_one.apply(largest.min(i32::MAX as u32) as i32);
     if most < 127 || (most == 127 && largest <= i32::MAX as u32) {
-        codes_of_one.apply_all(x, codes.iter_mut(), |place, code| *place = code as i8);
+        codes_of_one
+            .apply_all(x.iter().copied(), codes.iter_mut(), |place, code| *place = code as i8);
     } else {
-        codes_of_one.apply_all(x, codes.iter_mut(), |place, code| {
+        codes_of_one.apply_all(x.iter().copied(), codes.iter_mut(), |place, code| {
             *place = code.clamp(-127, 127) as i8;
         });
     }

@@ -1,0 +1,187 @@
+//! Positions on the query and key inputs: the sums of the overridden columns, as integers.
+
+use crate::kernels::rows;
+use crate::num::{Prepared, Shift};
+
+/// Units of a column: `2^COLUMN`.
+pub const COLUMN: i32 = -20;
+
+/// A column's magnitude is no larger, in these units: it lies below `2^7`.
+pub const COLUMN_LIMIT: u32 = 1 << (7 - COLUMN);
+
+/// A score's term is a product, in units of `2^-30`, cut by so many digits.
+pub const TERM_CUT: u32 = 14;
+
+/// A column in units of `2^-20`, rounded half up: [`fixed`](crate::num::fixed) for magnitudes below `2^7`,
+/// without a branch.
+#[inline(always)]
+const fn column(value: f32) -> i32 {
+    let bits = value.to_bits();
+    let sign = bits as i32 >> 31;
+    // 31 digits in units of 2^(biased - 157), of which one more than these is cut.
+    let digits = ((bits << 8 | 1 << 31) >> 1) as i32;
+    let cut = (COLUMN + 156).wrapping_sub((bits >> 23 & 0xff) as i32) as u32;
+    let cut = if cut > 31 { 31 } else { cut };
+    let rounded = ((digits ^ sign).wrapping_sub(sign) >> cut).wrapping_add(1);
+    rounded >> 1
+}
+
+/// `q += ±factor·columns`, saturating; `factor` is for magnitudes up to [`COLUMN_LIMIT`], and with
+/// `negative` the columns are taken off.
+#[inline(never)]
+pub fn add_columns(columns: &[f32], factor: Prepared, negative: bool, q: &mut [i32]) {
+    let sign = if negative { -1 } else { 0 };
+    let columns = columns.iter().map(|value| (column(*value) ^ sign).wrapping_sub(sign));
+    factor.apply_all(columns, q.iter_mut(), |q, value| *q = q.saturating_add(value));
+}
+
+/// `Σ_i round(query_i·2^shift)·column_i`; no term is above `2^24·2^27`.
+#[inline(never)]
+pub fn dot_columns(columns: &[f32], query: &[i32], shift: i32) -> i64 {
+    let shift = Shift::new(shift);
+    query.iter().zip(columns).fold(0i64, |sum, (q, w)| {
+        sum.wrapping_add(i64::from(shift.apply(*q)).wrapping_mul(i64::from(column(*w))))
+    })
+}
+
+/// What the positions add to scores: `score_m += round(Σ_j (then_mj − now_j)·products_j / 2^14)`,
+/// saturating; `then` has a row of as many codes for every score as `now` has. No sum may reach `2^44`,
+/// and no code may be further from that of `now` than `reach`.
+#[inline(never)]
+pub fn add_terms(scores: &mut [i32], then: &[u32], now: &[u32], products: &[i64], reach: u64) {
+    if let ([now], [product, ..]) = (now, products) {
+        // The product of `product·2^left` and `distance·2^(18 - left)` has the term in its upper half.
+        let left = (product.unsigned_abs().leading_zeros().saturating_sub(33)).min(32 - TERM_CUT);
+        let right = 32 - TERM_CUT - left;
+        let small = i32::try_from(*product).is_ok() && reach.leading_zeros() >= 33 + right;
+        if small {
+            let product = i64::from((*product << left) as i32);
+            for (score, then) in scores.iter_mut().zip(then) {
+                let distance = (then.wrapping_sub(*now) << right) as i32;
+                let term = i64::from(distance).wrapping_mul(product).wrapping_add(1 << 31);
+                *score = score.saturating_add((term >> 32) as i32);
+            }
+            return;
+        }
+    }
+    for (score, then) in scores.iter_mut().zip(rows(then, now.len())) {
+        let digits = then.iter().zip(now).zip(products);
+        let term = digits.fold(0i64, |sum, ((then, now), product)| {
+            let distance = i64::from(then.wrapping_sub(*now) as i32);
+            sum.wrapping_add(distance.wrapping_mul(*product))
+        });
+        let rounded = (term >> (TERM_CUT - 1)).wrapping_add(1) >> 1;
+        *score = score.saturating_add(rounded as i32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::num::{Multiplier, Random, fixed};
+
+    fn columns(random: &mut Random, count: usize) -> Vec<f32> {
+        let any = |random: &mut Random| f32::from_bits(random.next_u32() & 0x8fff_ffff);
+        (0..count)
+            .map(|i| match i % 4 {
+                0 => any(random),
+                1 => random.normal(),
+                2 => (random.normal() * 40.0).clamp(-127.9, 127.9),
+                _ => [0.0, -0.0, 127.999_99, -127.999_99, 1e-40, 0.5f32.powi(21)][i % 6],
+            })
+            .collect()
+    }
+
+    #[test]
+    fn columns_are_those_of_fixed_point() {
+        let mut random = Random::new(1);
+        for value in columns(&mut random, 400_000) {
+            assert_eq!(column(value), fixed(value, COLUMN), "{value:e}");
+            // Halves of the last digit.
+            let half = (value * 2f32.powi(20)).floor() / 2f32.powi(20) + 0.5f32.powi(21);
+            assert_eq!(column(half), fixed(half, COLUMN), "{half:e}");
+        }
+    }
+
+    #[test]
+    fn added_columns_are_those_of_the_multiplier() {
+        let mut random = Random::new(2);
+        for round in 0..3_000 {
+            let columns = columns(&mut random, round % 23);
+            let multiplier = Multiplier::new(random.next_u64(), -64 - random.below(40) as i32)
+                .shifted(random.below(40) as i32);
+            let factor = Prepared::new(multiplier, COLUMN_LIMIT, -16);
+            let start: Vec<i32> = columns.iter().map(|_| random.next_u32() as i32).collect();
+            for negative in [false, true] {
+                let mut q = start.clone();
+                add_columns(&columns, factor, negative, &mut q);
+                for ((q, start), column) in q.iter().zip(&start).zip(&columns) {
+                    let column = fixed(*column, COLUMN);
+                    let column = if negative { -column } else { column };
+                    assert_eq!(*q, start.saturating_add(multiplier.apply(column, -16)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn products_with_columns_are_exact() {
+        let mut random = Random::new(3);
+        for round in 0..3_000 {
+            let columns = columns(&mut random, round % 37);
+            let bits = random.below(31);
+            let query: Vec<i32> =
+                columns.iter().map(|_| random.next_u32() as i32 >> bits >> 1).collect();
+            let shift = bits as i32 - 7;
+            let sum: i64 = query
+                .iter()
+                .zip(&columns)
+                .map(|(q, w)| {
+                    let rounded = crate::num::scale(i64::from(*q), shift);
+                    rounded * i64::from(fixed(*w, COLUMN))
+                })
+                .sum();
+            assert_eq!(dot_columns(&columns, &query, shift), sum);
+        }
+    }
+
+    #[test]
+    fn terms_are_exact_sums() {
+        let mut random = Random::new(4);
+        for round in 0..20_000 {
+            let digits = 1 + random.below(2) as usize * (round % 3);
+            let count = random.below(9) as usize;
+            let reach = random.next_u32() >> (1 + random.below(31));
+            let now: Vec<u32> = (0..digits).map(|_| random.next_u32()).collect();
+            let then: Vec<u32> = (0..count * digits)
+                .map(|i| {
+                    let by = random.below(reach.max(1)) as i32;
+                    now[i % digits].wrapping_add_signed(if random.below(2) == 0 { by } else { -by })
+                })
+                .collect();
+            // The sum of all of them stays below 2^44.
+            let most = (1u64 << 44) / u64::from(reach.max(1)) / digits as u64;
+            let products: Vec<i64> = (0..digits)
+                .map(|_| {
+                    let size = (random.next_u64() >> random.below(64)) % most;
+                    if random.below(2) == 0 { size as i64 } else { -(size as i64) }
+                })
+                .collect();
+            let start: Vec<i32> = (0..count).map(|_| random.next_u32() as i32).collect();
+            let mut scores = start.clone();
+            add_terms(&mut scores, &then, &now, &products, reach.into());
+            for (i, (score, start)) in scores.iter().zip(start).enumerate() {
+                let term: i128 = (0..digits)
+                    .map(|j| {
+                        let distance = then[i * digits + j].wrapping_sub(now[j]) as i32;
+                        i128::from(distance) * i128::from(products[j])
+                    })
+                    .sum();
+                let rounded = (term + (1 << 13)) >> 14;
+                assert_eq!(*score, start.saturating_add(rounded as i32), "{products:?} {reach}");
+            }
+        }
+    }
+}
