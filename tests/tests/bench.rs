@@ -69,6 +69,58 @@ fn training_steps() {
     assert_eq!(kept["rows"].as_array().unwrap().len(), 3);
 }
 
+/// Times differ; calls and operations of products are what the model says, and the shares are a whole.
+#[test]
+fn where_the_time_of_a_step_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let train = format!("bench train {SMALL} --batch 4 --threads 2 {SHORT} --position none,expe");
+    let train = format!("{train} --profile");
+    let rows = rows(&json(expe(folder.path(), &format!("{train} --json -"))), "train");
+    // Tokens of a step, which is cut into four parts; 16 wide, 64 inside the MLP, 256 tokens.
+    let (tokens, parts) = (32.0, 4.0);
+    for (row, free) in rows.iter().zip([16.0, 15.0]) {
+        let lines = row["profile"].as_array().unwrap();
+        let line = |operation: &str, pass: &str| {
+            let found = lines.iter().find(|l| l["operation"] == operation && l["pass"] == pass);
+            found.unwrap_or_else(|| panic!("{operation} {pass} is missing in {lines:?}"))
+        };
+        let inputs = 2.0 * tokens * 16.0 * (2.0 * free + 16.0);
+        // Four parts of one window of eight positions, two heads eight wide: one block of 8 × 8 scores.
+        let attention = 2.0 * tokens * 8.0 * 16.0;
+        for (operation, calls, forward, backward) in [
+            ("embedding", parts, 0.0, 0.0),
+            ("norm", 3.0 * parts, 0.0, 0.0),
+            ("query, key, value", parts, inputs, 2.0 * inputs),
+            ("attention", parts, 2.0 * attention, 5.0 * attention),
+            ("output projection", parts, 2.0 * tokens * 256.0, 4.0 * tokens * 256.0),
+            ("MLP", parts, 4.0 * tokens * 1024.0, 8.0 * tokens * 1024.0),
+            ("cross-entropy", parts, 6.0 * tokens * 4096.0, 0.0),
+        ] {
+            for (pass, flops) in [("forward", forward), ("backward", backward)] {
+                let line = line(operation, pass);
+                assert_eq!(
+                    (&line["calls"], &line["flops"]),
+                    (&calls.into(), &flops.into()),
+                    "{line}"
+                );
+                assert!(line["seconds"].as_f64().unwrap() > 0.0);
+                let rate = line["product_rate"].as_f64();
+                assert_eq!(rate.is_some_and(|rate| rate > 0.0), flops > 0.0, "{line}");
+            }
+        }
+        assert_eq!(line("sum of gradients", "backward")["calls"], 1.0);
+        line("AdamW", "forward");
+        let shares: f64 = lines.iter().map(|line| line["share"].as_f64().unwrap()).sum();
+        // Twenty roundings.
+        assert!((shares - 1.0).abs() < 20.0 * f64::EPSILON, "{shares}");
+        assert_eq!(lines.last().unwrap()["operation"], "rest");
+    }
+    let table = expe(folder.path(), &train).succeeded().stdout;
+    for word in ["ms of threads", "cross-entropy", "one step, expe", "rest"] {
+        assert!(table.contains(word), "{word} is not in {table}");
+    }
+}
+
 #[test]
 fn a_configuration_is_trained_as_it_is() {
     let folder = tempfile::tempdir().unwrap();

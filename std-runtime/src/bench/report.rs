@@ -3,7 +3,7 @@ use std::fmt::Write;
 use expe_core::model::Config;
 use serde::Serialize;
 
-use super::{Machine, PositionCost, Spread, Times, peak_memory};
+use super::{Machine, PositionCost, Profiled, Spread, Times, peak_memory};
 
 /// What a benchmark found; the form of `--json` files, where a key without a value is left out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -70,6 +70,9 @@ pub struct Row {
     /// Its operations per second, as a share of `matmul_rate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matmul_share: Option<f64>,
+    /// Where its time goes, for training steps with `--profile`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub profile: Vec<Profiled>,
 }
 
 /// How the time of some work grows: `time ∝ size^slope`, fitted to all rows of a series.
@@ -109,6 +112,7 @@ impl Row {
             cached_read_share: None,
             flops: 0.0,
             matmul_share: None,
+            profile: Vec::new(),
         }
     }
 
@@ -184,6 +188,9 @@ impl Report {
         }
         let mut text = self.position_table();
         text.push_str(&aligned(&lines));
+        for row in self.rows.iter().filter(|row| !row.profile.is_empty()) {
+            let _ = write!(text, "\n{}\n", profile_table(row));
+        }
         let mut note = |name: &str, value: Option<f64>, unit: &str| {
             if let Some(value) = value {
                 let _ = writeln!(text, "{name}: {} {unit}", figure(value));
@@ -233,6 +240,27 @@ impl Report {
         }
         aligned(&lines) + "\n"
     }
+}
+
+/// The time of each operation of a training step.
+fn profile_table(row: &Row) -> String {
+    let head = ["", "pass", "calls", "ms of threads", "share", "GFLOP", "GFLOP/s", "in products"];
+    let mut lines = vec![head.map(str::to_owned).to_vec()];
+    lines[0][0] = format!("one step, {}", row.candidate);
+    for line in &row.profile {
+        let or_none = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
+        lines.push(vec![
+            line.operation.to_owned(),
+            line.pass.unwrap_or("–").to_owned(),
+            format!("{:.0}", line.calls),
+            figure(line.seconds * 1e3),
+            format!("{:.1} %", 100.0 * line.share),
+            or_none((line.flops > 0.0).then(|| figure(line.flops / 1e9))),
+            or_none(line.product_rate.map(|rate| figure(rate / 1e9))),
+            or_none(line.product_share.map(|share| format!("{:.0} %", 100.0 * share))),
+        ]);
+    }
+    aligned(&lines)
 }
 
 /// Three digits, or all that stand in front of the point.

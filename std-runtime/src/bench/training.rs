@@ -51,6 +51,11 @@ impl<'a> Training<'a> {
         &self.stepper.state
     }
 
+    /// Threads that steps keep busy.
+    pub fn threads(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
     /// One step; its loss.
     ///
     /// # Errors

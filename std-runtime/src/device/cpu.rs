@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::{Backend, Buffers};
 use crate::ops::fused::storage::values_mut;
 use crate::ops::fused::vector::{add, vectorised};
+use crate::ops::profile::{Operation, Pass, timed_by};
 
 macro_rules! backend {
     ($element:ty, $($faster:tt)*) => {
@@ -63,7 +64,8 @@ macro_rules! backend {
 backend! {
     f32,
     fn reduce(&self, parts: Vec<Buffers<f32, Self>>) -> Result<(Buffers<f32, Self>, f64), CpuError> {
-        Ok(reduce(parts))
+        let threads = rayon::current_num_threads();
+        Ok(timed_by(threads, Operation::Reduction, Pass::Backward, || reduce(parts)))
     }
 
     fn adamw<S: Shape>(
@@ -77,7 +79,9 @@ backend! {
     ) -> Result<(), CpuError> {
         let [first, second] = moments;
         let step = Step::new(config, time, factor);
-        step.take(values_mut(weight), first, second, gradient);
+        timed_by(rayon::current_num_threads(), Operation::Optimizer, Pass::Forward, || {
+            step.take(values_mut(weight), first, second, gradient);
+        });
         Ok(())
     }
 }

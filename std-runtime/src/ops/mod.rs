@@ -25,6 +25,7 @@ mod feed_forward;
 pub(crate) mod fused;
 mod norm;
 mod operations;
+pub(crate) mod profile;
 mod projection;
 mod relative;
 mod rotary;

@@ -54,6 +54,11 @@ impl MeasureArgs {
         Duration::from_secs_f64(self.seconds / 10.0).min(Duration::from_millis(500))
     }
 
+    /// Time for a profile: a quarter.
+    pub fn profile(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds / 4.0)
+    }
+
     /// Print the report, as a table or as JSON.
     ///
     /// # Errors

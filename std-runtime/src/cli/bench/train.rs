@@ -3,7 +3,7 @@
 use super::measure::{MeasureArgs, ServeArgs};
 use super::shape::ShapeArgs;
 use crate::bench::{
-    BenchError, Candidate, Report, Row, Training, matmul_rate, random_tokens, step_flops,
+    BenchError, Candidate, Report, Row, Training, matmul_rate, profile, random_tokens, step_flops,
 };
 use crate::cli::{CliError, interrupt};
 
@@ -19,6 +19,10 @@ pub struct Args {
     /// Threads [default: all].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+    /// Show where the time of a step goes as well: each operation, forward and backward, its share, and the
+    /// rate of its matrix products. Measured in steps of their own after the others.
+    #[arg(long, conflicts_with = "serve")]
+    profile: bool,
     /// How long to measure.
     #[command(flatten)]
     measure: MeasureArgs,
@@ -59,18 +63,23 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     // Before there are matrices for anything else.
     let report = Report::new("train");
     let matmul_rate = matmul_rate(threads, args.measure.aside())?;
+    let profiled = |config| match args.profile {
+        true => profile(&mut Training::new(config, &tokens, threads)?, args.measure.profile()),
+        false => Ok(Vec::new()),
+    };
     let rows = configs.iter().zip(&times).map(|((name, config), measured)| {
         let flops = step_flops(&config.model, config.train.batch * config.train.accumulate);
         let row = Row::of("train", &config.model, measured, &times[0]);
-        Row {
+        Ok(Row {
             candidate: name.clone(),
             threads,
             tokens: config.tokens_per_step() as usize,
             flops,
             matmul_share: Some(flops / row.seconds.median / matmul_rate),
+            profile: profiled(config)?,
             ..row
-        }
+        })
     });
-    let rows = rows.collect();
+    let rows = rows.collect::<Result<_, BenchError>>()?;
     args.measure.show(&Report { matmul_rate: Some(matmul_rate), rows, ..report })
 }

@@ -4,8 +4,9 @@ use dfdx::tensor::{Cpu, CpuError, PutTape, SplitTape, Tape, Tensor};
 use super::buffer::Buffer;
 use super::linear::Linear;
 use super::product::Mode;
-use super::storage::{put, take, tensor, values};
+use super::storage::{put, record, take, tensor, values};
 use super::vector::{add_scaled, exp, largest, sum, vectorised};
+use crate::ops::profile::Operation;
 use crate::ops::{Matrix, Vector};
 
 /// Logits that are held at a time.
@@ -89,7 +90,7 @@ pub fn cross_entropy<T: Tape<f32, Cpu>>(
     });
     let loss = tensor(x.device(), (), vec![(loss / rows as f64) as f32])?;
     let ghost = loss.ghost();
-    tape.add_backward_op(move |slopes| {
+    record(&mut tape, Operation::CrossEntropy, move |slopes| {
         let scale = slopes.get_or_alloc_mut(&ghost)?.first().copied().unwrap_or(0.0);
         for (input, gradient) in [(&x, &dx), (&head, &dw)] {
             let mut sum = take(slopes, input)?;

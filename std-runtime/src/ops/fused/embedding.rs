@@ -1,8 +1,9 @@
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cpu, CpuError, PutTape, Tape, Tensor};
 
-use super::storage::{put, take, tensor, values};
+use super::storage::{put, record, take, tensor, values};
 use super::vector::{add, add_scaled, vectorised};
+use crate::ops::profile::Operation;
 use crate::ops::{Matrix, Placed};
 
 /// The rows of `table` that `tokens` name, with the positions of each sequence put in; gradients go
@@ -43,7 +44,7 @@ pub fn embed<T: Tape<f32, Cpu>>(
     );
     let x = tensor(table.device(), (indices.len(), width), x)?;
     let ghost = x.ghost();
-    tape.add_backward_op(move |slopes| {
+    record(&mut tape, Operation::Embedding, move |slopes| {
         let dx = std::mem::take(&mut **slopes.get_or_alloc_mut(&ghost)?);
         let mut sums = take(slopes, &table)?;
         vectorised(

@@ -6,8 +6,9 @@ use super::buffer::Buffer;
 use super::linear::Linear;
 use super::product::Mode;
 use super::residual::residual_start;
-use super::storage::{put, take, tensor, values};
+use super::storage::{put, record, take, tensor, values};
 use super::vector::{sigmoid, vectorised};
+use crate::ops::profile::Operation;
 use crate::ops::{FeedForward, Matrix};
 
 /// `√(8/π)`: `gelu(x) = x·σ(z)` with `z = √(8/π)·(x + 0.044715·x³)`.
@@ -53,7 +54,7 @@ pub fn feed_forward<T: Tape<f32, Cpu>>(
     let y = tensor(x.device(), (rows, width), y)?;
     let ghost = y.ghost();
     drop(active);
-    tape.add_backward_op(move |slopes| {
+    record(&mut tape, Operation::FeedForward, move |slopes| {
         let dy = std::mem::take(&mut **slopes.get_or_alloc_mut(&ghost)?);
         let (mut inputs, mut gates) = (inputs, gates);
         let mut slope = Buffer::new(rows * hidden);

@@ -23,6 +23,7 @@ use dfdx::shapes::Rank0;
 use dfdx::tensor::{Cpu, CpuError, Tape, Tensor};
 use expe_core::model::Norm;
 
+use super::profile::{Operation, Pass, timed};
 use super::{
     AttentionSites, AttentionWeights, FeedForward, Heads, Matrix, Operations, Placed, Vector,
 };
@@ -39,7 +40,7 @@ impl Operations<f32> for Cpu {
         placed: &Placed<'_, f32, Self>,
         tape: T,
     ) -> Result<Matrix<f32, Self, T>, CpuError> {
-        embedding::embed(table, tokens, placed, tape)
+        timed(Operation::Embedding, Pass::Forward, || embedding::embed(table, tokens, placed, tape))
     }
 
     fn norm<T: Tape<f32, Self>>(
@@ -48,7 +49,7 @@ impl Operations<f32> for Cpu {
         epsilon: f64,
         norm: Norm,
     ) -> Result<Matrix<f32, Self, T>, CpuError> {
-        norm::norm(x, weight, epsilon, norm)
+        timed(Operation::Norm, Pass::Forward, || norm::norm(x, weight, epsilon, norm))
     }
 
     fn attend<T: Tape<f32, Self>>(
@@ -65,7 +66,7 @@ impl Operations<f32> for Cpu {
         x: Matrix<f32, Self, T>,
         weight: &Matrix<f32, Self>,
     ) -> Result<Matrix<f32, Self, T>, CpuError> {
-        projection::project(residual, x, weight)
+        timed(Operation::Projection, Pass::Forward, || projection::project(residual, x, weight))
     }
 
     fn feed_forward<T: Tape<f32, Self>>(
@@ -73,7 +74,9 @@ impl Operations<f32> for Cpu {
         x: Matrix<f32, Self, T>,
         weights: &FeedForward<'_, f32, Self>,
     ) -> Result<Matrix<f32, Self, T>, CpuError> {
-        feed_forward::feed_forward(residual, x, weights)
+        timed(Operation::FeedForward, Pass::Forward, || {
+            feed_forward::feed_forward(residual, x, weights)
+        })
     }
 
     fn cross_entropy<T: Tape<f32, Self>>(
@@ -81,7 +84,9 @@ impl Operations<f32> for Cpu {
         head: &Matrix<f32, Self>,
         targets: &Tensor<(usize,), usize, Self>,
     ) -> Result<Tensor<Rank0, f32, Self, T>, CpuError> {
-        cross_entropy::cross_entropy(x, head, targets)
+        timed(Operation::CrossEntropy, Pass::Forward, || {
+            cross_entropy::cross_entropy(x, head, targets)
+        })
     }
 
     fn log_probabilities(

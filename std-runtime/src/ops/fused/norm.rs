@@ -2,8 +2,9 @@ use dfdx::shapes::{HasShape, Shape};
 use dfdx::tensor::{Cpu, CpuError, PutTape, SplitTape, Tape};
 use expe_core::model::Norm;
 
-use super::storage::{put, scratch, take, tensor, values};
+use super::storage::{put, record, scratch, take, tensor, values};
 use super::vector::{sum, sum2, vectorised};
+use crate::ops::profile::Operation;
 use crate::ops::{Matrix, Vector};
 
 /// The mean that is subtracted from a row, and the inverse root that it is multiplied by.
@@ -35,7 +36,7 @@ pub fn norm<T: Tape<f32, Cpu>>(
     forward(values(&x), values(&weight), norm, epsilon, &mut y);
     let y = tensor(x.device(), *x.shape(), y)?;
     let ghost = y.ghost();
-    tape.add_backward_op(move |slopes| {
+    record(&mut tape, Operation::Norm, move |slopes| {
         let dy = std::mem::take(&mut **slopes.get_or_alloc_mut(&ghost)?);
         let mut dx = take(slopes, &x)?;
         let mut dg = take(slopes, &weight)?;

@@ -3,6 +3,8 @@
 
 use gemm::Parallelism;
 
+use crate::ops::profile::product;
+
 /// A matrix inside a slice, read with any strides.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
@@ -83,7 +85,7 @@ pub fn multiply(dst: ViewMut<'_>, mode: Mode, factor: f32, lhs: View<'_>, rhs: V
     // SAFETY: the last element of each matrix, and with it every one, lies inside its slice, as was
     // just checked; rows of the result do not overlap; the result is borrowed exclusively, so it
     // overlaps neither factor. Strides are those of slices, which fit an `isize`.
-    unsafe {
+    product(rows, columns, inner, || unsafe {
         gemm::gemm(
             rows,
             columns,
@@ -105,7 +107,7 @@ pub fn multiply(dst: ViewMut<'_>, mode: Mode, factor: f32, lhs: View<'_>, rhs: V
             false,
             Parallelism::None,
         );
-    }
+    });
 }
 
 #[cfg(test)]

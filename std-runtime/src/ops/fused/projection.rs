@@ -4,8 +4,9 @@ use dfdx::tensor::{Cpu, CpuError, PutTape, SplitTape, Tape};
 use super::linear::Linear;
 use super::product::Mode;
 use super::residual::residual_start;
-use super::storage::{put, take, tensor, values};
+use super::storage::{put, record, take, tensor, values};
 use crate::ops::Matrix;
+use crate::ops::profile::Operation;
 
 /// `residual + x·Wᵀ`: the residual is where the product starts from.
 ///
@@ -24,7 +25,7 @@ pub fn project<T: Tape<f32, Cpu>>(
     linear.forward(values(&x), values(&weight), &mut y, mode);
     let y = tensor(x.device(), (rows, outputs), y)?;
     let ghost = y.ghost();
-    tape.add_backward_op(move |slopes| {
+    record(&mut tape, Operation::Projection, move |slopes| {
         let dy = std::mem::take(&mut **slopes.get_or_alloc_mut(&ghost)?);
         let mut dx = take(slopes, &x)?;
         let mut dw = take(slopes, &weight)?;

@@ -2,7 +2,9 @@
 #![allow(unsafe_code)]
 
 use dfdx::shapes::{HasShape, Shape};
-use dfdx::tensor::{Cpu, CpuError, Gradients, Tensor, TensorFromVec};
+use dfdx::tensor::{Cpu, CpuError, Gradients, Tape, Tensor, TensorFromVec};
+
+use crate::ops::profile::{Operation, Pass, timed};
 
 /// The gradients of a backward pass.
 pub type Slopes = Gradients<f32, Cpu>;
@@ -73,6 +75,15 @@ pub fn tensor<S: Shape>(
     values: Vec<f32>,
 ) -> Result<Tensor<S, f32, Cpu>, CpuError> {
     device.try_tensor_from_vec(values, shape)
+}
+
+/// Record the backward pass of an operation.
+pub fn record<T: Tape<f32, Cpu>>(
+    tape: &mut T,
+    operation: Operation,
+    backward: impl FnOnce(&mut Slopes) -> Result<(), CpuError> + 'static,
+) {
+    tape.add_backward_op(move |slopes| timed(operation, Pass::Backward, || backward(slopes)));
 }
 
 /// Take the gradient of `tensor` out of `slopes`, zero if there was none; [`put`] it back.

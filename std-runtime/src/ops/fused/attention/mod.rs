@@ -11,6 +11,7 @@ use self::blocked::{Layout, Saved, backward, forward};
 use self::inputs::Inputs;
 use super::buffer::Buffer;
 use super::storage::{scratch, tensor, values};
+use crate::ops::profile::{Operation, Pass, timed};
 use crate::ops::{AttentionSites, AttentionWeights, Heads, Matrix};
 
 /// [`attend`](crate::ops::attend) without a matrix of scores.
@@ -29,10 +30,12 @@ pub fn attend<T: Tape<f32, Cpu>>(
     let layout = Layout::new(heads);
     let rows = x.shape().0;
     let inputs = Inputs::new(x, weights, sites, layout);
-    let terms = inputs.terms(sites);
-    let qkv = inputs.project();
+    let (terms, qkv) =
+        timed(Operation::Inputs, Pass::Forward, || (inputs.terms(sites), inputs.project()));
     let (mut out, mut norms) = (scratch(rows * layout.keys()), Buffer::new(rows * heads.heads()));
-    forward(&qkv, &layout, &terms, &mut out, &mut norms);
+    timed(Operation::Attention, Pass::Forward, || {
+        forward(&qkv, &layout, &terms, &mut out, &mut norms);
+    });
     let out = tensor(inputs.x.device(), (rows, layout.keys()), out)?;
     let (ghost, result) = (out.ghost(), out.clone());
     tape.add_backward_op(move |slopes| {
@@ -40,8 +43,10 @@ pub fn attend<T: Tape<f32, Cpu>>(
         let mut dqkv = Buffer::zeros(qkv.len());
         let mut dcolumns: Vec<_> = terms.columns.iter().map(|w| scratch(w.len())).collect();
         let saved = Saved { qkv: &qkv, out: values(&result), norms: &norms };
-        backward(&saved, &layout, &terms, &dout, &mut dqkv, &mut dcolumns);
-        inputs.differentiate(slopes, dqkv, &dcolumns)
+        timed(Operation::Attention, Pass::Backward, || {
+            backward(&saved, &layout, &terms, &dout, &mut dqkv, &mut dcolumns);
+        });
+        timed(Operation::Inputs, Pass::Backward, || inputs.differentiate(slopes, dqkv, &dcolumns))
     });
     Ok(out.put_tape(tape))
 }
