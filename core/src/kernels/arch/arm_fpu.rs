@@ -46,6 +46,9 @@ macro_rules! first_products {
     };
 }
 
+/// From where the program counter is read to the first of them: 16 bytes of instructions, of which it is four
+/// ahead; and the bit that says Thumb.
+const BEFORE_FIRST: usize = 16 - 4 + 1;
 /// Bytes of what that makes, and of what is left out if there are no such columns.
 const FIRST_BYTES: usize = 20;
 const NO_FIRST_BYTES: usize = 7 * FIRST_BYTES + 12;
@@ -68,12 +71,12 @@ fn dots_of_two(weights: &[f32], columns: usize, x: &[f32], y: &mut [f32], add: b
     unsafe {
         asm!(
             "push {{r4}}",
-            "adr.w r5, 6f",
-            "add r8, r8, r5",
-            "orr r8, r8, #1",
+            // Gives the address four bytes on, whatever the alignment.
+            "mov r5, pc",
+            "add.w r8, r8, r5",
             "1:",
             "vldmia r12, {{s0-s15}}",
-            "add r1, r0, r10",
+            "add.w r1, r0, r10",
             "bx r8",
             // The first products, from the last of them to column 0.
             "6:",
@@ -145,7 +148,7 @@ fn dots_of_two(weights: &[f32], columns: usize, x: &[f32], y: &mut [f32], add: b
             inout("r3") y.as_mut_ptr() => _,
             inout("r4") u32::from(add) => _,
             out("r5") _,
-            inout("r8") jump => _,
+            inout("r8") BEFORE_FIRST + jump => _,
             in("r9") blocks,
             in("r10") columns.wrapping_mul(4),
             in("r11") odd.wrapping_mul(4),
