@@ -1,6 +1,7 @@
 //! What all platforms share: how the demo ends, what the stack and the sections take.
 #![no_std]
 
+mod bench;
 mod end;
 mod fault;
 mod loaded;

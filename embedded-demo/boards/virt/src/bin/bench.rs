@@ -1,26 +1,5 @@
-//! Counts instructions; see `expe_demo_app::bench`.
+//! Counts instructions; see `expe_demo_platform::bench`.
 #![no_std]
 #![no_main]
 
-use expe_demo_app::{Error, bench};
-use static_cell::ConstStaticCell;
-
-/// Where the emulator loads a model: memory of the board that the linker does not know.
-const MODEL: usize = 0x8100_0000;
-
-/// Whether it computes in floats too.
-const FLOATS: bool = false;
-
-const WORDS: usize = bench::words(FLOATS);
-
-static MEMORY: ConstStaticCell<[u32; WORDS]> = ConstStaticCell::new([0; WORDS]);
-
-#[riscv_rt::entry]
-fn main() -> ! {
-    expe_demo_riscv::measure(|machine| {
-        // SAFETY: nothing else uses this memory.
-        let file = unsafe { expe_demo_platform::loaded(MODEL) };
-        let memory = MEMORY.try_take().ok_or(Error::Running)?;
-        bench::run::<FLOATS>(file, memory, machine)
-    })
-}
+expe_demo_platform::bench!(riscv_rt::entry, expe_demo_riscv::measure, [], 0x8100_0000, false);
