@@ -12,6 +12,7 @@ use expe_core::position::{Growth, PositionConfig, SUPPORTED};
 use expe_runtime::config::position;
 use expe_runtime::device::Backend;
 use expe_runtime::model::{Kind, Transformer, Visit, VisitMut};
+use expe_runtime::ops::Precision;
 
 /// Sizes that are multiples of nothing.
 fn config(position: PositionConfig, context: usize) -> Config {
@@ -93,7 +94,8 @@ where
     let numbers = |x: Vec<E>| x.into_iter().map(|x| x.to_f64().unwrap()).collect::<Vec<f64>>();
     let scores = numbers(model.log_probabilities(&tokens, &targets, &sites).unwrap());
     let logits = numbers(model.forward(&tokens, &sites, None, NoneTape).unwrap().as_vec());
-    let loss = model.loss(&tokens, &targets, &sites, None, OwnedTape::default()).unwrap();
+    let loss =
+        model.loss(&tokens, &targets, &sites, Precision::F32, None, OwnedTape::default()).unwrap();
     let losses = numbers(loss.as_vec());
     let mean = -scores.iter().sum::<f64>() / scores.len() as f64;
     assert!((losses[0] - mean).abs() < 1e-6 * mean, "{losses:?} {mean}");

@@ -8,7 +8,7 @@ use rayon::ThreadPoolBuilder;
 use super::BenchError;
 use crate::device::{Cpu, tensor};
 use crate::model::ModelError;
-use crate::ops::Operations;
+use crate::ops::{Operations, Precision};
 
 /// Rows and columns: so large that memory does not limit, and still several in a second.
 const SIZE: usize = 768;
@@ -42,7 +42,8 @@ fn one(time: Duration) -> Result<f64, BenchError> {
         while products < 3 || started.elapsed() < time {
             let left = matrix.clone();
             let product = Instant::now();
-            let done = Cpu::project::<NoneTape>(None, black_box(left), black_box(&matrix));
+            let done =
+                Cpu::project::<NoneTape>(None, black_box(left), black_box(&matrix), Precision::F32);
             let done = done.map_err(ModelError::device)?;
             best = product.elapsed().as_secs_f64().min(best);
             drop(black_box(done));

@@ -9,6 +9,7 @@ use crate::compare::PositionSpec;
 use crate::config::{PRESETS, RunConfig, preset};
 use crate::data::{Dataset, Tokenizer};
 use crate::device::Cpu;
+use crate::ops::Precision;
 use crate::train::{self, CONFIG_FILE, Ending, TOKENIZER_FILE, TRAINER_FILE, TrainError};
 
 /// Arguments of `expe train`.
@@ -30,6 +31,9 @@ pub struct Args {
     /// Seed of everything random [default: the configuration's].
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Numbers that matrix products are computed with [default: the configuration's, f32].
+    #[arg(long, value_name = "NUMBERS", value_parser = precision)]
+    precision: Option<Precision>,
     /// What to compute on.
     #[arg(long, value_enum, default_value = "cpu")]
     device: DeviceArg,
@@ -99,6 +103,12 @@ impl ConfigArgs {
     }
 }
 
+/// The value of `--precision`.
+fn precision(name: &str) -> Result<Precision, String> {
+    let found = Precision::ALL.into_iter().find(|precision| precision.name() == name);
+    found.ok_or_else(|| format!("known are {}", Precision::ALL.map(Precision::name).join(" and ")))
+}
+
 /// Read a configuration file.
 ///
 /// # Errors
@@ -137,6 +147,9 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     }
     if let Some(seed) = args.seed {
         config.train.seed = seed;
+    }
+    if let Some(precision) = args.precision {
+        config.train.precision = precision;
     }
     let corpus = args.data.open()?;
     let tokenizer = if started {

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::ops::Precision;
+
 /// How a model is trained.
 ///
 /// One *step* is one change of the parameters, from `batch · accumulate` windows of `model.context`
@@ -40,6 +42,9 @@ pub struct TrainConfig {
     /// Largest norm of all gradients together; longer ones are shortened to it. 0 for no limit.
     #[serde(default = "clip")]
     pub clip: f64,
+    /// The numbers that matrix products are computed with.
+    #[serde(default)]
+    pub precision: Precision,
     /// Share of elements dropped from embeddings and from what layers add to the residual stream.
     #[serde(default)]
     pub dropout: f32,
@@ -95,6 +100,7 @@ impl TrainConfig {
             beta2: beta2(),
             epsilon: epsilon(),
             clip: clip(),
+            precision: Precision::default(),
             dropout: 0.0,
             validate_every: (steps / 10).max(1),
             validation_tokens: validation_tokens(),

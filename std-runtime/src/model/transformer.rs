@@ -6,7 +6,7 @@ use expe_core::model::Config;
 
 use super::{Layer, ModelError, Sites, Weights};
 use crate::device::{Backend, tensor};
-use crate::ops::{self, AttentionWeights, Dropout, FeedForward, Heads, Matrix, Placed};
+use crate::ops::{self, AttentionWeights, Dropout, FeedForward, Heads, Matrix, Placed, Precision};
 
 /// A pre-norm decoder-only transformer.
 ///
@@ -122,12 +122,13 @@ impl<E: Dtype, D: Backend<E>> Transformer<D, E> {
         dropout: Option<&Dropout>,
         tape: T,
     ) -> Result<Matrix<E, D, T>, ModelError> {
-        let x = self.hidden(tokens, sites, dropout, tape)?;
-        D::project(None, x, self.head()).map_err(ModelError::device)
+        let precision = Precision::F32;
+        let x = self.hidden(tokens, sites, precision, dropout, tape)?;
+        D::project(None, x, self.head(), precision).map_err(ModelError::device)
     }
 
     /// The mean loss over all positions, in nats: `−log p(target)`, where `targets` holds one token for
-    /// each of `tokens`.
+    /// each of `tokens`. Matrix products, forward and backward, are computed with `precision`.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
@@ -136,12 +137,13 @@ impl<E: Dtype, D: Backend<E>> Transformer<D, E> {
         tokens: &[u32],
         targets: &[u32],
         sites: &Sites<E, D>,
+        precision: Precision,
         dropout: Option<&Dropout>,
         tape: T,
     ) -> Result<Tensor<Rank0, E, D, T>, ModelError> {
         let targets = self.targets(tokens, targets, sites)?;
-        let x = self.hidden(tokens, sites, dropout, tape)?;
-        D::cross_entropy(x, self.head(), &targets).map_err(ModelError::device)
+        let x = self.hidden(tokens, sites, precision, dropout, tape)?;
+        D::cross_entropy(x, self.head(), &targets, precision).map_err(ModelError::device)
     }
 
     /// `log p(target)` at every position, in nats.
@@ -155,7 +157,7 @@ impl<E: Dtype, D: Backend<E>> Transformer<D, E> {
         sites: &Sites<E, D>,
     ) -> Result<Vec<E>, ModelError> {
         let targets = self.targets(tokens, targets, sites)?;
-        let x = self.hidden(tokens, sites, None, NoneTape)?;
+        let x = self.hidden(tokens, sites, Precision::F32, None, NoneTape)?;
         let scores = D::log_probabilities(&x, self.head(), &targets);
         Ok(scores.map_err(ModelError::device)?.as_vec())
     }
@@ -179,6 +181,7 @@ impl<E: Dtype, D: Backend<E>> Transformer<D, E> {
         &self,
         tokens: &[u32],
         sites: &Sites<E, D>,
+        precision: Precision,
         dropout: Option<&Dropout>,
         tape: T,
     ) -> Result<Matrix<E, D, T>, ModelError> {
@@ -195,7 +198,7 @@ impl<E: Dtype, D: Backend<E>> Transformer<D, E> {
             groups: self.config.heads / self.config.kv_heads,
             head_width: self.config.head_width,
         };
-        self.decode(&indices, sites, &heads, dropout, tape).map_err(ModelError::device)
+        self.decode(&indices, sites, &heads, precision, dropout, tape).map_err(ModelError::device)
     }
 
     fn decode<T: Tape<E, D>>(
@@ -203,6 +206,7 @@ impl<E: Dtype, D: Backend<E>> Transformer<D, E> {
         tokens: &Tensor<(usize,), usize, D>,
         sites: &Sites<E, D>,
         heads: &Heads,
+        precision: Precision,
         dropout: Option<&Dropout>,
         tape: T,
     ) -> Result<Matrix<E, D, T>, D::Err> {
@@ -220,10 +224,11 @@ impl<E: Dtype, D: Backend<E>> Transformer<D, E> {
         for (layer, site) in layers.iter().zip((1..).step_by(2)) {
             let Layer { wq, wk, wv, wo, w1, w2, w3, .. } = layer;
             let h = D::norm(x.retaped::<T>(), &layer.attn_norm, epsilon, norm)?;
-            let h = D::attend(h, &AttentionWeights { wq, wk, wv }, &sites.attention, heads)?;
-            x = residual(x, dropout, site, |x| D::project(x, h, wo))?;
+            let weights = AttentionWeights { wq, wk, wv, precision };
+            let h = D::attend(h, &weights, &sites.attention, heads)?;
+            x = residual(x, dropout, site, |x| D::project(x, h, wo, precision))?;
             let h = D::norm(x.retaped::<T>(), &layer.mlp_norm, epsilon, norm)?;
-            let weights = FeedForward { w1, w2, w3: w3.as_ref(), activation };
+            let weights = FeedForward { w1, w2, w3: w3.as_ref(), activation, precision };
             x = residual(x, dropout, site + 1, |x| D::feed_forward(x, h, &weights))?;
         }
         D::norm(x, final_norm, epsilon, norm)

@@ -4,8 +4,8 @@ use dfdx::tensor_ops::Device;
 use expe_core::position::Columns;
 
 use super::{
-    Cube, Heads, Mask, Matrix, Relative, Rotary, Vector, add_rows, attention, differences,
-    digit_columns, digit_terms, masked_projection, projection, rotate,
+    Cube, Heads, Mask, Matrix, Precision, Relative, Rotary, Vector, add_rows, attention,
+    differences, digit_columns, digit_terms, masked_projection, projection, rotate,
 };
 
 /// The projections in front of attention; matrices are `[out, in]`.
@@ -17,6 +17,8 @@ pub struct AttentionWeights<'a, E: Dtype, D: Device<E>> {
     pub wk: &'a Matrix<E, D>,
     /// Value projection, `[kv_heads·head_width, width]`.
     pub wv: &'a Matrix<E, D>,
+    /// The numbers of these projections, on devices that offer a choice.
+    pub precision: Precision,
 }
 
 /// The numbers of ExPE and ExQPE for positions `0..length`, as tensors.
@@ -60,7 +62,7 @@ pub fn attend<E: Dtype, D: Device<E> + ZerosTensor<E> + CopySlice<E>, T: Tape<E,
     sites: &AttentionSites<E, D>,
     heads: &Heads,
 ) -> Result<Matrix<E, D, T>, D::Err> {
-    let AttentionWeights { wq, wk, wv } = *weights;
+    let AttentionWeights { wq, wk, wv, .. } = *weights;
     let device = wq.device().clone();
     let (mut q, mut k);
     let (mut relative, made);

@@ -3,7 +3,7 @@ use dfdx::tensor::Tape;
 use dfdx::tensor_ops::{Device, TryMul};
 use expe_core::model::Activation;
 
-use super::{Matrix, gelu, projection, relu, silu};
+use super::{Matrix, Precision, gelu, projection, relu, silu};
 
 /// The parameters of an MLP.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct FeedForward<'a, E: Dtype, D: Device<E>> {
     pub w3: Option<&'a Matrix<E, D>>,
     /// The non-linearity.
     pub activation: Activation,
+    /// The numbers of these projections, on devices that offer a choice.
+    pub precision: Precision,
 }
 
 /// `w2·act(w1·x)`, with `⊙ w3·x` in front of `w2` if there is a `w3`.

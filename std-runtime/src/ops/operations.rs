@@ -5,8 +5,9 @@ use dfdx::tensor_ops::{Device, TryAdd};
 use expe_core::model::Norm;
 
 use super::{
-    AttentionSites, AttentionWeights, FeedForward, Heads, Matrix, Placed, Vector, attend,
-    cross_entropy, embed, feed_forward, layer_norm, log_probabilities, projection, rms_norm,
+    AttentionSites, AttentionWeights, FeedForward, Heads, Matrix, Placed, Precision, Vector,
+    attend, cross_entropy, embed, feed_forward, layer_norm, log_probabilities, projection,
+    rms_norm,
 };
 
 /// The transformer's building blocks on a device: composed from dfdx's operations unless a device
@@ -14,6 +15,10 @@ use super::{
 ///
 /// `residual` stands for rows that the result is added to. Sizes fit together; whoever calls checks.
 pub trait Operations<E: Dtype>: Device<E> + ZerosTensor<usize> + CopySlice<usize> {
+    /// Whether products can be computed with [`Precision::Mixed`]; where not, a precision that is asked
+    /// for changes nothing.
+    const MIXED: bool = false;
+
     /// Whether [`attend`](Self::attend) works with matrices of masks and differences that are as long
     /// and as wide as a sequence; they are made once per length then.
     const DENSE: bool = true;
@@ -68,6 +73,7 @@ pub trait Operations<E: Dtype>: Device<E> + ZerosTensor<usize> + CopySlice<usize
         residual: Option<Matrix<E, Self, T>>,
         x: Matrix<E, Self, T>,
         weight: &Matrix<E, Self>,
+        _: Precision,
     ) -> Result<Matrix<E, Self, T>, Self::Err> {
         added(residual, projection(x, weight)?)
     }
@@ -92,6 +98,7 @@ pub trait Operations<E: Dtype>: Device<E> + ZerosTensor<usize> + CopySlice<usize
         x: Matrix<E, Self, T>,
         head: &Matrix<E, Self>,
         targets: &Tensor<(usize,), usize, Self>,
+        _: Precision,
     ) -> Result<Tensor<Rank0, E, Self, T>, Self::Err> {
         cross_entropy(projection(x, head)?, targets.clone())
     }

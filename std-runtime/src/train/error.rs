@@ -18,6 +18,9 @@ pub enum TrainError {
     /// The model cannot be built or run.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// Products of this device have one precision.
+    #[error("mixed precision is not there on this device; leave `precision` out, or say \"f32\"")]
+    Precision,
     /// A file cannot be read or written; the message names it.
     #[error(transparent)]
     Io(#[from] io::Error),

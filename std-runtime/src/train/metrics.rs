@@ -3,7 +3,7 @@ use std::fmt::Write;
 use super::Progress;
 
 /// The lines of `metrics.csv`, one per step: no times in it, so that a run that was resumed has the
-/// same file as one that was not.
+/// same file as one that was not. The gradient's norm is `inf` or `NaN` where mixed precision skipped a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metrics {
     text: String,

@@ -10,6 +10,9 @@
 //! | `metrics.csv` | one line per step |
 //! | `tokenizer.json` | the tokenizer, written before the first step |
 //!
+//! With `precision = "mixed"` products are computed from [`f16`](half::f16) factors, everything else stays `f32`,
+//! and [`LossScale`] keeps gradients in range.
+//!
 //! `trainer.safetensors` is complete in itself and is replaced in one rename; `model.safetensors`
 //! follows from it. Training that is killed between the two is put right on resuming. The windows
 //! and the dropout of a step are pure functions of seed and step, so there is no generator state,
@@ -18,6 +21,7 @@
 mod error;
 mod folder;
 mod lock;
+mod loss_scale;
 mod memory;
 mod metrics;
 mod optimizer;
@@ -34,6 +38,7 @@ pub use folder::{
     CONFIG_FILE, METRICS_FILE, MODEL_FILE, TOKENIZER_FILE, TRAINER_FILE, load_model, read_config,
 };
 pub use lock::RunLock;
+pub use loss_scale::LossScale;
 pub use memory::{available as available_memory, check as check_memory};
 pub use metrics::Metrics;
 pub use optimizer::AdamW;

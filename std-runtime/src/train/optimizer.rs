@@ -15,6 +15,19 @@ pub struct AdamW<D: Backend> {
     pub second: Gradients<f32, D>,
 }
 
+/// What one step of the optimiser is told beside the gradients.
+#[derive(Debug, Clone, Copy)]
+pub struct Update {
+    /// Number of the update, counted from 1.
+    pub time: u64,
+    /// Learning rate.
+    pub rate: f64,
+    /// What the loss, and with it every gradient, was multiplied by.
+    pub scale: f32,
+    /// Norm of the loss's own gradients.
+    pub norm: f64,
+}
+
 impl<D: Backend> Default for AdamW<D> {
     fn default() -> Self {
         Self { first: Gradients::leaky(), second: Gradients::leaky() }
@@ -26,7 +39,7 @@ impl<D: Backend> AdamW<D> {
     /// `m ← β₁m + (1−β₁)g`, `v ← β₂v + (1−β₂)g²`,
     /// `w ← w − rate·(m̂/(√v̂ + ε) + decay·w)`, where the hats divide by `1 − β^t`.
     ///
-    /// `step` counts from 0, `gradients` are in the order of [`Weights::visit`], and `norm` is their norm.
+    /// `gradients` are in the order of [`Weights::visit`].
     ///
     /// # Errors
     /// [`ModelError::Device`].
@@ -35,13 +48,12 @@ impl<D: Backend> AdamW<D> {
         weights: &mut Weights<f32, D>,
         gradients: Leaves<D>,
         config: &TrainConfig,
-        step: u64,
-        rate: f64,
-        norm: f64,
+        update: &Update,
     ) -> Result<(), ModelError> {
+        let Update { time, rate, scale, norm } = *update;
         let clipped = config.clip > 0.0 && norm > config.clip;
-        let mut update = Update {
-            time: i32::try_from(step.saturating_add(1)).unwrap_or(i32::MAX),
+        let mut apply = Apply {
+            time: i32::try_from(time).unwrap_or(i32::MAX),
             adam: AdamConfig {
                 lr: rate,
                 betas: [config.beta1, config.beta2],
@@ -49,15 +61,15 @@ impl<D: Backend> AdamW<D> {
                 weight_decay: None,
             },
             decay: config.weight_decay,
-            factor: if clipped { (config.clip / norm) as f32 } else { 1.0 },
+            factor: if clipped { (config.clip / norm) as f32 } else { 1.0 } / scale,
             gradients: gradients.into_iter(),
             moments: self,
         };
-        weights.visit_mut(&mut update)
+        weights.visit_mut(&mut apply)
     }
 }
 
-struct Update<'a, D: Backend> {
+struct Apply<'a, D: Backend> {
     time: i32,
     adam: AdamConfig,
     decay: f64,
@@ -66,7 +78,7 @@ struct Update<'a, D: Backend> {
     moments: &'a mut AdamW<D>,
 }
 
-impl<D: Backend> VisitMut<f32, D> for Update<'_, D> {
+impl<D: Backend> VisitMut<f32, D> for Apply<'_, D> {
     type Error = ModelError;
 
     fn visit<S: Shape>(

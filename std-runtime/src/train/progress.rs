@@ -9,7 +9,8 @@ pub struct Progress {
     pub loss: f64,
     /// Learning rate of the step.
     pub learning_rate: f64,
-    /// Norm of all gradients together, before it is limited.
+    /// Norm of all gradients together, before it is limited; not finite after a step that mixed precision
+    /// skipped.
     pub gradient_norm: f64,
     /// Tokens trained on per second, over this session and without validation and checkpoints.
     pub tokens_per_second: f64,

@@ -6,12 +6,13 @@ use dfdx::tensor::{Gradients, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::folder::{MODEL_FILE, TRAINER_FILE, read, write};
-use super::{AdamW, Best, TrainError};
+use super::{AdamW, Best, LossScale, TrainError};
 use crate::config::RunConfig;
 use crate::device::Backend;
 use crate::model::{
     Kind, ModelError, Stored, Tensors, Transformer, Visit, Weights, read_tensors, write_tensors,
 };
+use crate::ops::Precision;
 
 /// Everything that training carries from one step to the next.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub struct State<D: Backend> {
     pub model: Transformer<D>,
     /// The optimiser's moments.
     pub optimizer: AdamW<D>,
+    /// The factor of the loss, where products are computed with [`Precision::Mixed`].
+    pub loss_scale: Option<LossScale>,
     /// The parameters of the best validation.
     pub best: Option<(Best, Tensors)>,
 }
@@ -36,6 +39,8 @@ struct Header {
     data: String,
     best_step: Option<u64>,
     best_loss: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    loss_scale: Option<LossScale>,
 }
 
 const VERSION: u32 = 1;
@@ -48,7 +53,8 @@ impl<D: Backend> State<D> {
     /// As [`Transformer::new`].
     pub fn new(config: &RunConfig, device: &D) -> Result<Self, TrainError> {
         let model = Transformer::new(&config.model, device, config.train.seed)?;
-        Ok(Self { step: 0, model, optimizer: AdamW::default(), best: None })
+        let (optimizer, loss_scale) = (AdamW::default(), loss_scale(config));
+        Ok(Self { step: 0, model, optimizer, loss_scale, best: None })
     }
 
     /// Replace `trainer.safetensors`, then `model.safetensors`.
@@ -75,6 +81,7 @@ impl<D: Backend> State<D> {
             data: format!("{data:016x}"),
             best_step: best.map(|best| best.step),
             best_loss: best.map(|best| best.loss),
+            loss_scale: self.loss_scale,
         };
         let header = serde_json::to_string(&header).map_err(|error| TrainError::State {
             path: folder.join(TRAINER_FILE),
@@ -159,8 +166,14 @@ impl<D: Backend> State<D> {
             }
             _ => None,
         };
-        Ok(Self { step: header.step, model, optimizer, best })
+        let loss_scale = loss_scale(config).map(|new| header.loss_scale.unwrap_or(new));
+        Ok(Self { step: header.step, model, optimizer, loss_scale, best })
     }
+}
+
+/// The factor of the loss that a run begins with, if it needs one.
+fn loss_scale(config: &RunConfig) -> Option<LossScale> {
+    (config.train.precision == Precision::Mixed).then(LossScale::default)
 }
 
 fn header(bytes: &[u8]) -> Result<Header, String> {

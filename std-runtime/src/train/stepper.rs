@@ -2,14 +2,14 @@ use dfdx::tensor::OwnedTape;
 use dfdx::tensor_ops::{Backward, TryMul};
 use expe_core::num::Random;
 
-use super::optimizer::{Leaves, leaves};
+use super::optimizer::{Leaves, Update, leaves};
 use super::validation::split;
-use super::{Parallel, Progress, State, TrainError, Workers, learning_rate};
+use super::{LossScale, Parallel, Progress, State, TrainError, Workers, learning_rate};
 use crate::config::{RunConfig, TrainConfig};
 use crate::data::TrainWindows;
 use crate::device::Backend;
 use crate::model::{ModelError, Sites, Transformer};
-use crate::ops::Dropout;
+use crate::ops::{Dropout, Precision};
 
 /// Changes the parameters of a model step by step: forward and backward passes over parts of a batch,
 /// on several threads, clipping and AdamW. Knows neither files nor validation.
@@ -33,12 +33,16 @@ impl<'a, D: Parallel> Stepper<'a, D> {
     ///
     /// # Errors
     /// [`TrainError::Data`] for too few tokens, [`TrainError::Model`] for positions that do not reach the
-    /// training length, [`TrainError::Io`] when no thread can be started.
+    /// training length, [`TrainError::Precision`] where the device has no half precision,
+    /// [`TrainError::Io`] when no thread can be started.
     pub fn new(
         config: &'a RunConfig,
         tokens: &'a [u32],
         state: State<D>,
     ) -> Result<Self, TrainError> {
+        if config.train.precision == Precision::Mixed && !D::MIXED {
+            return Err(TrainError::Precision);
+        }
         Ok(Self {
             config,
             windows: TrainWindows::new(tokens, config.model.context, config.train.seed)?,
@@ -48,7 +52,8 @@ impl<'a, D: Parallel> Stepper<'a, D> {
         })
     }
 
-    /// One change of the parameters. What the step knows of the run's time and validation is left
+    /// One change of the parameters, or none where a gradient left the range of `f16` (then its norm is
+    /// not finite). What the step knows of the run's time and validation is left
     /// empty.
     ///
     /// # Errors
@@ -59,10 +64,11 @@ impl<'a, D: Parallel> Stepper<'a, D> {
         let mut gradients: Vec<Leaves<D>> = Vec::new();
         let mut squares = 0.0;
         let device = self.state.model.device().clone();
+        let scale = self.state.loss_scale.as_ref().map_or(1.0, LossScale::factor);
         let mut loss = 0.0;
         for pass in 0..train.accumulate as u64 {
             let parts = self.parts(step, pass);
-            let work = |model: &_, sites: &_, part: &_| of_part(train, model, sites, part);
+            let work = |model: &_, sites: &_, part: &_| of_part(train, scale, model, sites, part);
             for part in D::map(&self.workers, &self.state.model, &self.sites, &parts, work) {
                 let (gradient, part_loss) = part?;
                 gradients.push(gradient);
@@ -72,13 +78,22 @@ impl<'a, D: Parallel> Stepper<'a, D> {
             let (sum, squared) = device.reduce(gradients).map_err(ModelError::device)?;
             (gradients, squares) = (vec![sum], squared);
         }
+        let (loss, gradient_norm) = (loss / f64::from(scale), squares.sqrt() / f64::from(scale));
         finite("loss", loss, step)?;
-        let gradient_norm = squares.sqrt();
-        finite("gradient norm", gradient_norm, step)?;
         let rate = learning_rate(train, step);
-        let State { model, optimizer, .. } = &mut self.state;
-        let gradients = gradients.into_iter().flatten().collect();
-        optimizer.update(&mut model.weights, gradients, train, step, rate, gradient_norm)?;
+        let State { model, optimizer, loss_scale, .. } = &mut self.state;
+        // A gradient beyond the range of `f16` is a matter of the scale, any other ends the run.
+        let skip =
+            !gradient_norm.is_finite() && loss_scale.as_mut().is_some_and(LossScale::overflowed);
+        if !skip {
+            finite("gradient norm", gradient_norm, step)?;
+            let skipped = loss_scale.as_ref().map_or(0, LossScale::skipped);
+            let time = (step + 1).saturating_sub(skipped);
+            let update = Update { time, rate, scale, norm: gradient_norm };
+            let gradients = gradients.into_iter().flatten().collect();
+            optimizer.update(&mut model.weights, gradients, train, &update)?;
+            loss_scale.iter_mut().for_each(LossScale::went_well);
+        }
         self.state.step += 1;
         Ok(Progress {
             step: self.state.step,
@@ -105,9 +120,10 @@ impl<'a, D: Parallel> Stepper<'a, D> {
     }
 }
 
-/// The gradients of a part's share in the loss of a step, and that share.
+/// The gradients of a part's share in the loss of a step, and that share, both times `scale`.
 fn of_part<D: Backend>(
     train: &TrainConfig,
+    scale: f32,
     model: &Transformer<D>,
     sites: &Sites<f32, D>,
     (pass, windows): &Part<'_>,
@@ -121,8 +137,8 @@ fn of_part<D: Backend>(
     };
     let share = windows.len() as f64 / (train.batch * train.accumulate) as f64;
     let tape = OwnedTape::default();
-    let loss = model.loss(&inputs, &targets, sites, Some(&dropout), tape)?;
-    let loss = loss.try_mul(share as f32).map_err(ModelError::device)?;
+    let loss = model.loss(&inputs, &targets, sites, train.precision, Some(&dropout), tape)?;
+    let loss = loss.try_mul(share as f32 * scale).map_err(ModelError::device)?;
     let value = loss.as_vec().first().copied().map_or(f64::NAN, f64::from);
     let gradients = loss.try_backward().map_err(ModelError::device)?;
     Ok((leaves(&model.weights, gradients)?, value))

@@ -4,7 +4,7 @@ use expe_core::model::{Activation, Config, Norm};
 use expe_core::position::{Beyond, Growth, PositionConfig, Scaling};
 use expe_runtime::device::Backend;
 use expe_runtime::model::Sites;
-use expe_runtime::ops::{AttentionWeights, Heads, Matrix, Operations};
+use expe_runtime::ops::{AttentionWeights, Heads, Matrix, Operations, Precision};
 
 use super::{Case, Outcome, check, differentiate, leaf, outcome};
 
@@ -71,7 +71,7 @@ impl Case for Attend {
         let wk: Matrix<E, Cpu> = leaf((values, width), &given[2]);
         let wv: Matrix<E, Cpu> = leaf((values, width), &given[3]);
         let sites = Sites::new(&self.config(), length, &Cpu::default()).unwrap();
-        let weights = AttentionWeights { wq: &wq, wk: &wk, wv: &wv };
+        let weights = AttentionWeights { wq: &wq, wk: &wk, wv: &wv, precision: Precision::F32 };
         let heads = Heads { batch, length, kv_heads, groups, head_width };
         let result = Cpu::attend(x.retaped(), &weights, &sites.attention, &heads).unwrap();
         outcome(result, &[&x, &wq, &wk, &wv])

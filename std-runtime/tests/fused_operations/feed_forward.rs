@@ -2,7 +2,7 @@ use dfdx::dtypes::Dtype;
 use dfdx::tensor::Cpu;
 use expe_core::model::Activation;
 use expe_runtime::device::Backend;
-use expe_runtime::ops::{self, Matrix, Operations};
+use expe_runtime::ops::{self, Matrix, Operations, Precision};
 
 use super::{Case, Leaf, Outcome, check, differentiate, leaf, outcome};
 
@@ -42,7 +42,9 @@ impl Case for FeedForward {
         let w3 = self.gated.then(|| next(hidden, width));
         let x = next(rows, width);
         let residual = self.residual.then(|| next(rows, width));
-        let weights = ops::FeedForward { w1: &w1, w2: &w2, w3: w3.as_ref(), activation };
+        let precision = Precision::F32;
+        let w3s = w3.as_ref();
+        let weights = ops::FeedForward { w1: &w1, w2: &w2, w3: w3s, activation, precision };
         let before = residual.as_ref().map(|residual| residual.retaped());
         let result = Cpu::feed_forward(before, x.retaped(), &weights).unwrap();
         let all = [Some(&w1), Some(&w2), w3.as_ref(), Some(&x), residual.as_ref()];

@@ -1,7 +1,7 @@
 use dfdx::dtypes::Dtype;
 use dfdx::tensor::Cpu;
 use expe_runtime::device::Backend;
-use expe_runtime::ops::{Matrix, Operations};
+use expe_runtime::ops::{Matrix, Operations, Precision};
 
 use super::{Case, Leaf, Outcome, check, differentiate, leaf, outcome};
 
@@ -34,7 +34,7 @@ impl Case for Project {
         let residual: Option<Matrix<E, Cpu>> =
             given.get(2).map(|residual| leaf((self.rows, self.outputs), residual));
         let before = residual.as_ref().map(|residual| residual.retaped());
-        let result = Cpu::project(before, x.retaped(), &weight).unwrap();
+        let result = Cpu::project(before, x.retaped(), &weight, Precision::F32).unwrap();
         let mut leaves: Vec<&dyn Leaf<E>> = vec![&x, &weight];
         leaves.extend(residual.as_ref().map(|residual| residual as &dyn Leaf<E>));
         outcome(result, &leaves)

@@ -7,7 +7,7 @@ use super::product::Mode;
 use super::storage::{put, record, take, tensor, values};
 use super::vector::{add_scaled, exp, largest, sum, vectorised};
 use crate::ops::profile::Operation;
-use crate::ops::{Matrix, Vector};
+use crate::ops::{Matrix, Precision, Vector};
 
 /// Logits that are held at a time.
 const LOGITS: usize = 1 << 16;
@@ -28,7 +28,7 @@ pub fn log_probabilities(
     targets: &Tensor<(usize,), usize, Cpu>,
 ) -> Result<Vector<f32, Cpu>, CpuError> {
     let mut scores = Vec::with_capacity(x.shape().0);
-    each_block(x, head, &targets.as_vec(), |_, logits, targets| {
+    each_block(x, head, &targets.as_vec(), Precision::F32, |_, logits, targets| {
         let vocab = logits.len() / targets.len();
         for (logits, target) in logits.chunks_exact_mut(vocab).zip(targets) {
             let logit = logits.get(*target).copied().unwrap_or(f32::NEG_INFINITY);
@@ -51,15 +51,16 @@ pub fn cross_entropy<T: Tape<f32, Cpu>>(
     x: Matrix<f32, Cpu, T>,
     head: &Matrix<f32, Cpu>,
     targets: &Tensor<(usize,), usize, Cpu>,
+    precision: Precision,
 ) -> Result<Tensor<Rank0, f32, Cpu, T>, CpuError> {
     let (x, mut tape) = x.split_tape();
     let head = head.clone();
     let ((rows, width), vocab) = (*x.shape(), head.shape().0);
     let recorded = if T::OWNS_TAPE { (rows * width, vocab * width) } else { (0, 0) };
     let (mut dx, mut dw) = (Buffer::new(recorded.0), Buffer::new(recorded.1));
-    let share = 1.0 / rows as f32;
+    let (share, factor) = precision.shares(1.0 / rows as f32);
     let mut loss = 0.0_f64;
-    each_block(&x, &head, &targets.as_vec(), |first, logits, targets| {
+    each_block(&x, &head, &targets.as_vec(), precision, |first, logits, targets| {
         for (logits, target) in logits.chunks_exact_mut(vocab).zip(targets) {
             let logit = logits.get(*target).copied().unwrap_or(f32::NEG_INFINITY);
             let (most, sum) = vectorised(
@@ -81,7 +82,7 @@ pub fn cross_entropy<T: Tape<f32, Cpu>>(
             }
         }
         if T::OWNS_TAPE {
-            let linear = Linear::new(targets.len(), width, vocab);
+            let linear = Linear::new(targets.len(), width, vocab, precision);
             let (x, dx) = (&values(&x)[first * width..], &mut dx[first * width..]);
             linear.input_slopes(logits, values(&head), dx, Mode::Set);
             let mode = if first == 0 { Mode::Set } else { Mode::Add };
@@ -91,7 +92,8 @@ pub fn cross_entropy<T: Tape<f32, Cpu>>(
     let loss = tensor(x.device(), (), vec![(loss / rows as f64) as f32])?;
     let ghost = loss.ghost();
     record(&mut tape, Operation::CrossEntropy, move |slopes| {
-        let scale = slopes.get_or_alloc_mut(&ghost)?.first().copied().unwrap_or(0.0);
+        let slope = slopes.get_or_alloc_mut(&ghost)?.first().copied().unwrap_or(0.0);
+        let scale = slope * factor;
         for (input, gradient) in [(&x, &dx), (&head, &dw)] {
             let mut sum = take(slopes, input)?;
             vectorised(
@@ -118,6 +120,7 @@ fn each_block(
     x: &Matrix<f32, Cpu>,
     head: &Matrix<f32, Cpu>,
     targets: &[usize],
+    precision: Precision,
     mut work: impl FnMut(usize, &mut [f32], &[usize]),
 ) {
     let ((rows, width), vocab) = (*x.shape(), head.shape().0);
@@ -126,7 +129,7 @@ fn each_block(
     let blocks = values(x).chunks(size * width).zip(targets.chunks(size));
     for (index, (x, targets)) in blocks.enumerate() {
         let logits = &mut logits[..targets.len() * vocab];
-        let linear = Linear::new(targets.len(), width, vocab);
+        let linear = Linear::new(targets.len(), width, vocab, precision);
         linear.forward(x, values(head), logits, Mode::Set);
         work(index * size, logits, targets);
     }

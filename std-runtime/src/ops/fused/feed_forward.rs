@@ -32,7 +32,8 @@ pub fn feed_forward<T: Tape<f32, Cpu>>(
     let (mut y, mode, pass_on, mut tape) = residual_start(residual, rows * width, tape);
     let (w1, w2, w3) = (weights.w1.clone(), weights.w2.clone(), weights.w3.cloned());
     let activation = weights.activation;
-    let (wide, narrow) = (Linear::new(rows, width, hidden), Linear::new(rows, hidden, width));
+    let wide = Linear::new(rows, width, hidden, weights.precision);
+    let narrow = Linear::new(rows, hidden, width, weights.precision);
     let inner = |w: &Matrix<f32, Cpu>| {
         let mut inner = Buffer::new(rows * hidden);
         wide.forward(values(&x), values(w), &mut inner, Mode::Set);

@@ -9,6 +9,7 @@ mod buffer;
 mod cross_entropy;
 mod embedding;
 mod feed_forward;
+mod half_precision;
 mod linear;
 mod norm;
 mod product;
@@ -25,7 +26,8 @@ use expe_core::model::Norm;
 
 use super::profile::{Operation, Pass, timed};
 use super::{
-    AttentionSites, AttentionWeights, FeedForward, Heads, Matrix, Operations, Placed, Vector,
+    AttentionSites, AttentionWeights, FeedForward, Heads, Matrix, Operations, Placed, Precision,
+    Vector,
 };
 
 /// `f64` serves tests: the composed operations are the reference.
@@ -33,6 +35,7 @@ impl Operations<f64> for Cpu {}
 
 impl Operations<f32> for Cpu {
     const DENSE: bool = false;
+    const MIXED: bool = true;
 
     fn embed<T: Tape<f32, Self>>(
         table: &Matrix<f32, Self>,
@@ -65,8 +68,11 @@ impl Operations<f32> for Cpu {
         residual: Option<Matrix<f32, Self, T>>,
         x: Matrix<f32, Self, T>,
         weight: &Matrix<f32, Self>,
+        precision: Precision,
     ) -> Result<Matrix<f32, Self, T>, CpuError> {
-        timed(Operation::Projection, Pass::Forward, || projection::project(residual, x, weight))
+        timed(Operation::Projection, Pass::Forward, || {
+            projection::project(residual, x, weight, precision)
+        })
     }
 
     fn feed_forward<T: Tape<f32, Self>>(
@@ -83,9 +89,10 @@ impl Operations<f32> for Cpu {
         x: Matrix<f32, Self, T>,
         head: &Matrix<f32, Self>,
         targets: &Tensor<(usize,), usize, Self>,
+        precision: Precision,
     ) -> Result<Tensor<Rank0, f32, Self, T>, CpuError> {
         timed(Operation::CrossEntropy, Pass::Forward, || {
-            cross_entropy::cross_entropy(x, head, targets)
+            cross_entropy::cross_entropy(x, head, targets, precision)
         })
     }
 

@@ -5,8 +5,8 @@ use super::linear::Linear;
 use super::product::Mode;
 use super::residual::residual_start;
 use super::storage::{put, record, take, tensor, values};
-use crate::ops::Matrix;
 use crate::ops::profile::Operation;
+use crate::ops::{Matrix, Precision};
 
 /// `residual + x·Wᵀ`: the residual is where the product starts from.
 ///
@@ -16,12 +16,13 @@ pub fn project<T: Tape<f32, Cpu>>(
     residual: Option<Matrix<f32, Cpu, T>>,
     x: Matrix<f32, Cpu, T>,
     weight: &Matrix<f32, Cpu>,
+    precision: Precision,
 ) -> Result<Matrix<f32, Cpu, T>, CpuError> {
     let (x, tape) = x.split_tape();
     let weight = weight.clone();
     let ((rows, inputs), (outputs, _)) = (*x.shape(), *weight.shape());
     let (mut y, mode, pass_on, mut tape) = residual_start(residual, rows * outputs, tape);
-    let linear = Linear::new(rows, inputs, outputs);
+    let linear = Linear::new(rows, inputs, outputs, precision);
     linear.forward(values(&x), values(&weight), &mut y, mode);
     let y = tensor(x.device(), (rows, outputs), y)?;
     let ghost = y.ghost();

@@ -9,7 +9,7 @@ use crate::ops::fused::linear::Linear;
 use crate::ops::fused::product::Mode;
 use crate::ops::fused::storage::{Slopes, put, scratch, take, values};
 use crate::ops::fused::vector::{add_scaled, vectorised};
-use crate::ops::{AttentionSites, AttentionWeights, Matrix, Rotary};
+use crate::ops::{AttentionSites, AttentionWeights, Matrix, Precision, Rotary};
 
 /// Projects rows to queries, keys and values with the positions put in.
 #[derive(Debug)]
@@ -17,6 +17,7 @@ pub struct Inputs {
     /// The rows.
     pub x: Matrix<f32, Cpu>,
     weights: [Matrix<f32, Cpu>; 3],
+    precision: Precision,
     layout: Layout,
     /// Columns of the queries' and keys' inputs that a position overrides.
     columns: Columns,
@@ -39,11 +40,12 @@ impl Inputs {
         sites: &AttentionSites<f32, Cpu>,
         layout: Layout,
     ) -> Self {
-        let AttentionWeights { wq, wk, wv } = *weights;
+        let AttentionWeights { wq, wk, wv, precision } = *weights;
         let overrides = sites.overrides.as_ref();
         Self {
             x,
             weights: [wq.clone(), wk.clone(), wv.clone()],
+            precision,
             layout,
             columns: overrides.map_or(Columns::default(), |site| site.columns),
             queries: overrides.map(|site| site.queries.clone()),
@@ -91,7 +93,8 @@ impl Inputs {
         let (rows, inputs) = *self.x.shape();
         let (keys, values) = (self.layout.keys(), self.layout.values());
         let (stride, overridden) = (self.layout.stride, self.columns.width);
-        let part = |outputs, skipped| Linear { rows, inputs, outputs, skipped, stride };
+        let precision = self.precision;
+        let part = |outputs, skipped| Linear { rows, inputs, outputs, skipped, stride, precision };
         [
             (0, part(keys, overridden)),
             (keys, part(values - keys, overridden)),
