@@ -2,10 +2,10 @@ use std::ops::DerefMut;
 
 use dfdx::shapes::Shape;
 use dfdx::tensor::{Cpu, CpuError, Storage, Tensor};
-use dfdx::tensor_ops::{AdamConfig, WeightDecay};
+use dfdx::tensor_ops::AdamConfig;
 use rayon::prelude::*;
 
-use super::{Backend, Buffers};
+use super::{AdamWStep, Backend, Buffers};
 use crate::ops::fused::storage::values_mut;
 use crate::ops::fused::vector::{add, vectorised};
 use crate::ops::profile::{Operation, Pass, timed_by};
@@ -14,6 +14,7 @@ macro_rules! backend {
     ($element:ty, $($faster:tt)*) => {
         impl Backend<$element> for Cpu {
             const PARTS: usize = 4;
+            type Changes = ();
 
             fn overwrite(
                 &self,
@@ -78,7 +79,7 @@ backend! {
         gradient: &mut <Self as Storage<f32>>::Vec,
     ) -> Result<(), CpuError> {
         let [first, second] = moments;
-        let step = Step::new(config, time, factor);
+        let step = AdamWStep::new(config, time, factor);
         timed_by(rayon::current_num_threads(), Operation::Optimizer, Pass::Forward, || {
             step.take(values_mut(weight), first, second, gradient);
         });
@@ -131,35 +132,7 @@ fn sum_of_squares(values: &[f32]) -> f64 {
     sums.iter().sum()
 }
 
-/// One step of AdamW, its constants worked out.
-struct Step {
-    betas: [f32; 2],
-    rests: [f32; 2],
-    corrections: [f32; 2],
-    rate: f32,
-    epsilon: f32,
-    /// What is left of a weight, decayed.
-    kept: f32,
-    factor: f32,
-}
-
-impl Step {
-    fn new(config: &AdamConfig, time: i32, factor: f32) -> Self {
-        let decay = match config.weight_decay {
-            Some(WeightDecay::Decoupled(decay)) => decay,
-            _ => 0.0,
-        };
-        Self {
-            betas: config.betas.map(|beta| beta as f32),
-            rests: config.betas.map(|beta| (1.0 - beta) as f32),
-            corrections: config.betas.map(|beta| (1.0 / (1.0 - beta.powi(time))) as f32),
-            rate: config.lr as f32,
-            epsilon: config.eps as f32,
-            kept: (1.0 - config.lr * decay) as f32,
-            factor,
-        }
-    }
-
+impl AdamWStep {
     /// Clipping, both moments and the weights in one pass over memory, divided between threads.
     fn take(&self, weights: &mut [f32], first: &mut [f32], second: &mut [f32], slopes: &[f32]) {
         let moments = first.par_chunks_mut(SHARE).zip(second.par_chunks_mut(SHARE));
@@ -185,6 +158,7 @@ impl Step {
 #[cfg(test)]
 mod tests {
     use dfdx::tensor::Gradients;
+    use dfdx::tensor_ops::WeightDecay;
 
     use super::*;
     use crate::device::tensor;

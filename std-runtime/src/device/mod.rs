@@ -1,5 +1,6 @@
 //! Where tensors live: what the runtime asks of a dfdx device beyond dfdx's own traits.
 
+mod adamw;
 mod cpu;
 #[cfg(feature = "cuda")]
 pub mod cuda;
@@ -12,6 +13,7 @@ use dfdx::tensor_ops::AdamConfig;
 
 use crate::ops::Operations;
 
+pub(crate) use adamw::AdamWStep;
 #[cfg(feature = "cuda")]
 pub use cuda::Cuda;
 pub use dfdx::tensor::Cpu;
@@ -30,6 +32,9 @@ pub trait Backend<E: Dtype = f32>: Operations<E> {
     /// Parts that a batch is always cut into, so that several threads can share the work; the
     /// result depends on this number and not on the threads.
     const PARTS: usize;
+
+    /// Parameters whose change was asked for and is yet to be made, see [`gather`](Self::gather).
+    type Changes: Default;
 
     /// Copy `values` into `buffer`, which has their length.
     ///
@@ -108,6 +113,34 @@ pub trait Backend<E: Dtype = f32>: Operations<E> {
         }
         let [first, second] = moments;
         config.try_update(time, weight, first, second, gradient)
+    }
+
+    /// As [`adamw`](Self::adamw), now or by [`change`](Self::change), so that a device can change several
+    /// parameters at once. Until then weight and moments must stay where they are, and no other tensor may
+    /// share the weight's memory.
+    ///
+    /// # Errors
+    /// The device's.
+    #[expect(clippy::too_many_arguments)]
+    fn gather<S: Shape>(
+        &self,
+        _: &mut Self::Changes,
+        config: &AdamConfig,
+        time: i32,
+        factor: E,
+        weight: &mut Tensor<S, E, Self>,
+        moments: [&mut <Self as Storage<E>>::Vec; 2],
+        mut gradient: <Self as Storage<E>>::Vec,
+    ) -> Result<(), Self::Err> {
+        self.adamw(config, time, factor, weight, moments, &mut gradient)
+    }
+
+    /// Make the changes that are left.
+    ///
+    /// # Errors
+    /// The device's.
+    fn change(&self, _: Self::Changes) -> Result<(), Self::Err> {
+        Ok(())
     }
 }
 

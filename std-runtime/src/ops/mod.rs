@@ -18,7 +18,7 @@ mod attend;
 mod attention;
 mod cross_entropy;
 #[cfg(feature = "cuda")]
-mod cuda;
+pub(crate) mod cuda;
 mod dropout;
 mod embedding;
 mod feed_forward;

@@ -64,8 +64,11 @@ impl<D: Backend> AdamW<D> {
             factor: if clipped { (config.clip / norm) as f32 } else { 1.0 } / scale,
             gradients: gradients.into_iter(),
             moments: self,
+            changes: D::Changes::default(),
         };
-        weights.visit_mut(&mut apply)
+        weights.visit_mut(&mut apply)?;
+        let device = weights.embed.device();
+        device.change(apply.changes).map_err(ModelError::device)
     }
 }
 
@@ -76,6 +79,7 @@ struct Apply<'a, D: Backend> {
     factor: f32,
     gradients: std::vec::IntoIter<<D as Storage<f32>>::Vec>,
     moments: &'a mut AdamW<D>,
+    changes: D::Changes,
 }
 
 impl<D: Backend> VisitMut<f32, D> for Apply<'_, D> {
@@ -87,15 +91,15 @@ impl<D: Backend> VisitMut<f32, D> for Apply<'_, D> {
         kind: Kind,
         parameter: &mut Tensor<S, f32, D>,
     ) -> Result<(), ModelError> {
-        let Some(mut gradient) = self.gradients.next() else { return Ok(()) };
+        let Some(gradient) = self.gradients.next() else { return Ok(()) };
         let first = self.moments.first.get_or_alloc_mut(parameter).map_err(ModelError::device)?;
         let second = self.moments.second.get_or_alloc_mut(parameter).map_err(ModelError::device)?;
         let weight_decay = kind.decays().then_some(WeightDecay::Decoupled(self.decay));
         let config = AdamConfig { weight_decay, ..self.adam };
         let device = parameter.device().clone();
-        let moments = [first, second];
+        let (changes, moments) = (&mut self.changes, [first, second]);
         device
-            .adamw(&config, self.time, self.factor, parameter, moments, &mut gradient)
+            .gather(changes, &config, self.time, self.factor, parameter, moments, gradient)
             .map_err(ModelError::device)
     }
 }

@@ -1,5 +1,7 @@
 //! On a GPU: `tests/gpu` runs them, and fails without one.
 
+mod operations;
+
 use expe_runtime::device::{Backend, cuda, tensor};
 
 #[test]

@@ -1,43 +1,67 @@
-use dfdx::tensor::{Cuda, CudaError, Storage};
+use dfdx::shapes::Shape;
+use dfdx::tensor::{Cuda, CudaError, Storage, Tensor};
+use dfdx::tensor_ops::AdamConfig;
 
-use crate::device::Backend;
+use crate::device::{AdamWStep, Backend, Buffers};
+use crate::ops::cuda::parameters::{self, Changes};
+
+type Buffer = <Cuda as Storage<f32>>::Vec;
 
 impl Backend<f32> for Cuda {
     const PARTS: usize = 1;
+    type Changes = Changes;
 
-    fn overwrite(
-        &self,
-        buffer: &mut <Self as Storage<f32>>::Vec,
-        values: &[f32],
-    ) -> Result<(), CudaError> {
+    fn overwrite(&self, buffer: &mut Buffer, values: &[f32]) -> Result<(), CudaError> {
         Ok(buffer.device().htod_sync_copy_into(values, buffer)?)
     }
 
-    fn read(&self, buffer: &<Self as Storage<f32>>::Vec) -> Result<Vec<f32>, CudaError> {
+    fn read(&self, buffer: &Buffer) -> Result<Vec<f32>, CudaError> {
         Ok(buffer.device().dtoh_sync_copy(buffer)?)
     }
 
-    fn sum_of_squares(&self, buffer: &<Self as Storage<f32>>::Vec) -> Result<f64, CudaError> {
-        Ok(self.read(buffer)?.iter().map(|x| f64::from(*x) * f64::from(*x)).sum())
+    fn sum_of_squares(&self, buffer: &Buffer) -> Result<f64, CudaError> {
+        parameters::squares(&[buffer])
     }
 
-    fn add(
-        &self,
-        buffer: &mut <Self as Storage<f32>>::Vec,
-        other: &<Self as Storage<f32>>::Vec,
-    ) -> Result<(), CudaError> {
-        let mut sum = self.read(buffer)?;
-        sum.iter_mut().zip(self.read(other)?).for_each(|(x, y)| *x += y);
-        self.overwrite(buffer, &sum)
+    fn add(&self, buffer: &mut Buffer, other: &Buffer) -> Result<(), CudaError> {
+        parameters::add(buffer, other)
     }
 
-    fn scale(
+    fn scale(&self, buffer: &mut Buffer, factor: f32) -> Result<(), CudaError> {
+        parameters::scale(buffer, factor)
+    }
+
+    fn reduce(
         &self,
-        buffer: &mut <Self as Storage<f32>>::Vec,
+        parts: Vec<Buffers<f32, Self>>,
+    ) -> Result<(Buffers<f32, Self>, f64), CudaError> {
+        let mut parts = parts.into_iter();
+        let mut sums = parts.next().unwrap_or_default();
+        for part in parts {
+            for (sum, part) in sums.iter_mut().zip(&part) {
+                self.add(sum, part)?;
+            }
+        }
+        let squares = parameters::squares(&sums.iter().map(|sum| &**sum).collect::<Vec<_>>())?;
+        Ok((sums, squares))
+    }
+
+    fn gather<S: Shape>(
+        &self,
+        changes: &mut Changes,
+        config: &AdamConfig,
+        time: i32,
         factor: f32,
+        weight: &mut Tensor<S, f32, Self>,
+        [first, second]: [&mut Buffer; 2],
+        mut gradient: Buffer,
     ) -> Result<(), CudaError> {
-        let mut values = self.read(buffer)?;
-        values.iter_mut().for_each(|x| *x *= factor);
-        self.overwrite(buffer, &values)
+        let step = AdamWStep::new(config, time, factor);
+        let gradient = parameters::take(&mut gradient)?;
+        changes.add(step, weight, [first, second], gradient)
+    }
+
+    fn change(&self, mut changes: Changes) -> Result<(), CudaError> {
+        changes.make()
     }
 }

@@ -14,12 +14,12 @@
 
 #define DRIVER(F)                                                                                     \
   F(cuCtxGetCurrent) F(cuCtxSetCurrent) F(cuDestroyExternalMemory) F(cuDeviceGet)                      \
-  F(cuDeviceGetAttribute) F(cuDeviceGetCount) F(cuDeviceGetName) F(cuDevicePrimaryCtxRelease_v2)       \
+  F(cuDeviceGetAttribute) F(cuDeviceGetCount) F(cuDeviceGetDefaultMemPool) F(cuDeviceGetName) F(cuDevicePrimaryCtxRelease_v2)       \
   F(cuDevicePrimaryCtxRetain) F(cuDeviceTotalMem_v2) F(cuDriverGetVersion) F(cuEventCreate)            \
   F(cuEventDestroy_v2) F(cuEventElapsedTime) F(cuEventQuery) F(cuEventRecord) F(cuEventSynchronize)    \
   F(cuExternalMemoryGetMappedBuffer) F(cuFuncSetAttribute) F(cuImportExternalMemory) F(cuInit)         \
   F(cuLaunchKernel) F(cuMemAllocAsync) F(cuMemAlloc_v2) F(cuMemFreeAsync) F(cuMemFreeHost)             \
-  F(cuMemFree_v2) F(cuMemGetInfo_v2) F(cuMemHostAlloc) F(cuMemcpyDtoDAsync_v2) F(cuMemcpyDtoD_v2)      \
+  F(cuMemFree_v2) F(cuMemGetInfo_v2) F(cuMemHostAlloc) F(cuMemPoolSetAttribute) F(cuMemcpyDtoDAsync_v2) F(cuMemcpyDtoD_v2)      \
   F(cuMemcpyDtoHAsync_v2) F(cuMemcpyDtoH_v2) F(cuMemcpyHtoDAsync_v2) F(cuMemcpyHtoD_v2)                \
   F(cuMemsetD8Async) F(cuMemsetD8_v2) F(cuModuleGetFunction) F(cuModuleLoad) F(cuModuleLoadData)       \
   F(cuModuleUnload) F(cuOccupancyAvailableDynamicSMemPerBlock)                                        \

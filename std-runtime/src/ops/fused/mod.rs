@@ -12,7 +12,7 @@ mod feed_forward;
 mod half_precision;
 mod linear;
 mod norm;
-mod product;
+pub(super) mod product;
 mod projection;
 mod residual;
 pub(crate) mod storage;

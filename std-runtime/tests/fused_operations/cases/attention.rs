@@ -1,10 +1,9 @@
 use dfdx::dtypes::Dtype;
-use dfdx::tensor::Cpu;
 use expe_core::model::{Activation, Config, Norm};
 use expe_core::position::{Beyond, Growth, PositionConfig, Scaling};
 use expe_runtime::device::Backend;
 use expe_runtime::model::Sites;
-use expe_runtime::ops::{AttentionWeights, Heads, Matrix, Operations, Precision};
+use expe_runtime::ops::{AttentionWeights, Heads, Matrix, Precision};
 
 use super::{Case, Outcome, check, differentiate, leaf, outcome};
 
@@ -60,20 +59,17 @@ impl Case for Attend {
         SCORE * score.isqrt() + 3 * self.length + self.batch * self.length + 12
     }
 
-    fn run<E: Dtype>(&self, given: &[Vec<f64>]) -> Outcome
-    where
-        Cpu: Backend<E>,
-    {
+    fn run<E: Dtype, D: Backend<E>>(&self, device: &D, given: &[Vec<f64>]) -> Outcome {
         let Self { batch, length, width, kv_heads, groups, head_width, .. } = *self;
         let values = kv_heads * head_width;
-        let x: Matrix<E, Cpu> = leaf((batch * length, width), &given[0]);
-        let wq: Matrix<E, Cpu> = leaf((groups * values, width), &given[1]);
-        let wk: Matrix<E, Cpu> = leaf((values, width), &given[2]);
-        let wv: Matrix<E, Cpu> = leaf((values, width), &given[3]);
-        let sites = Sites::new(&self.config(), length, &Cpu::default()).unwrap();
+        let x: Matrix<E, D> = leaf(device, (batch * length, width), &given[0]);
+        let wq: Matrix<E, D> = leaf(device, (groups * values, width), &given[1]);
+        let wk: Matrix<E, D> = leaf(device, (values, width), &given[2]);
+        let wv: Matrix<E, D> = leaf(device, (values, width), &given[3]);
+        let sites = Sites::new(&self.config(), length, device).unwrap();
         let weights = AttentionWeights { wq: &wq, wk: &wk, wv: &wv, precision: Precision::F32 };
         let heads = Heads { batch, length, kv_heads, groups, head_width };
-        let result = Cpu::attend(x.retaped(), &weights, &sites.attention, &heads).unwrap();
+        let result = D::attend(x.retaped(), &weights, &sites.attention, &heads).unwrap();
         outcome(result, &[&x, &wq, &wk, &wv])
     }
 }

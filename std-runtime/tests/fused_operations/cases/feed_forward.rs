@@ -1,8 +1,7 @@
 use dfdx::dtypes::Dtype;
-use dfdx::tensor::Cpu;
 use expe_core::model::Activation;
 use expe_runtime::device::Backend;
-use expe_runtime::ops::{self, Matrix, Operations, Precision};
+use expe_runtime::ops::{self, Matrix, Precision};
 
 use super::{Case, Leaf, Outcome, check, differentiate, leaf, outcome};
 
@@ -30,14 +29,12 @@ impl Case for FeedForward {
         2 * (self.width + self.hidden) + self.rows + 20
     }
 
-    fn run<E: Dtype>(&self, given: &[Vec<f64>]) -> Outcome
-    where
-        Cpu: Backend<E>,
-    {
+    fn run<E: Dtype, D: Backend<E>>(&self, device: &D, given: &[Vec<f64>]) -> Outcome {
         let Self { rows, width, hidden, activation, .. } = *self;
         let mut given = given.iter();
-        let mut next =
-            |rows, columns| -> Matrix<E, Cpu> { leaf((rows, columns), given.next().unwrap()) };
+        let mut next = |rows, columns| -> Matrix<E, D> {
+            leaf(device, (rows, columns), given.next().unwrap())
+        };
         let (w1, w2) = (next(hidden, width), next(width, hidden));
         let w3 = self.gated.then(|| next(hidden, width));
         let x = next(rows, width);
@@ -46,10 +43,10 @@ impl Case for FeedForward {
         let w3s = w3.as_ref();
         let weights = ops::FeedForward { w1: &w1, w2: &w2, w3: w3s, activation, precision };
         let before = residual.as_ref().map(|residual| residual.retaped());
-        let result = Cpu::feed_forward(before, x.retaped(), &weights).unwrap();
+        let result = D::feed_forward(before, x.retaped(), &weights).unwrap();
         let all = [Some(&w1), Some(&w2), w3.as_ref(), Some(&x), residual.as_ref()];
-        let leaves: Vec<&dyn Leaf<E>> =
-            all.into_iter().flatten().map(|leaf| leaf as &dyn Leaf<E>).collect();
+        let leaves: Vec<&dyn Leaf<E, D>> =
+            all.into_iter().flatten().map(|leaf| leaf as &dyn Leaf<E, D>).collect();
         outcome(result, &leaves)
     }
 }

@@ -1,8 +1,7 @@
 use dfdx::dtypes::Dtype;
-use dfdx::tensor::Cpu;
 use expe_core::model::Norm;
 use expe_runtime::device::Backend;
-use expe_runtime::ops::{Matrix, Operations, Vector};
+use expe_runtime::ops::{Matrix, Vector};
 
 use super::{Case, Outcome, check, differentiate, leaf, outcome};
 
@@ -24,13 +23,10 @@ impl Case for Normalise {
         3 * self.width + self.rows + 12
     }
 
-    fn run<E: Dtype>(&self, given: &[Vec<f64>]) -> Outcome
-    where
-        Cpu: Backend<E>,
-    {
-        let x: Matrix<E, Cpu> = leaf((self.rows, self.width), &given[0]);
-        let weight: Vector<E, Cpu> = leaf((self.width,), &given[1]);
-        let result = Cpu::norm(x.retaped(), &weight, 1e-5, self.norm).unwrap();
+    fn run<E: Dtype, D: Backend<E>>(&self, device: &D, given: &[Vec<f64>]) -> Outcome {
+        let x: Matrix<E, D> = leaf(device, (self.rows, self.width), &given[0]);
+        let weight: Vector<E, D> = leaf(device, (self.width,), &given[1]);
+        let result = D::norm(x.retaped(), &weight, 1e-5, self.norm).unwrap();
         outcome(result, &[&x, &weight])
     }
 }

@@ -1,7 +1,6 @@
 use dfdx::dtypes::Dtype;
-use dfdx::tensor::Cpu;
 use expe_runtime::device::Backend;
-use expe_runtime::ops::{Matrix, Operations, Precision};
+use expe_runtime::ops::{Matrix, Precision};
 
 use super::{Case, Leaf, Outcome, check, differentiate, leaf, outcome};
 
@@ -25,18 +24,15 @@ impl Case for Project {
         self.rows.max(self.inputs).max(self.outputs) + 2
     }
 
-    fn run<E: Dtype>(&self, given: &[Vec<f64>]) -> Outcome
-    where
-        Cpu: Backend<E>,
-    {
-        let x: Matrix<E, Cpu> = leaf((self.rows, self.inputs), &given[0]);
-        let weight: Matrix<E, Cpu> = leaf((self.outputs, self.inputs), &given[1]);
-        let residual: Option<Matrix<E, Cpu>> =
-            given.get(2).map(|residual| leaf((self.rows, self.outputs), residual));
+    fn run<E: Dtype, D: Backend<E>>(&self, device: &D, given: &[Vec<f64>]) -> Outcome {
+        let x: Matrix<E, D> = leaf(device, (self.rows, self.inputs), &given[0]);
+        let weight: Matrix<E, D> = leaf(device, (self.outputs, self.inputs), &given[1]);
+        let residual: Option<Matrix<E, D>> =
+            given.get(2).map(|residual| leaf(device, (self.rows, self.outputs), residual));
         let before = residual.as_ref().map(|residual| residual.retaped());
-        let result = Cpu::project(before, x.retaped(), &weight, Precision::F32).unwrap();
-        let mut leaves: Vec<&dyn Leaf<E>> = vec![&x, &weight];
-        leaves.extend(residual.as_ref().map(|residual| residual as &dyn Leaf<E>));
+        let result = D::project(before, x.retaped(), &weight, Precision::F32).unwrap();
+        let mut leaves: Vec<&dyn Leaf<E, D>> = vec![&x, &weight];
+        leaves.extend(residual.as_ref().map(|residual| residual as &dyn Leaf<E, D>));
         outcome(result, &leaves)
     }
 }

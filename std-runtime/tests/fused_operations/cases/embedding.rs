@@ -1,7 +1,7 @@
 use dfdx::dtypes::Dtype;
-use dfdx::tensor::{Cpu, OwnedTape};
+use dfdx::tensor::OwnedTape;
 use expe_runtime::device::{Backend, scalar};
-use expe_runtime::ops::{Fixed, Matrix, Operations, Placed};
+use expe_runtime::ops::{Fixed, Matrix, Placed};
 
 use super::{Case, Leaf, Outcome, check, differentiate, indices, leaf, normal, outcome};
 
@@ -30,22 +30,19 @@ impl Case for Embed {
         self.sequences * self.length + 3
     }
 
-    fn run<E: Dtype>(&self, given: &[Vec<f64>]) -> Outcome
-    where
-        Cpu: Backend<E>,
-    {
+    fn run<E: Dtype, D: Backend<E>>(&self, device: &D, given: &[Vec<f64>]) -> Outcome {
         let Self { sequences, length, width, vocab, .. } = *self;
-        let table: Matrix<E, Cpu> = leaf((vocab, width), &given[0]);
-        let learned: Option<Matrix<E, Cpu>> =
-            given.get(1).map(|rows| leaf((length + BEYOND, width), rows));
-        let fixed: Fixed<E, Cpu> =
-            (scalar(4.5), leaf((length, width), &normal(length * width, 1.0, 9)));
+        let table: Matrix<E, D> = leaf(device, (vocab, width), &given[0]);
+        let learned: Option<Matrix<E, D>> =
+            given.get(1).map(|rows| leaf(device, (length + BEYOND, width), rows));
+        let fixed: Fixed<E, D> =
+            (scalar(4.5), leaf(device, (length, width), &normal(length * width, 1.0, 9)));
         let placed =
             Placed { length, fixed: self.fixed.then_some(&fixed), learned: learned.as_ref() };
-        let tokens = indices(sequences * length, vocab);
-        let result = Cpu::embed(&table, &tokens, &placed, OwnedTape::default()).unwrap();
-        let mut leaves: Vec<&dyn Leaf<E>> = vec![&table];
-        leaves.extend(learned.as_ref().map(|learned| learned as &dyn Leaf<E>));
+        let tokens = indices::<E, D>(device, sequences * length, vocab);
+        let result = D::embed(&table, &tokens, &placed, OwnedTape::default()).unwrap();
+        let mut leaves: Vec<&dyn Leaf<E, D>> = vec![&table];
+        leaves.extend(learned.as_ref().map(|learned| learned as &dyn Leaf<E, D>));
         outcome(result, &leaves)
     }
 }

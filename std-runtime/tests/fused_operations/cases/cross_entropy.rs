@@ -1,10 +1,11 @@
 use dfdx::dtypes::Dtype;
 use dfdx::tensor::Cpu;
 use expe_runtime::device::Backend;
-use expe_runtime::ops::{Matrix, Operations, Precision};
+use expe_runtime::ops::{Matrix, Precision};
 
 use super::{
-    Case, Outcome, ROUNDING, check, differentiate, draw, indices, largest, leaf, numbers, outcome,
+    Case, Outcome, ROUNDING, check, differentiate, draw, fast, indices, largest, leaf, numbers,
+    outcome,
 };
 
 #[derive(Debug)]
@@ -15,20 +16,21 @@ struct CrossEntropy {
 }
 
 impl CrossEntropy {
-    fn leaves<E: Dtype>(&self, given: &[Vec<f64>]) -> [Matrix<E, Cpu>; 2]
-    where
-        Cpu: Backend<E>,
-    {
-        [leaf((self.rows, self.width), &given[0]), leaf((self.vocab, self.width), &given[1])]
+    fn leaves<E: Dtype, D: Backend<E>>(&self, device: &D, given: &[Vec<f64>]) -> [Matrix<E, D>; 2] {
+        [
+            leaf(device, (self.rows, self.width), &given[0]),
+            leaf(device, (self.vocab, self.width), &given[1]),
+        ]
     }
 
-    fn log_probabilities<E: Dtype>(&self, given: &[Vec<f64>]) -> Vec<f64>
-    where
-        Cpu: Backend<E>,
-    {
-        let [x, head] = self.leaves::<E>(given);
-        let targets = indices(self.rows, self.vocab);
-        numbers(Cpu::log_probabilities(&x, &head, &targets).unwrap().as_vec())
+    fn log_probabilities<E: Dtype, D: Backend<E>>(
+        &self,
+        device: &D,
+        given: &[Vec<f64>],
+    ) -> Vec<f64> {
+        let [x, head] = self.leaves::<E, D>(device, given);
+        let targets = indices::<E, D>(device, self.rows, self.vocab);
+        numbers(D::log_probabilities(&x, &head, &targets).unwrap().as_vec())
     }
 }
 
@@ -44,13 +46,10 @@ impl Case for CrossEntropy {
         10 * self.width + 2 * self.vocab + self.rows + 10
     }
 
-    fn run<E: Dtype>(&self, given: &[Vec<f64>]) -> Outcome
-    where
-        Cpu: Backend<E>,
-    {
-        let [x, head] = self.leaves::<E>(given);
-        let targets = indices(self.rows, self.vocab);
-        let result = Cpu::cross_entropy(x.retaped(), &head, &targets, Precision::F32).unwrap();
+    fn run<E: Dtype, D: Backend<E>>(&self, device: &D, given: &[Vec<f64>]) -> Outcome {
+        let [x, head] = self.leaves::<E, D>(device, given);
+        let targets = indices::<E, D>(device, self.rows, self.vocab);
+        let result = D::cross_entropy(x.retaped(), &head, &targets, Precision::F32).unwrap();
         outcome(result, &[&x, &head])
     }
 }
@@ -76,9 +75,9 @@ fn gradients_are_finite_differences() {
 fn log_probabilities_follow_the_composed_ones() {
     for case in cases() {
         let given = draw(&case, 1);
-        let exact = case.log_probabilities::<f64>(&given);
+        let exact = case.log_probabilities::<f64, _>(&Cpu::default(), &given);
         let bound = case.roundings() as f64 * ROUNDING * largest(&exact);
-        let fast = case.log_probabilities::<f32>(&given);
+        let fast = case.log_probabilities::<f32, _>(&fast(), &given);
         for (fast, exact) in fast.iter().zip(&exact) {
             assert!((fast - exact).abs() <= bound, "{case:?}: {fast} {exact}, bound {bound:e}");
         }

@@ -1,0 +1,42 @@
+use dfdx::tensor_ops::{AdamConfig, WeightDecay};
+
+/// One step of AdamW, its constants worked out, as devices take it:
+/// `g = factor·slope`, `m ← β₁m + (1−β₁)g`, `v ← β₂v + (1−β₂)g²`,
+/// `w ← kept·w − rate·m̂/(√v̂ + ε)`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C)]
+pub struct AdamWStep {
+    /// `β`.
+    pub betas: [f32; 2],
+    /// `1 − β`.
+    pub rests: [f32; 2],
+    /// `1/(1 − β^t)`.
+    pub corrections: [f32; 2],
+    /// The learning rate.
+    pub rate: f32,
+    /// `ε`.
+    pub epsilon: f32,
+    /// What is left of a weight, decayed.
+    pub kept: f32,
+    /// What gradients are multiplied by.
+    pub factor: f32,
+}
+
+impl AdamWStep {
+    /// Step `time`, counted from 1.
+    pub fn new(config: &AdamConfig, time: i32, factor: f32) -> Self {
+        let decay = match config.weight_decay {
+            Some(WeightDecay::Decoupled(decay)) => decay,
+            _ => 0.0,
+        };
+        Self {
+            betas: config.betas.map(|beta| beta as f32),
+            rests: config.betas.map(|beta| (1.0 - beta) as f32),
+            corrections: config.betas.map(|beta| (1.0 / (1.0 - beta.powi(time))) as f32),
+            rate: config.lr as f32,
+            epsilon: config.eps as f32,
+            kept: (1.0 - config.lr * decay) as f32,
+            factor,
+        }
+    }
+}
