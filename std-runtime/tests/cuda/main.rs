@@ -1,5 +1,6 @@
 //! On a GPU: `tests/gpu` runs them, and fails without one.
 
+mod mixed;
 mod operations;
 
 use expe_runtime::device::{Backend, cuda, tensor};

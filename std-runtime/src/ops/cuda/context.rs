@@ -33,6 +33,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ),
     ("cross_entropy", &["cross_entropy", "mean_loss"]),
     ("embedding", &["embed_forward", "embed_backward", "embed_positions"]),
+    ("half_precision", &["halve"]),
     ("norm", &["norm_forward", "norm_backward", "norm_gain", "add_parts"]),
     ("parameters", &["add", "add_scaled", "scale", "squares", "total", "adamw"]),
     ("position", &["fold", "place", "place_back", "column_slopes", "unfold", "rotate"]),

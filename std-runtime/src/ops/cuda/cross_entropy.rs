@@ -4,10 +4,11 @@ use dfdx::tensor_ops::ReshapeTo;
 
 use super::context::{Context, fresh};
 use super::kernels::{self, add_scaled, mean_loss};
-use super::product::{View, ViewMut, multiply};
+use super::linear::{Factor, Products};
 use super::span::{Span, SpanMut};
+use crate::ops::fused::linear::Linear;
 use crate::ops::fused::product::Mode;
-use crate::ops::{Matrix, Vector};
+use crate::ops::{Matrix, Precision, Vector};
 
 /// Logits that are held at a time: 64 MiB.
 const LOGITS: usize = 1 << 24;
@@ -30,8 +31,9 @@ pub fn log_probabilities(
     let x = x.clone().try_contiguous()?;
     let context = Context::of(&x)?;
     let mut scores = fresh(x.device(), (x.shape().0,))?;
-    let pass = Pass { context: &context, x: &x, head, targets, share: None };
-    pass.each_block(SpanMut::of(&mut scores), |_, _, _| Ok(()))?;
+    let precision = Precision::F32;
+    let pass = Pass { context: &context, x: &x, head, targets, share: None, precision };
+    pass.each_block(SpanMut::of(&mut scores), |_, _, _, _| Ok(()))?;
     Ok(scores)
 }
 
@@ -44,6 +46,7 @@ pub fn cross_entropy<T: Tape<f32, Cuda>>(
     x: Matrix<f32, Cuda, T>,
     head: &Matrix<f32, Cuda>,
     targets: &Tensor<(usize,), usize, Cuda>,
+    precision: Precision,
 ) -> Result<Tensor<Rank0, f32, Cuda, T>, CudaError> {
     let (x, mut tape) = x.try_contiguous()?.split_tape();
     let context = Context::of(&x)?;
@@ -52,36 +55,28 @@ pub fn cross_entropy<T: Tape<f32, Cuda>>(
     let recorded = if T::OWNS_TAPE { (rows * width, vocab * width) } else { (0, 0) };
     let (mut dx, mut dw) = (context.scratch(recorded.0)?, context.scratch(recorded.1)?);
     let mut scores = context.scratch(rows)?;
-    let share = T::OWNS_TAPE.then_some(1.0 / rows as f32);
-    let pass = Pass { context: &context, x: &x, head: &head, targets, share };
-    pass.each_block(SpanMut::from(&mut scores), |first, slopes, count| {
+    let (share, factor) = precision.shares(1.0 / rows as f32);
+    let share = T::OWNS_TAPE.then_some(share);
+    let pass = Pass { context: &context, x: &x, head: &head, targets, share, precision };
+    pass.each_block(SpanMut::from(&mut scores), |first, products, factors, slopes| {
         if !T::OWNS_TAPE {
             return Ok(());
         }
-        let slopes = View::new(slopes, count, vocab, vocab);
-        multiply(
-            &context,
-            ViewMut::new(SpanMut::from(&mut dx).after(first * width), count, width, width),
-            Mode::Set,
-            slopes,
-            View::new(Span::of(&head), vocab, width, width),
-        )?;
-        multiply(
-            &context,
-            ViewMut::new(&mut dw, vocab, width, width),
-            if first == 0 { Mode::Set } else { Mode::Add },
-            slopes.transposed(),
-            View::new(Span::of(&x).after(first * width), count, width, width),
-        )
+        let slopes = products.factor(slopes)?;
+        let [xs, ws] = factors;
+        let to = SpanMut::from(&mut dx).after(first * width);
+        products.input_slopes(&slopes, ws, to, Mode::Set)?;
+        let mode = if first == 0 { Mode::Set } else { Mode::Add };
+        products.weight_slopes(&slopes, xs.after(first * width), (&mut dw).into(), mode)
     })?;
     let mut loss = fresh(x.device(), ())?;
     mean_loss(&context, Span::from(&scores), SpanMut::of(&mut loss))?;
     let ghost = loss.ghost();
     tape.add_backward_op(move |slopes| {
-        let scale = context.take(slopes.get_or_alloc_mut(&ghost)?)?;
+        let slope = context.take(slopes.get_or_alloc_mut(&ghost)?)?;
         for (input, gradient) in [(&x, &dx), (&head, &dw)] {
             let sum = slopes.get_or_alloc_mut(input)?;
-            add_scaled(&context, SpanMut::from(&mut **sum), Span::from(gradient), &scale)?;
+            add_scaled(&context, (&mut **sum).into(), gradient.into(), &slope, factor)?;
         }
         Ok(())
     });
@@ -96,41 +91,34 @@ struct Pass<'a> {
     targets: &'a Tensor<(usize,), usize, Cuda>,
     /// A row's share in a loss whose derivatives are asked for.
     share: Option<f32>,
+    precision: Precision,
 }
 
 impl Pass<'_> {
-    /// Find the scores, and call `work` with the index of the first row, the derivatives by the logits
-    /// and the number of rows of each block.
+    /// Find the scores, and call `work` for each block of rows with the index of the first one, the products
+    /// that give the logits, their factors, and the derivatives by the logits.
     fn each_block(
         &self,
         mut scores: SpanMut<'_>,
-        mut work: impl FnMut(usize, Span<'_>, usize) -> Result<(), CudaError>,
+        mut work: impl FnMut(usize, Products<'_>, [&Factor<'_>; 2], Span<'_>) -> Result<(), CudaError>,
     ) -> Result<(), CudaError> {
-        let Self { context, x, head, targets, share } = *self;
+        let Self { context, x, head, targets, share, precision } = *self;
         let ((rows, width), vocab) = (*x.shape(), head.shape().0);
         assert_eq!(targets.shape().0, rows, "sizes of a loss");
         let size = block(vocab, rows);
         let mut logits = context.scratch(size * vocab)?;
+        let all = Products { context, linear: Linear::new(rows, width, vocab, precision) };
+        let (xs, ws) = (all.factor(Span::of(x))?, all.factor(Span::of(head))?);
         for first in (0..rows).step_by(size) {
             let count = size.min(rows - first);
-            multiply(
-                context,
-                ViewMut::new(&mut logits, count, vocab, vocab),
-                Mode::Set,
-                View::new(Span::of(x).after(first * width), count, width, width),
-                View::new(Span::of(head), vocab, width, width).transposed(),
-            )?;
-            let targets = Span::of(targets).after(first);
-            let scores = scores.reborrow().after(first);
-            kernels::cross_entropy(
-                context,
-                SpanMut::from(&mut logits),
-                targets,
-                scores,
-                (count, vocab),
-                share,
-            )?;
-            work(first, Span::from(&logits), count)?;
+            let products = Products { linear: Linear { rows: count, ..all.linear }, ..all };
+            let to = SpanMut::from(&mut logits);
+            products.forward(xs.after(first * width), &ws, to, Mode::Set)?;
+            let (targets, scores) =
+                (Span::of(targets).after(first), scores.reborrow().after(first));
+            let sizes = (count, vocab);
+            kernels::cross_entropy(context, (&mut logits).into(), targets, scores, sizes, share)?;
+            work(first, products, [&xs, &ws], Span::from(&logits))?;
         }
         Ok(())
     }

@@ -266,18 +266,19 @@ pub fn add(context: &Context, y: SpanMut<'_>, x: Span<'_>) -> Result<(), CudaErr
     }
 }
 
-/// `y ← y + factor·x`, with the factor on the device.
+/// `y ← y + factor·slope·x`, with the slope on the device.
 pub fn add_scaled(
     context: &Context,
     y: SpanMut<'_>,
     x: Span<'_>,
-    factor: &CudaSlice<f32>,
+    slope: &CudaSlice<f32>,
+    factor: f32,
 ) -> Result<(), CudaError> {
     let count = y.count();
-    assert!(x.count() >= count && Span::from(factor).count() > 0, "sizes of a sum");
-    // SAFETY: both have `count` numbers, the factor is one.
+    assert!(x.count() >= count && Span::from(slope).count() > 0, "sizes of a sum");
+    // SAFETY: both have `count` numbers, the slope is one.
     unsafe {
-        let parameters = (y.address(), x.address(), factor, count);
+        let parameters = (y.address(), x.address(), slope, factor, count);
         launch(context, ("parameters", "add_scaled"), some(count), LINE, parameters)
     }
 }
@@ -290,4 +291,16 @@ pub fn scale(context: &Context, x: SpanMut<'_>, factor: f32) -> Result<(), CudaE
         let parameters = (x.address(), factor, count);
         launch(context, ("parameters", "scale"), some(count), LINE, parameters)
     }
+}
+
+/// `x` rounded to `f16`, as bits.
+pub fn halve(context: &Context, x: Span<'_>) -> Result<CudaSlice<u16>, CudaError> {
+    let count = x.count();
+    let y = context.scratch(count)?;
+    // SAFETY: both have `count` numbers.
+    unsafe {
+        let parameters = (x.address(), &y, count);
+        launch(context, ("half_precision", "halve"), some(count), LINE, parameters)?;
+    }
+    Ok(y)
 }

@@ -1,4 +1,4 @@
-//! Operations on NVIDIA GPUs in `f32`, each one pass forward and one back on dfdx's tape: products by cuBLAS,
+//! Operations on NVIDIA GPUs in `f32`, with factors of products in `f16` on demand, each one pass forward and one back on dfdx's tape: products by cuBLAS,
 //! everything else by the kernels of the `.cu` files beside this one.
 //!
 //! They compute what those of `fused` do on the processor, with the same saved values, and are tested
@@ -16,6 +16,7 @@ mod embedding;
 mod feed_forward;
 mod kernels;
 mod launch;
+mod linear;
 mod norm;
 pub(crate) mod parameters;
 mod product;
@@ -37,6 +38,7 @@ type Slopes = Gradients<f32, Cuda>;
 
 impl Operations<f32> for Cuda {
     const DENSE: bool = false;
+    const MIXED: bool = true;
 
     fn embed<T: Tape<f32, Self>>(
         table: &Matrix<f32, Self>,
@@ -69,9 +71,9 @@ impl Operations<f32> for Cuda {
         residual: Option<Matrix<f32, Self, T>>,
         x: Matrix<f32, Self, T>,
         weight: &Matrix<f32, Self>,
-        _: Precision,
+        precision: Precision,
     ) -> Result<Matrix<f32, Self, T>, CudaError> {
-        projection::project(residual, x, weight)
+        projection::project(residual, x, weight, precision)
     }
 
     fn feed_forward<T: Tape<f32, Self>>(
@@ -86,9 +88,9 @@ impl Operations<f32> for Cuda {
         x: Matrix<f32, Self, T>,
         head: &Matrix<f32, Self>,
         targets: &Tensor<(usize,), usize, Self>,
-        _: Precision,
+        precision: Precision,
     ) -> Result<Tensor<Rank0, f32, Self, T>, CudaError> {
-        cross_entropy::cross_entropy(x, head, targets)
+        cross_entropy::cross_entropy(x, head, targets, precision)
     }
 
     fn log_probabilities(

@@ -11,9 +11,9 @@ extern "C" __global__ void add(float *y, const float *x, size_t count) {
     }
 }
 
-// y += factor*x with a factor that is on the device.
-extern "C" __global__ void add_scaled(float *y, const float *x, const float *factor, size_t count) {
-    float by = *factor;
+// y += factor*slope*x with a slope that is on the device.
+extern "C" __global__ void add_scaled(float *y, const float *x, const float *slope, float factor, size_t count) {
+    float by = *slope * factor;
     for (size_t i = first_index(); i < count; i += threads()) {
         y[i] += by * x[i];
     }

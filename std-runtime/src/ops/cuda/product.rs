@@ -1,19 +1,73 @@
 //! Matrix products on the device, through cuBLAS.
 #![allow(unsafe_code)]
 
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 
-use cudarc::cublas::{result::sgemm, sys::cublasOperation_t as Operation};
+use cudarc::cublas::result::gemm_ex;
+use cudarc::cublas::sys::cublasComputeType_t as Compute;
+use cudarc::cublas::sys::cublasGemmAlgo_t as Algorithm;
+use cudarc::cublas::sys::cublasOperation_t as Operation;
+use cudarc::cublas::sys::cudaDataType_t as Kind;
 use dfdx::tensor::CudaError;
 
 use super::context::Context;
+use super::linear::Factor;
 use super::span::{Span, SpanMut};
 use crate::ops::fused::product::Mode;
+
+/// The numbers of a factor: `f32`, or `f16` as their bits.
+#[derive(Debug, Clone, Copy)]
+pub enum Numbers<'a> {
+    /// `f32`.
+    Single(Span<'a>),
+    /// `f16`.
+    Half(Span<'a, u16>),
+}
+
+impl<'a> Numbers<'a> {
+    /// What lies behind the first `count` numbers.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub fn after(self, count: usize) -> Self {
+        match self {
+            Self::Single(span) => Self::Single(span.after(count)),
+            Self::Half(span) => Self::Half(span.after(count)),
+        }
+    }
+
+    fn count(&self) -> usize {
+        match self {
+            Self::Single(span) => span.count(),
+            Self::Half(span) => span.count(),
+        }
+    }
+
+    fn address(&self) -> u64 {
+        match self {
+            Self::Single(span) => span.address(),
+            Self::Half(span) => span.address(),
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Single(_) => Kind::CUDA_R_32F,
+            Self::Half(_) => Kind::CUDA_R_16F,
+        }
+    }
+}
+
+impl<'a> From<&'a Factor<'_>> for Numbers<'a> {
+    fn from(factor: &'a Factor<'_>) -> Self {
+        factor.after(0)
+    }
+}
 
 /// A matrix on the device, to be read.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
-    data: Span<'a>,
+    data: Numbers<'a>,
     rows: usize,
     columns: usize,
     stride: usize,
@@ -22,8 +76,8 @@ pub struct View<'a> {
 
 impl<'a> View<'a> {
     /// `rows` rows of `columns` elements that begin `stride` apart.
-    pub fn new(data: impl Into<Span<'a>>, rows: usize, columns: usize, stride: usize) -> Self {
-        Self { data: data.into(), rows, columns, stride, transposed: false }
+    pub fn new(data: Numbers<'a>, rows: usize, columns: usize, stride: usize) -> Self {
+        Self { data, rows, columns, stride, transposed: false }
     }
 
     /// The transpose.
@@ -56,8 +110,8 @@ pub struct ViewMut<'a> {
 
 impl<'a> ViewMut<'a> {
     /// `rows` rows of `columns` elements that begin `stride` apart.
-    pub fn new(data: impl Into<SpanMut<'a>>, rows: usize, columns: usize, stride: usize) -> Self {
-        Self { data: data.into(), rows, columns, stride }
+    pub fn new(data: SpanMut<'a>, rows: usize, columns: usize, stride: usize) -> Self {
+        Self { data, rows, columns, stride }
     }
 }
 
@@ -66,7 +120,7 @@ fn inside(count: usize, rows: usize, columns: usize, stride: usize) -> bool {
     rows == 0 || (columns <= stride && (rows - 1) * stride + columns <= count)
 }
 
-/// `dst = lhs·rhs`, or `dst += lhs·rhs`.
+/// `dst = lhs·rhs`, or `dst += lhs·rhs`, with sums in `f32`.
 ///
 /// # Errors
 /// cuBLAS's.
@@ -91,29 +145,36 @@ pub fn multiply(
         return Ok(());
     }
     let size = |size: usize| c_int::try_from(size).expect("a matrix of more than 2^31 rows");
-    let beta = if mode == Mode::Add { 1.0 } else { 0.0 };
+    let beta: f32 = if mode == Mode::Add { 1.0 } else { 0.0 };
     let blas = context.blas();
     context.bind()?;
+    let kind = lhs.data.kind();
+    assert_eq!(kind, rhs.data.kind(), "factors of a product");
     // SAFETY: by columns this is the transpose of the result, `rhsᵀ·lhsᵀ`. The last element of each matrix lies
     // inside its run of memory on this device, as was just checked, strides are as wide as rows, the result is
     // borrowed exclusively, so it overlaps no factor, and memory is freed in the stream's order. The two
-    // factors are numbers of the host, read before the call returns.
+    // numbers in front of the matrices are the host's, read before the call returns.
     unsafe {
-        sgemm(
+        gemm_ex(
             *blas.handle(),
             rhs.operation(),
             lhs.operation(),
             size(columns),
             size(rows),
             size(inner),
-            &raw const ONE,
-            rhs.data.address() as *const f32,
+            (&raw const ONE).cast(),
+            rhs.data.address() as *const c_void,
+            kind,
             size(rhs.stride),
-            lhs.data.address() as *const f32,
+            lhs.data.address() as *const c_void,
+            kind,
             size(lhs.stride),
-            &raw const beta,
-            dst.data.address() as *mut f32,
+            (&raw const beta).cast(),
+            dst.data.address() as *mut c_void,
+            Kind::CUDA_R_32F,
             size(dst.stride),
+            Compute::CUBLAS_COMPUTE_32F,
+            Algorithm::CUBLAS_GEMM_DEFAULT,
         )?;
     }
     Ok(())

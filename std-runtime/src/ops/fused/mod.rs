@@ -10,7 +10,7 @@ mod cross_entropy;
 mod embedding;
 mod feed_forward;
 mod half_precision;
-mod linear;
+pub(super) mod linear;
 mod norm;
 pub(super) mod product;
 mod projection;

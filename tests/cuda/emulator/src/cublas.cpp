@@ -39,11 +39,12 @@ float tf32(float x) {
   return x;
 }
 
-template <typename T> struct Product {
+// Factors of type T, a result of type R.
+template <typename T, typename R = T> struct Product {
   int ta, tb, m, n, k;
   Sum<T> alpha, beta;
   const T *a, *b;
-  T *c;
+  R *c;
   int lda, ldb, ldc;
   bool rounded; // to TF32
 
@@ -61,7 +62,7 @@ template <typename T> struct Product {
   bool in_memory() const {
     return !emulator_blas_access(a, extent(ta ? k : m, ta ? m : k, lda), false) &&
            !emulator_blas_access(b, extent(tb ? n : k, tb ? k : n, ldb), false) &&
-           !emulator_blas_access(c, extent(m, n, ldc), true);
+           !emulator_blas_access(c, extent(m, n, ldc) / sizeof(T) * sizeof(R), true);
   }
 
   Sum<T> number(T x) const {
@@ -83,9 +84,9 @@ template <typename T> struct Product {
         Sum<T> sums[ROWS] = {};
         for (int p = 0; p < k; p++)
           for (int i = 0; i < ROWS; i++) sums[i] += packed[size_t(p) * ROWS + i] * column[p];
-        T *out = c + size_t(j) * ldc + first;
+        R *out = c + size_t(j) * ldc + first;
         for (int i = 0; i < rows; i++)
-          out[i] = T(alpha * sums[i] + (beta != 0 ? beta * Sum<T>(out[i]) : Sum<T>(0)));
+          out[i] = R(alpha * sums[i] + (beta != 0 ? beta * Sum<T>(out[i]) : Sum<T>(0)));
       }
     }
     return SUCCESS;
@@ -129,22 +130,25 @@ Status vector_product(Handle *handle, int transposed, int m, int n, T alpha, con
   return emulator_blas_submit(handle->stream, work) ? EXECUTION_FAILED : SUCCESS;
 }
 
-// Products whose types are told as numbers: all matrices of one type.
+// Products whose types are told as numbers: all matrices of one type, or f16 factors and an f32 result.
 Status product(Handle *handle, int ta, int tb, int m, int n, int k, const void *alpha, const void *a, int a_type, int lda,
                long long sa, const void *b, int b_type, int ldb, long long sb, const void *beta, void *c, int c_type, int ldc,
                long long sc, int count, int compute) {
-  if (a_type != b_type || a_type != c_type) return NOT_SUPPORTED;
-  auto run = [&](auto zero, auto scale) {
+  bool wider = a_type == R_16F && c_type == R_32F && compute == COMPUTE_32F;
+  if (a_type != b_type || (a_type != c_type && !wider)) return NOT_SUPPORTED;
+  auto run = [&](auto zero, auto scale, auto result) {
     using T = decltype(zero);
+    using R = decltype(result);
     using S = decltype(scale);
-    Product<T> p = {ta, tb, m, n, k, Sum<T>(*static_cast<const S *>(alpha)), Sum<T>(*static_cast<const S *>(beta)),
-                    static_cast<const T *>(a), static_cast<const T *>(b), static_cast<T *>(c), lda, ldb, ldc, compute == FAST_TF32};
+    Product<T, R> p = {ta, tb, m, n, k, Sum<T>(*static_cast<const S *>(alpha)), Sum<T>(*static_cast<const S *>(beta)),
+                    static_cast<const T *>(a), static_cast<const T *>(b), static_cast<R *>(c), lda, ldb, ldc, compute == FAST_TF32};
     return p.batch(handle, count, sa, sb, sc);
   };
-  if (a_type == R_32F && (compute == COMPUTE_32F || compute == FAST_TF32 || compute == FAST_16F)) return run(float(), float());
-  if (a_type == R_64F && compute == COMPUTE_64F) return run(double(), double());
-  if (a_type == R_16F && compute == COMPUTE_32F) return run(Half(), float());
-  if (a_type == R_16F && compute == COMPUTE_16F) return run(Half(), Half());
+  if (a_type == R_32F && (compute == COMPUTE_32F || compute == FAST_TF32 || compute == FAST_16F)) return run(float(), float(), float());
+  if (a_type == R_64F && compute == COMPUTE_64F) return run(double(), double(), double());
+  if (wider) return run(Half(), float(), float());
+  if (a_type == R_16F && compute == COMPUTE_32F) return run(Half(), float(), Half());
+  if (a_type == R_16F && compute == COMPUTE_16F) return run(Half(), Half(), Half());
   return NOT_SUPPORTED;
 }
 

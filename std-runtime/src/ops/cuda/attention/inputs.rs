@@ -7,10 +7,11 @@ use super::kernels::{
 };
 use crate::ops::cuda::Slopes;
 use crate::ops::cuda::context::Context;
-use crate::ops::cuda::product::{View, ViewMut, multiply};
+use crate::ops::cuda::linear::Products;
 use crate::ops::cuda::span::{Span, SpanMut};
+use crate::ops::fused::linear::Linear;
 use crate::ops::fused::product::Mode;
-use crate::ops::{AttentionSites, AttentionWeights, Matrix, Override, Rotary};
+use crate::ops::{AttentionSites, AttentionWeights, Matrix, Override, Precision, Rotary};
 
 /// Projects rows to queries, keys and values with the positions put in.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub struct Inputs {
     /// The rows.
     pub x: Matrix<f32, Cuda>,
     weights: [Matrix<f32, Cuda>; 3],
+    precision: Precision,
     shape: Shape,
     overrides: Option<Override<f32, Cuda>>,
     rotary: Option<Rotary<f32, Cuda>>,
@@ -30,22 +32,29 @@ impl Inputs {
         sites: &AttentionSites<f32, Cuda>,
         shape: Shape,
     ) -> Self {
-        let AttentionWeights { wq, wk, wv, .. } = *weights;
+        let AttentionWeights { wq, wk, wv, precision } = *weights;
         Self {
             x,
             weights: [wq.clone(), wk.clone(), wv.clone()],
+            precision,
             shape,
             overrides: sites.overrides.clone(),
             rotary: sites.rotary.clone(),
         }
     }
 
-    /// For queries, keys and values: where they begin, how many there are in a row, and how many columns
-    /// of the inputs they leave out.
-    fn parts(&self) -> [(usize, usize, usize); 3] {
+    /// For queries, keys and values: where they begin in a row, and their products.
+    fn parts<'a>(&self, context: &'a Context) -> [(usize, Products<'a>); 3] {
         let (queries, keys) = (self.shape.queries(), self.shape.keys());
         let skipped = self.overrides.as_ref().map_or(0, |site| site.columns.width);
-        [(0, queries, skipped), (queries, keys, skipped), (queries + keys, keys, 0)]
+        let ((rows, inputs), stride) = (*self.x.shape(), self.shape.stride());
+        let precision = self.precision;
+        let part = |first, outputs, skipped| {
+            let linear = Linear { rows, inputs, outputs, skipped, stride, precision };
+            (first, Products { context, linear })
+        };
+        let values = queries + keys;
+        [part(0, queries, skipped), part(queries, keys, skipped), part(values, keys, 0)]
     }
 
     /// Queries, keys and values side by side, and what positions add to scores.
@@ -57,15 +66,12 @@ impl Inputs {
         let (rows, width) = *self.x.shape();
         let stride = self.shape.stride();
         let mut qkv = context.scratch(rows * stride)?;
-        for (weight, (first, outputs, skipped)) in self.weights.iter().zip(self.parts()) {
-            multiply(
-                context,
-                ViewMut::new(SpanMut::from(&mut qkv).after(first), rows, outputs, stride),
-                Mode::Set,
-                View::new(Span::of(&self.x).after(skipped), rows, width - skipped, width),
-                View::new(Span::of(weight).after(skipped), outputs, width - skipped, width)
-                    .transposed(),
-            )?;
+        let parts = self.parts(context);
+        let [(_, any), ..] = &parts;
+        let xs = any.factor(Span::of(&self.x))?;
+        for (weight, (first, products)) in self.weights.iter().zip(parts) {
+            let to = SpanMut::from(&mut qkv).after(first);
+            products.forward(&xs, &products.factor(Span::of(weight))?, to, Mode::Set)?;
         }
         let terms = match &self.overrides {
             Some(site) => {
@@ -104,8 +110,7 @@ impl Inputs {
         terms: &Terms,
         mut derivatives: Derivatives,
     ) -> Result<(), CudaError> {
-        let (rows, width) = *self.x.shape();
-        let stride = self.shape.stride();
+        let width = self.x.shape().1;
         let columns = match (terms, &self.overrides) {
             (Terms::Folded(folded, _), Some(site)) => {
                 let values = Span::of(&site.queries);
@@ -117,27 +122,17 @@ impl Inputs {
         };
         let Derivatives { mut dqkv, .. } = derivatives;
         self.rotate(context, &mut dqkv, Turn::Back)?;
+        let parts = self.parts(context);
+        let [(_, any), ..] = &parts;
+        let (dys, xs) = (any.factor(Span::from(&dqkv))?, any.factor(Span::of(&self.x))?);
         let sides = [Some(Side::Queries), Some(Side::Keys), None];
-        let parts = self.weights.iter().zip(self.parts()).zip(sides);
-        for ((weight, (first, outputs, skipped)), side) in parts {
-            let used = width - skipped;
-            let dy = View::new(Span::from(&dqkv).after(first), rows, outputs, stride);
+        let parts = self.weights.iter().zip(parts).zip(sides);
+        for ((weight, (first, products)), side) in parts {
             let dx = slopes.get_or_alloc_mut(&self.x)?;
-            multiply(
-                context,
-                ViewMut::new(SpanMut::from(&mut **dx).after(skipped), rows, used, width),
-                Mode::Add,
-                dy,
-                View::new(Span::of(weight).after(skipped), outputs, used, width),
-            )?;
+            let (dy, w) = (dys.after(first), products.factor(Span::of(weight))?);
+            products.input_slopes(dy, &w, (&mut **dx).into(), Mode::Add)?;
             let dw = slopes.get_or_alloc_mut(weight)?;
-            multiply(
-                context,
-                ViewMut::new(SpanMut::from(&mut **dw).after(skipped), outputs, used, width),
-                Mode::Add,
-                dy.transposed(),
-                View::new(Span::of(&self.x).after(skipped), rows, used, width),
-            )?;
+            products.weight_slopes(dys.after(first), &xs, (&mut **dw).into(), Mode::Add)?;
             if let (Some((columns, parts)), Some(side)) = (&columns, side) {
                 let dw = SpanMut::from(&mut **dw);
                 unfold(context, &self.shape, parts, side, columns, dw, width)?;
