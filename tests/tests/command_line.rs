@@ -238,6 +238,22 @@ fn a_comparison_goes_on_where_it_was() {
 }
 
 #[test]
+fn devices_are_listed_with_the_reason_that_one_cannot_be_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = json(expe(folder.path(), "devices --json -"));
+    let devices = list["devices"].as_array().unwrap();
+    assert_eq!(devices[0]["device"], "cpu");
+    assert_eq!(devices[0]["usable"], true);
+    assert!(devices[0]["cores"].as_u64().unwrap() > 0);
+    assert_eq!(devices[1]["device"], "cuda");
+    assert_eq!(devices[1]["usable"], false);
+    let reason = devices[1]["reason"].as_str().unwrap();
+    assert!(reason.contains("built without CUDA"), "{reason}");
+    let printed = expe(folder.path(), "devices").succeeded().stdout;
+    assert!(printed.starts_with("cpu ") && printed.contains(reason), "{printed}");
+}
+
+#[test]
 fn help_and_version_are_results() {
     let folder = tempfile::tempdir().unwrap();
     let help = expe(folder.path(), "--help").succeeded().stdout;

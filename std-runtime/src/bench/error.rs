@@ -5,6 +5,7 @@ use expe_core::position::PositionError;
 use crate::compare::SpecError;
 use crate::config::{RunConfigError, UnknownPreset};
 use crate::data::DataError;
+use crate::device::DeviceError;
 use crate::engine::EngineError;
 use crate::model::ModelError;
 use crate::train::TrainError;
@@ -70,6 +71,9 @@ pub enum BenchError {
     /// Training.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// The device cannot be used, or failed.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// The core engine.
     #[error(transparent)]
     Engine(#[from] EngineError),

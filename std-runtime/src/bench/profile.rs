@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::{BenchError, Training};
+use crate::device::Cpu;
 use crate::ops::profile::{self, Pass};
 
 /// What one operation takes of a training step, one line of `expe bench train --profile`.
@@ -36,7 +37,10 @@ pub struct Profiled {
 ///
 /// # Errors
 /// [`BenchError::Train`].
-pub fn profile(training: &mut Training<'_>, time: Duration) -> Result<Vec<Profiled>, BenchError> {
+pub fn profile(
+    training: &mut Training<'_, Cpu>,
+    time: Duration,
+) -> Result<Vec<Profiled>, BenchError> {
     training.step()?;
     profile::start();
     let (started, mut steps) = (Instant::now(), 0_u32);

@@ -12,6 +12,9 @@ pub struct Report {
     pub benchmark: &'static str,
     /// What it was measured on.
     pub machine: Machine,
+    /// The GPU that it was measured on, if it was not the processor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// Bytes per second of one thread that reads memory from one end to the other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_rate: Option<f64>,
@@ -131,6 +134,7 @@ impl Report {
         Self {
             benchmark,
             machine: Machine::this(),
+            device: None,
             read_rate: None,
             matmul_rate: None,
             peak_memory: peak_memory(),
@@ -204,6 +208,9 @@ impl Report {
                 text,
                 "{work} against {against}, {from} to {to}: slope {slope:.2}, at the end {last:.2}"
             );
+        }
+        if let Some(device) = &self.device {
+            let _ = writeln!(text, "measured on {device}");
         }
         let _ = writeln!(text, "{}", self.machine.line());
         text

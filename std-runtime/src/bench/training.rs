@@ -5,8 +5,9 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::{BenchError, Candidate};
 use crate::config::RunConfig;
-use crate::device::{Backend, Cpu};
-use crate::train::{State, Stepper, check_memory};
+use crate::device::Backend;
+use crate::model::ModelError;
+use crate::train::{State, Stepper, TrainingDevice, Usage, Workers};
 
 /// Random tokens in which every window of a configuration fits, all equally likely.
 pub fn random_tokens(config: &RunConfig) -> Vec<u32> {
@@ -18,14 +19,15 @@ pub fn random_tokens(config: &RunConfig) -> Vec<u32> {
 
 /// Training steps of a configuration, one after the other: those of `expe train`, without files.
 #[derive(Debug)]
-pub struct Training<'a> {
-    stepper: Stepper<'a, Cpu>,
+pub struct Training<'a, D: Backend> {
+    stepper: Stepper<'a, D>,
     /// What training goes by: it takes as many threads as the pool has that it runs in.
     pool: ThreadPool,
 }
 
-impl<'a> Training<'a> {
-    /// A fresh model, and windows of `tokens`, on `threads` threads.
+impl<'a, D: TrainingDevice> Training<'a, D> {
+    /// A fresh model on `device`, and windows of `tokens`; `threads` is for devices whose work is done
+    /// by threads.
     ///
     /// # Errors
     /// [`BenchError::Config`] for a configuration that makes no sense, [`BenchError::Train`] when it does
@@ -34,20 +36,22 @@ impl<'a> Training<'a> {
         config: &'a RunConfig,
         tokens: &'a [u32],
         threads: usize,
+        device: &D,
     ) -> Result<Self, BenchError> {
         config.check()?;
-        check_memory(config, <Cpu as Backend>::PARTS, threads)?;
         let pool = ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = pool.map_err(|source| BenchError::Threads { threads, source })?;
-        let stepper = pool.install(|| {
-            let state = State::new(config, &Cpu::default())?;
-            Stepper::new(config, tokens, state)
-        })?;
+        if let Some(free) = device.free_memory() {
+            pool.install(Usage::of::<D>).check(config, free)?;
+        }
+        let mut stepper = Stepper::new(config, tokens, State::new(config, device)?)?;
+        let workers = pool.install(|| Workers::new(D::PARTS));
+        stepper.workers = workers.map_err(|source| BenchError::Threads { threads, source })?;
         Ok(Self { stepper, pool })
     }
 
     /// The state that the steps change.
-    pub fn state(&self) -> &State<Cpu> {
+    pub fn state(&self) -> &State<D> {
         &self.stepper.state
     }
 
@@ -62,14 +66,16 @@ impl<'a> Training<'a> {
     /// [`BenchError::Train`].
     pub fn step(&mut self) -> Result<f64, BenchError> {
         let Self { stepper, pool } = self;
-        Ok(pool.install(|| stepper.step())?.loss)
+        Ok(D::step_in(pool, stepper)?.loss)
     }
 }
 
-impl Candidate for Training<'_> {
+impl<D: TrainingDevice> Candidate for Training<'_, D> {
     fn run(&mut self) -> Result<Duration, BenchError> {
         let started = Instant::now();
         self.step()?;
+        let device = self.stepper.state.model.device();
+        device.try_synchronize().map_err(ModelError::device)?;
         Ok(started.elapsed())
     }
 }
@@ -78,6 +84,7 @@ impl Candidate for Training<'_> {
 mod tests {
     use super::*;
     use crate::config::preset;
+    use crate::device::Cpu;
 
     /// Random tokens have nothing to learn but that they are equally likely, which a fresh model nearly
     /// knows: the loss is `ln 256` and stays there.
@@ -85,7 +92,7 @@ mod tests {
     fn steps_are_training_steps() {
         let config = preset("quick").unwrap();
         let tokens = random_tokens(&config);
-        let mut training = Training::new(&config, &tokens, 2).unwrap();
+        let mut training = Training::new(&config, &tokens, 2, &Cpu::default()).unwrap();
         let mut before = training.state().model.weights.to_tensors();
         for step in 1..4 {
             let loss = training.step().unwrap();
@@ -99,10 +106,13 @@ mod tests {
 
     #[test]
     fn absurd_sizes_are_refused() {
+        let refused = |config: &_| {
+            Training::new(config, &[0; 100], 1, &Cpu::default()).map(drop).unwrap_err()
+        };
         let mut config = preset("quick").unwrap();
         config.train.batch = 1_000_000;
-        assert!(matches!(Training::new(&config, &[0; 100], 1), Err(BenchError::Train(_))));
+        assert!(matches!(refused(&config), BenchError::Train(_)));
         config.model.vocab = 257;
-        assert!(matches!(Training::new(&config, &[0; 100], 1), Err(BenchError::Config(_))));
+        assert!(matches!(refused(&config), BenchError::Config(_)));
     }
 }

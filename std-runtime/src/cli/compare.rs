@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use expe_core::format::layout;
 
 use super::data_arg::{DataArgs, tokenizer};
+use super::device_arg::DeviceArg;
 use super::eval::{LengthArgs, tables};
 use super::output::{is_stdout, print, write_rows};
 use super::progress::{Progress, Task};
@@ -19,6 +19,7 @@ use super::{CliError, interrupt};
 use crate::compare::{Event, Plan, PositionSpec, run as run_plan};
 use crate::config::RunConfig;
 use crate::data::{Corpus, Dataset, consecutive_windows};
+use crate::device::ChosenDevice;
 use crate::report::{Page, ReportFiles, Row, Sample, write_report};
 use crate::train::TrainError;
 
@@ -49,7 +50,10 @@ pub struct Args {
     /// The folder for everything; what is in it already is not done again.
     #[arg(long, default_value = "expe-compare", value_name = "DIR")]
     out: PathBuf,
-    /// Models to train at a time [default: one per processor].
+    /// The device.
+    #[command(flatten)]
+    device: DeviceArg,
+    /// Models to train at a time [default: one per processor, one on a GPU].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
     /// Also write the rows as JSON (`-` for standard output).
@@ -72,6 +76,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         specs: &specs,
         seeds: args.seeds,
         lengths: &args.lengths,
+        device: args.device.settle()?,
         jobs: args.jobs,
     };
     let compared = comparison.run(config, &corpus, stop)?;
@@ -105,7 +110,9 @@ pub struct Comparison<'a> {
     pub seeds: u64,
     /// Lengths to measure.
     pub lengths: &'a LengthArgs,
-    /// Models at a time; one per processor if not given.
+    /// What to train and to measure on.
+    pub device: ChosenDevice,
+    /// Models at a time; if not given, what suits the device.
     pub jobs: Option<u16>,
 }
 
@@ -146,13 +153,13 @@ impl Comparison<'_> {
         let data = Dataset::encode(corpus, &tokenizer)?;
         // A text that is too short for the longest length is found out before anything is trained.
         consecutive_windows(data.validation(), lengths.longest()).map(drop)?;
-        let cores = thread::available_parallelism().map_or(1, usize::from);
         let plan = Plan {
             base,
             specs,
             seeds: self.seeds,
             lengths,
-            jobs: self.jobs.map_or(cores, usize::from),
+            device: self.device.clone(),
+            jobs: self.jobs.map_or(self.device.jobs(), usize::from),
             folder: self.folder.to_owned(),
         };
         let watch = Watch::new(plan.base.train.steps);
@@ -201,6 +208,7 @@ fn description(plan: &Plan, corpus: &Corpus, time: Duration) -> Vec<(String, Str
                 plan.seeds
             ),
         ),
+        ("device", plan.device.to_string()),
         ("measured on", format!("at most {} held-out tokens per length", plan.lengths.tokens())),
         ("time", format!("{:.0} s, less what was there already", time.as_secs_f64())),
     ];

@@ -6,12 +6,14 @@ use expe_core::format::Numbers;
 
 use super::compare::{Comparison, places};
 use super::data_arg::DataArgs;
+use super::device_arg::DeviceArg;
 use super::eval::{LengthArgs, tables};
 use super::model_arg::RunFolder;
 use super::output::print;
 use super::text::{TokenPrinter, bytes, encode};
 use super::{CliError, interrupt};
 use crate::config::preset;
+use crate::device::Cpu;
 use crate::engine::{CacheChoice, ModelFile, Sampling, generate};
 use crate::export::save;
 use crate::report::Sample;
@@ -25,6 +27,9 @@ pub struct Args {
     /// Where the text comes from [default: the Rust sources that cargo unpacked].
     #[command(flatten)]
     data: DataArgs,
+    /// The device.
+    #[command(flatten)]
+    device: DeviceArg,
     /// The folder for everything; what is in it already is not done again [default: expe-demo, with
     /// --quick expe-demo-quick].
     #[arg(long, value_name = "DIR")]
@@ -54,6 +59,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         specs,
         seeds: 1,
         lengths: &lengths,
+        device: args.device.settle()?,
         jobs: None,
     };
     let compared = comparison.run(preset(name)?, &corpus, stop)?;
@@ -61,7 +67,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
 
     let [spec, ..] = compared.plan.specs.as_slice() else { return Ok(()) };
     let run_folder = compared.plan.run_folder(spec, 0);
-    let mut run = RunFolder::open(&run_folder)?;
+    let mut run = RunFolder::open(&run_folder, &Cpu::default())?;
     run.config.model.position = spec.evaluated;
     let path = folder.join("model.expe");
     let file = run.to_file(&path, Numbers::F16)?;

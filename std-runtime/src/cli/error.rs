@@ -9,6 +9,7 @@ use crate::bench::BenchError;
 use crate::compare::{CompareError, SpecError};
 use crate::config::{RunConfigError, UnknownPreset};
 use crate::data::DataError;
+use crate::device::DeviceError;
 use crate::engine::EngineError;
 use crate::eval::EvalError;
 use crate::export::ExportError;
@@ -93,12 +94,19 @@ pub enum CliError {
         .0.display()
     )]
     NotAFolder(PathBuf),
-    /// This build cannot use the device.
-    #[error("device `{device}` is not part of this build; use --device cpu")]
-    Device {
-        /// The device asked for.
-        device: &'static str,
-    },
+    /// A device cannot be used, or failed.
+    #[error("device: {0}")]
+    Device(#[from] DeviceError),
+    /// The processor's operations are timed one by one, the GPU's are not.
+    #[error("--profile times the processor's operations; add --device cpu")]
+    ProfileOnGpu,
+    /// A model file is computed by the core engine.
+    #[error(
+        "{}: --device is for run folders, and this is a file, which the core engine computes on the \
+         processor; leave --device out",
+        .0.display()
+    )]
+    FileOnGpu(PathBuf),
     /// A position is trained with settings that are for evaluation.
     #[error(
         "`{spec}`: settings behind `@` are for evaluation; write them behind `:` to train with them"

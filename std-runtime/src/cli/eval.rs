@@ -6,15 +6,18 @@ use std::sync::atomic::Ordering;
 use expe_core::format::Model;
 
 use super::data_arg::DataArgs;
-use super::model_arg::ModelArg;
+use super::device_arg::DeviceArg;
+use super::model_arg::{ModelArg, model_device};
 use super::output::{is_stdout, print, write_rows};
 use super::progress::Progress;
 use super::{CliError, interrupt};
 use crate::compare::amend;
 use crate::data::{Corpus, Dataset, Tokenizer};
+use crate::device::OnDevice;
 use crate::engine::{CacheNumbers, ModelFile};
 use crate::eval::{CoreScorer, DfdxScorer, Lengths, Scorer, perplexity, row};
 use crate::report::{Figure, Row, text_table};
+use crate::train::TrainingDevice;
 
 /// Arguments of `expe eval`.
 #[derive(Debug, clap::Args)]
@@ -22,6 +25,9 @@ pub struct Args {
     /// A run folder (computed with dfdx) or an `.expe` file (computed with the core engine).
     #[arg(long, value_name = "DIR|FILE")]
     model: PathBuf,
+    /// The device, for a run folder.
+    #[command(flatten)]
+    device: DeviceArg,
     /// Where the text comes from.
     #[command(flatten)]
     data: DataArgs,
@@ -82,12 +88,31 @@ pub fn tables(rows: &[Row]) -> String {
 /// # Errors
 /// [`CliError`].
 pub fn run(args: &Args) -> Result<(), CliError> {
-    let model = ModelArg::open(&args.model)?;
-    if let (ModelArg::Folder(_), Some(_)) = (&model, args.cache) {
+    let rows = model_device(&args.model, &args.device)?.run(args)?;
+    if let Some(path) = &args.json {
+        write_rows(path, &rows)?;
+        if is_stdout(path) {
+            return Ok(());
+        }
+    }
+    print(&tables(&rows))
+}
+
+impl OnDevice for &Args {
+    type Output = Vec<Row>;
+    type Error = CliError;
+
+    fn run<D: TrainingDevice>(self, device: &D) -> Result<Vec<Row>, CliError> {
+        measured(self, &ModelArg::open(&self.model, device)?)
+    }
+}
+
+fn measured<D: TrainingDevice>(args: &Args, model: &ModelArg<D>) -> Result<Vec<Row>, CliError> {
+    if let (ModelArg::Folder(_), Some(_)) = (model, args.cache) {
         return Err(CliError::NoCache(args.model.clone()));
     }
     let corpus = args.data.open()?;
-    let rows = match &model {
+    match model {
         ModelArg::Folder(folder) => {
             let model = &folder.config.model;
             let position = match &args.position_set {
@@ -97,7 +122,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
             let text = text(&corpus, &folder.tokenizer, args.whole)?;
             let lengths = args.lengths.lengths(model.context)?;
             let scorer = DfdxScorer::new(&folder.model, &position);
-            measure(&scorer, position.name(), folder.config.train.seed, &text, &lengths)?
+            measure(&scorer, position.name(), folder.config.train.seed, &text, &lengths)
         }
         ModelArg::File(file) => {
             let model = file.model()?;
@@ -110,16 +135,9 @@ pub fn run(args: &Args) -> Result<(), CliError> {
             let lengths = args.lengths.lengths(config.context)?;
             let cache = args.cache.unwrap_or(CacheNumbers::of(&model));
             let scorer = CoreScorer::new(&model, &position).with_cache(cache);
-            measure(&scorer, position.name(), 0, &text, &lengths)?
-        }
-    };
-    if let Some(path) = &args.json {
-        write_rows(path, &rows)?;
-        if is_stdout(path) {
-            return Ok(());
+            measure(&scorer, position.name(), 0, &text, &lengths)
         }
     }
-    print(&tables(&rows))
 }
 
 /// The tokenizer inside a model file.

@@ -11,6 +11,7 @@ use super::model_arg::RunFolder;
 use super::output::print;
 use super::text::bytes;
 use crate::compare::amend;
+use crate::device::Cpu;
 use crate::export::{Scheme, save};
 use crate::quantize::MatrixError;
 
@@ -52,7 +53,7 @@ pub struct Args {
 /// # Errors
 /// [`CliError`]; no file is written then.
 pub fn run(args: &Args) -> Result<(), CliError> {
-    let mut folder = RunFolder::open(&args.model)?;
+    let mut folder = RunFolder::open(&args.model, &Cpu::default())?;
     if let Some(settings) = &args.position_set {
         let model = &mut folder.config.model;
         model.position = amend(model.position, settings, model.context)?;

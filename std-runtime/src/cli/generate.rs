@@ -6,6 +6,7 @@ use super::model_arg::ModelArg;
 use super::output::{print, print_part};
 use super::text::TokenPrinter;
 use super::{CliError, interrupt};
+use crate::device::Cpu;
 use crate::engine::{CacheChoice, CacheNumbers, Sampling, Window, generate};
 
 /// Arguments of `expe generate`.
@@ -49,7 +50,7 @@ pub struct Args {
 /// [`CliError`] when the model cannot be read, the prompt is empty, or the positions do not reach.
 pub fn run(args: &Args) -> Result<(), CliError> {
     let stop = interrupt::catch()?;
-    let model = ModelArg::open(&args.model)?.into_file(&args.model)?;
+    let model = ModelArg::open(&args.model, &Cpu::default())?.into_file(&args.model)?;
     let model = model.model()?;
     let prompt = super::text::encode(model.tokenizer(), &args.prompt);
     if prompt.is_empty() {

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::CliError;
-use super::model_arg::ModelArg;
+use super::device_arg::DeviceArg;
+use super::model_arg::{ModelArg, model_device};
 use super::output::{print, write_json};
+use crate::device::OnDevice;
+use crate::train::TrainingDevice;
 
 /// Arguments of `expe logits`.
 #[derive(Debug, clap::Args)]
@@ -14,6 +17,9 @@ pub struct Args {
     /// A run folder (computed with dfdx) or an `.expe` file (computed with the core engine).
     #[arg(long, value_name = "DIR|FILE")]
     model: PathBuf,
+    /// The device, for a run folder.
+    #[command(flatten)]
+    device: DeviceArg,
     /// The tokens to read, from position 0 on.
     #[arg(long, value_delimiter = ',', required = true, value_name = "N,…")]
     tokens: Vec<u32>,
@@ -32,16 +38,25 @@ struct Report<'a> {
     logits: Vec<Vec<f32>>,
 }
 
+impl OnDevice for &Args {
+    /// The engine and the logits.
+    type Output = (&'static str, Vec<Vec<f32>>);
+    type Error = CliError;
+
+    fn run<D: TrainingDevice>(self, device: &D) -> Result<Self::Output, CliError> {
+        Ok(match ModelArg::open(&self.model, device)? {
+            ModelArg::Folder(folder) => ("dfdx", folder.logits(&self.tokens)?),
+            ModelArg::File(file) => ("core", crate::engine::logits(&file.model()?, &self.tokens)?),
+        })
+    }
+}
+
 /// Run the command.
 ///
 /// # Errors
 /// [`CliError`] when the model cannot be read or does not take the tokens.
 pub fn run(args: &Args) -> Result<(), CliError> {
-    let model = ModelArg::open(&args.model)?;
-    let (engine, logits) = match &model {
-        ModelArg::Folder(folder) => ("dfdx", folder.logits(&args.tokens)?),
-        ModelArg::File(file) => ("core", crate::engine::logits(&file.model()?, &args.tokens)?),
-    };
+    let (engine, logits) = model_device(&args.model, &args.device)?.run(args)?;
     if let Some(path) = &args.json {
         return write_json(path, &Report { engine, tokens: &args.tokens, logits });
     }

@@ -7,6 +7,8 @@ mod bench;
 mod compare;
 mod data_arg;
 mod demo;
+mod device_arg;
+mod devices;
 mod error;
 mod eval;
 mod export;
@@ -56,6 +58,8 @@ enum Command {
     Logits(logits::Args),
     /// Describe a model file and the memory that it needs.
     Inspect(inspect::Args),
+    /// List what models can be trained on, and why not on the rest.
+    Devices(devices::Args),
     /// Measure how fast this machine trains and runs a model.
     Bench(bench::Args),
 }
@@ -72,6 +76,7 @@ pub fn run() -> ExitCode {
         Command::Generate(args) => generate::run(&args),
         Command::Logits(args) => logits::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Devices(args) => devices::run(&args),
         Command::Bench(args) => bench::run(&args),
     };
     match done {

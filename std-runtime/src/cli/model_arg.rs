@@ -8,9 +8,10 @@ use expe_core::num::Random;
 use expe_core::position::PositionConfig;
 
 use super::CliError;
+use super::device_arg::DeviceArg;
 use crate::config::RunConfig;
 use crate::data::{Corpus, Dataset, Tokenizer};
-use crate::device::Cpu;
+use crate::device::{Backend, ChosenDevice};
 use crate::engine::{CacheChoice, EngineError, ModelFile, Sampling, generate};
 use crate::export::{self, Scheme};
 use crate::model::Transformer;
@@ -19,20 +20,20 @@ use crate::train::{self, TOKENIZER_FILE};
 
 /// A trained model as the command line names it.
 #[derive(Debug)]
-pub enum ModelArg {
+pub enum ModelArg<D: Backend> {
     /// A run folder.
-    Folder(Box<RunFolder>),
+    Folder(Box<RunFolder<D>>),
     /// An `.expe` file.
     File(ModelFile),
 }
 
 /// What a run folder holds.
 #[derive(Debug)]
-pub struct RunFolder {
+pub struct RunFolder<D: Backend> {
     /// The configuration.
     pub config: RunConfig,
     /// The model with the lowest validation loss.
-    pub model: Transformer<Cpu>,
+    pub model: Transformer<D>,
     /// The tokenizer.
     pub tokenizer: Tokenizer,
 }
@@ -56,14 +57,29 @@ fn write_text(model: &Model<'_>, count: usize) -> Result<Vec<u32>, CliError> {
     Ok(text)
 }
 
-impl ModelArg {
-    /// Open what `path` names.
+/// What the model at `path` is computed on: a run folder's on the device that was asked for, that of a
+/// file on the processor, where the core engine runs.
+///
+/// # Errors
+/// [`CliError::Device`]; [`CliError::FileOnGpu`] when a GPU was asked for by name for a file.
+pub fn model_device(path: &Path, device: &DeviceArg) -> Result<ChosenDevice, CliError> {
+    if path.is_dir() {
+        return device.settle();
+    }
+    if device.is_gpu() {
+        return Err(CliError::FileOnGpu(path.to_owned()));
+    }
+    Ok(ChosenDevice::Cpu)
+}
+
+impl<D: Backend> ModelArg<D> {
+    /// Open what `path` names, the model of a run folder on `device`.
     ///
     /// # Errors
     /// [`CliError`] when it is neither, or damaged.
-    pub fn open(path: &Path) -> Result<Self, CliError> {
+    pub fn open(path: &Path, device: &D) -> Result<Self, CliError> {
         if path.is_dir() {
-            Ok(Self::Folder(Box::new(RunFolder::open(path)?)))
+            Ok(Self::Folder(Box::new(RunFolder::open(path, device)?)))
         } else {
             Ok(Self::File(ModelFile::open(path)?))
         }
@@ -81,17 +97,17 @@ impl ModelArg {
     }
 }
 
-impl RunFolder {
-    /// Open the run folder at `path`.
+impl<D: Backend> RunFolder<D> {
+    /// Open the run folder at `path`, its model on `device`.
     ///
     /// # Errors
     /// [`CliError::NotAFolder`], [`CliError::Train`] or [`CliError::Data`] for a file that is missing or damaged,
     /// [`CliError::Vocabulary`] for a tokenizer that is not the model's.
-    pub fn open(path: &Path) -> Result<Self, CliError> {
+    pub fn open(path: &Path, device: &D) -> Result<Self, CliError> {
         if path.is_file() {
             return Err(CliError::NotAFolder(path.to_owned()));
         }
-        let (config, model) = train::load_model(path, &Cpu::default())?;
+        let (config, model) = train::load_model(path, device)?;
         let path = path.join(TOKENIZER_FILE);
         let tokenizer = Tokenizer::load(&path)?;
         let (tokens, model_tokens) = (tokenizer.vocab_size(), config.model.vocab);

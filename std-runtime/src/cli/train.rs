@@ -1,16 +1,20 @@
 //! `expe train`: train one model.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use super::data_arg::{DataArgs, tokenizer, use_vocabulary};
-use super::progress::Progress;
+use super::device_arg::DeviceArg;
+use super::progress::{Progress, Task};
 use super::{CliError, interrupt};
 use crate::compare::PositionSpec;
 use crate::config::{PRESETS, RunConfig, preset};
 use crate::data::{Dataset, Tokenizer};
-use crate::device::Cpu;
+use crate::device::OnDevice;
 use crate::ops::Precision;
-use crate::train::{self, CONFIG_FILE, Ending, TOKENIZER_FILE, TRAINER_FILE, TrainError};
+use crate::train::{
+    self, CONFIG_FILE, Ending, Outcome, TOKENIZER_FILE, TRAINER_FILE, TrainError, TrainingDevice,
+};
 
 /// Arguments of `expe train`.
 #[derive(Debug, clap::Args)]
@@ -34,19 +38,12 @@ pub struct Args {
     /// Numbers that matrix products are computed with [default: the configuration's, f32].
     #[arg(long, value_name = "NUMBERS", value_parser = precision)]
     precision: Option<Precision>,
-    /// What to compute on.
-    #[arg(long, value_enum, default_value = "cpu")]
+    /// The device.
+    #[command(flatten)]
     device: DeviceArg,
     /// Go on with the run in the folder, if there is one.
     #[arg(long)]
     resume: bool,
-}
-
-/// What to compute on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum DeviceArg {
-    Cpu,
-    Cuda,
 }
 
 /// Where a configuration comes from.
@@ -125,9 +122,7 @@ pub fn read_config(path: &Path) -> Result<RunConfig, CliError> {
 /// # Errors
 /// [`CliError`]; what was saved stays, and `--resume` goes on from there.
 pub fn run(args: &Args) -> Result<(), CliError> {
-    if args.device == DeviceArg::Cuda {
-        return Err(CliError::Device { device: "cuda" });
-    }
+    let device = args.device.settle()?;
     let stop = interrupt::catch()?;
     let started = args.out.join(TRAINER_FILE).exists();
     if started && !args.resume {
@@ -164,9 +159,8 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     eprintln!("{} tokens to train on, {} held out", data.train().len(), data.validation().len());
 
     let mut task = Progress::new().task(config.model.position.name(), config.train.steps);
-    let (device, out) = (Cpu::default(), &args.out);
-    let mut show = |now: &train::Progress| task.update(now.step, || describe(now));
-    let outcome = train::run(&device, &config, &data, out, args.resume, stop, &mut show)?;
+    let training = Training { args, config: &config, data: &data, stop, task: &mut task };
+    let outcome = device.run(training)?;
     let best = outcome.best.map_or(String::new(), |best| {
         format!("best validation loss {:.4} nats per token at step {}, ", best.loss, best.step)
     });
@@ -181,6 +175,26 @@ pub fn run(args: &Args) -> Result<(), CliError> {
          next: expe eval --model {folder} --data …   or   expe export --model {folder} --numbers f16 --out model.expe"
     );
     Ok(())
+}
+
+/// Training, for any device.
+struct Training<'a> {
+    args: &'a Args,
+    config: &'a RunConfig,
+    data: &'a Dataset,
+    stop: &'a AtomicBool,
+    task: &'a mut Task,
+}
+
+impl OnDevice for Training<'_> {
+    type Output = Outcome;
+    type Error = CliError;
+
+    fn run<D: TrainingDevice>(self, device: &D) -> Result<Outcome, CliError> {
+        let Self { args, config, data, stop, task } = self;
+        let mut show = |now: &train::Progress| task.update(now.step, || describe(now));
+        Ok(train::run(device, config, data, &args.out, args.resume, stop, &mut show)?)
+    }
 }
 
 /// A step in a few words.

@@ -2,6 +2,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::data::DataError;
+use crate::device::DeviceError;
 use crate::eval::EvalError;
 use crate::train::TrainError;
 
@@ -28,6 +29,9 @@ pub enum CompareError {
         /// Why.
         source: Box<EvalError>,
     },
+    /// The device cannot be used, or failed.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// The tokenizer cannot be written.
     #[error(transparent)]
     Data(#[from] DataError),

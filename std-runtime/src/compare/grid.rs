@@ -11,10 +11,10 @@ use super::{CompareError, PositionSpec};
 use crate::atomic::write_atomically;
 use crate::config::RunConfig;
 use crate::data::Dataset;
-use crate::device::Cpu;
+use crate::device::{ChosenDevice, OnDevice};
 use crate::eval::{DfdxScorer, Lengths, perplexity, row};
 use crate::report::{Row, read_json, write_json};
-use crate::train::{self, Ending, Progress};
+use crate::train::{self, Ending, Progress, TrainingDevice};
 
 /// What to train and to measure.
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub struct Plan {
     pub seeds: u64,
     /// The lengths and how much text to measure at each.
     pub lengths: Lengths,
+    /// What they are trained and measured on.
+    pub device: ChosenDevice,
     /// Models that are trained at a time.
     pub jobs: usize,
     /// The comparison's folder.
@@ -127,7 +129,7 @@ pub fn run(
     let work = || {
         while !halt.load(Ordering::SeqCst) {
             let Some(cell) = cells.get(next.fetch_add(1, Ordering::SeqCst)) else { break };
-            let done = run_cell(plan, cell, data, stop, &halt, on_event);
+            let done = plan.device.run(Work { plan, cell, data, stop, halt: &halt, on_event });
             let failed = done.is_err();
             // The first failure comes first; what is interrupted by it comes later.
             if let Ok(mut results) = results.lock() {
@@ -155,17 +157,29 @@ pub fn run(
     Ok(rows)
 }
 
-fn run_cell(
-    plan: &Plan,
-    cell: &Cell<'_>,
-    data: &Dataset,
-    stop: &AtomicBool,
-    halt: &AtomicBool,
-    on_event: &(dyn Fn(Event<'_>) + Sync),
-) -> Result<Vec<Row>, CompareError> {
+/// A cell, to train and to measure on any device.
+struct Work<'a> {
+    plan: &'a Plan,
+    cell: &'a Cell<'a>,
+    data: &'a Dataset,
+    stop: &'a AtomicBool,
+    halt: &'a AtomicBool,
+    on_event: &'a (dyn Fn(Event<'_>) + Sync),
+}
+
+impl OnDevice for Work<'_> {
+    type Output = Vec<Row>;
+    type Error = CompareError;
+
+    fn run<D: TrainingDevice>(self, device: &D) -> Result<Vec<Row>, CompareError> {
+        run_cell(&self, device)
+    }
+}
+
+fn run_cell<D: TrainingDevice>(work: &Work<'_>, device: &D) -> Result<Vec<Row>, CompareError> {
+    let Work { plan, cell, data, stop, halt, on_event } = work;
     let Cell { name, config, variants } = cell;
     let folder = plan.cell_folder(name);
-    let device = Cpu::default();
     let train_error = |source| CompareError::Train { cell: name.clone(), source: Box::new(source) };
     let eval_error = |source| CompareError::Eval { cell: name.clone(), source: Box::new(source) };
     let mut show = |progress: &Progress| {
@@ -173,11 +187,11 @@ fn run_cell(
         on_event(Event::Trained { cell: name, progress });
     };
     let outcome =
-        train::run(&device, config, data, &folder, true, halt, &mut show).map_err(train_error)?;
+        train::run(device, config, data, &folder, true, halt, &mut show).map_err(train_error)?;
     if outcome.ending == Ending::Interrupted {
         return Err(CompareError::Interrupted);
     }
-    let (_, model) = train::load_model(&folder, &device).map_err(train_error)?;
+    let (_, model) = train::load_model(&folder, device).map_err(train_error)?;
     let mut rows = Vec::new();
     for spec in variants {
         // Other lengths predict other tokens, so they are other figures.

@@ -96,6 +96,13 @@ pub enum DeviceError {
     },
 }
 
+/// Whether a device's message, in dfdx's or the driver's words, says that its memory is full.
+pub(crate) fn is_out_of_memory(message: &str) -> bool {
+    ["OUT_OF_MEMORY", "out of memory", "ALLOC_FAILED", "OutOfMemory"]
+        .iter()
+        .any(|sign| message.contains(sign))
+}
+
 /// A shared library that programs with CUDA open at run time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Library {

@@ -1,6 +1,7 @@
 //! Where tensors live: what the runtime asks of a dfdx device beyond dfdx's own traits.
 
 mod adamw;
+mod choice;
 mod cpu;
 #[cfg(feature = "cuda")]
 pub mod cuda;
@@ -14,9 +15,11 @@ use dfdx::tensor_ops::AdamConfig;
 use crate::ops::Operations;
 
 pub(crate) use adamw::AdamWStep;
+pub use choice::{ChosenDevice, DeviceChoice, OnDevice};
 #[cfg(feature = "cuda")]
 pub use cuda::Cuda;
 pub use dfdx::tensor::Cpu;
+pub(crate) use error::is_out_of_memory;
 pub use error::{DeviceError, Library, Version};
 
 /// Raw buffers of a device, such as the gradients of a model's parameters.

@@ -1,6 +1,8 @@
 use expe_core::model::ConfigError;
 use expe_core::position::PositionError;
 
+use crate::device::is_out_of_memory;
+
 /// Why a model cannot be built, read or run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -81,7 +83,13 @@ pub enum ModelError {
         /// Its value.
         value: f32,
     },
-    /// The device failed, most likely because its memory is full.
+    /// The device's memory is full.
+    #[error("the device's memory is full ({message})")]
+    OutOfMemory {
+        /// The device's message.
+        message: String,
+    },
+    /// The device failed.
     #[error("device: {message}")]
     Device {
         /// The device's message.
@@ -92,6 +100,11 @@ pub enum ModelError {
 impl ModelError {
     /// Wrap a device's own error, which dfdx only promises to be printable.
     pub(crate) fn device(error: impl std::fmt::Display) -> Self {
-        Self::Device { message: error.to_string() }
+        let message = error.to_string();
+        if is_out_of_memory(&message) {
+            Self::OutOfMemory { message }
+        } else {
+            Self::Device { message }
+        }
     }
 }

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use crate::config::RunConfigError;
 use crate::data::DataError;
+use crate::device::DeviceError;
 use crate::model::ModelError;
 
 /// Why training cannot start or go on.
@@ -88,17 +89,32 @@ pub enum TrainError {
         /// The folder.
         folder: PathBuf,
     },
-    /// The model or the batch is too large for this machine.
+    /// The model or the batch is too large for the device's memory.
     #[error(
-        "training needs at least {needed} MiB of memory, {available} MiB are free; lower `batch` \
-         (and raise `accumulate`) or make the model smaller"
+        "training needs at least {needed} MiB of memory, {available} MiB are free; {advice}",
+        advice = advice(*.fits)
     )]
     Memory {
         /// Mebibytes needed at least.
         needed: u128,
         /// Mebibytes that are free.
         available: u64,
+        /// The largest `batch` for which that is enough, if there is one.
+        fits: Option<usize>,
     },
+    /// The device's memory is full all the same.
+    #[error("{message}, with `batch` = {batch}; {advice}", advice = advice(*.fits))]
+    OutOfMemory {
+        /// What the device said.
+        message: String,
+        /// Windows in a batch.
+        batch: usize,
+        /// A `batch` that should fit, if there is one.
+        fits: Option<usize>,
+    },
+    /// The device failed.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// The loss or the gradient is not a finite number.
     #[error(
         "the {what} became {value} at step {step}; lower `learning_rate` or `clip`, or lengthen \
@@ -112,4 +128,27 @@ pub enum TrainError {
         /// Steps done before.
         step: u64,
     },
+}
+
+impl TrainError {
+    /// The same, but with a batch that should fit where the device's memory was full with `batch`.
+    pub(super) fn with_batch(self, batch: usize, fits: usize) -> Self {
+        let fits = Some(fits).filter(|fits| *fits > 0);
+        match self {
+            Self::Model(error @ ModelError::OutOfMemory { .. }) => {
+                Self::OutOfMemory { message: error.to_string(), batch, fits }
+            }
+            Self::Device(error @ DeviceError::OutOfMemory { .. }) => {
+                Self::OutOfMemory { message: error.to_string(), batch, fits }
+            }
+            other => other,
+        }
+    }
+}
+
+fn advice(fits: Option<usize>) -> String {
+    match fits {
+        Some(batch) => format!("`batch` = {batch} fits (raise `accumulate` in return)"),
+        None => "no `batch` fits: make the model or its `context` smaller".to_owned(),
+    }
 }

@@ -3,36 +3,66 @@ use std::fs;
 use expe_core::model::{Activation, Config};
 use expe_core::position::PositionConfig;
 
-use super::TrainError;
+use super::{TrainError, TrainingDevice};
 use crate::config::RunConfig;
 
-/// Check that training fits into the memory that is free now, as far as the system tells.
-///
-/// # Errors
-/// [`TrainError::Memory`] when it surely does not fit: a configuration with some zeros too many
-/// must not bring the machine down.
-pub fn check(config: &RunConfig, parts: usize, threads: usize) -> Result<(), TrainError> {
-    let needed = needed(config, parts, threads.min(parts));
-    match available() {
-        Some(available) if needed > u128::from(available) => {
-            Err(TrainError::Memory { needed: needed >> 20, available: available >> 20 })
-        }
-        _ => Ok(()),
-    }
+/// What a device does with memory while it trains.
+#[derive(Debug, Clone, Copy)]
+pub struct Usage {
+    /// Copies of all parameters for the whole of a training ([`TrainingDevice::COPIES`]).
+    pub copies: usize,
+    /// Parts that a batch is cut into.
+    pub parts: usize,
+    /// Of those, how many are worked on at a time, at most.
+    pub threads: usize,
 }
 
-/// Bytes that training needs at least, when a batch is cut into `parts` of which `threads` are
-/// worked on at a time.
-fn needed(config: &RunConfig, parts: usize, threads: usize) -> u128 {
-    let model = &config.model;
-    let windows = config.train.batch.div_ceil(parts.max(1));
-    let tokens = product(&[windows, threads.max(1), model.context]);
-    // Parameters, two moments, the best parameters, and a gradient for each part.
-    let copies = parts as u128 + 4;
-    let numbers = parameters(model)
-        .saturating_mul(copies)
-        .saturating_add(activations(model).saturating_mul(tokens));
-    numbers.saturating_mul(size_of::<f32>() as u128)
+impl Usage {
+    /// That of `D`, with the current number of threads.
+    pub fn of<D: TrainingDevice>() -> Self {
+        let threads = rayon::current_num_threads();
+        Self { copies: D::COPIES, parts: D::PARTS, threads: threads.min(D::PARTS) }
+    }
+
+    /// Check that training fits into `available` bytes.
+    ///
+    /// # Errors
+    /// [`TrainError::Memory`] when it surely does not fit: a configuration with some zeros too many
+    /// must not bring the machine down.
+    pub fn check(self, config: &RunConfig, available: u64) -> Result<(), TrainError> {
+        let needed = self.needed(config, config.train.batch);
+        if needed <= u128::from(available) {
+            return Ok(());
+        }
+        let fits = self.largest_batch(config, available);
+        Err(TrainError::Memory { needed: needed >> 20, available: available >> 20, fits })
+    }
+
+    /// The largest batch, up to the configuration's, that does not surely need more than `available`
+    /// bytes.
+    pub fn largest_batch(self, config: &RunConfig, available: u64) -> Option<usize> {
+        let fits = |batch: usize| self.needed(config, batch) <= u128::from(available);
+        // What is needed grows with the batch.
+        let (mut below, mut above) = (0, config.train.batch.saturating_add(1));
+        while above - below > 1 {
+            let middle = below + (above - below) / 2;
+            if fits(middle) { below = middle } else { above = middle }
+        }
+        Some(below).filter(|batch| *batch > 0)
+    }
+
+    /// Bytes that training with `batch` windows at a time needs at least.
+    pub fn needed(self, config: &RunConfig, batch: usize) -> u128 {
+        let model = &config.model;
+        let windows = batch.div_ceil(self.parts.max(1));
+        let tokens = product(&[windows, self.threads.max(1), model.context]);
+        // A gradient for each part.
+        let copies = self.copies as u128 + self.parts as u128;
+        let numbers = parameters(model)
+            .saturating_mul(copies)
+            .saturating_add(activations(model).saturating_mul(tokens));
+        numbers.saturating_mul(size_of::<f32>() as u128)
+    }
 }
 
 fn product(factors: &[usize]) -> u128 {
@@ -105,7 +135,9 @@ mod tests {
     #[test]
     fn usual_configurations_fit_and_absurd_ones_do_not() {
         let usual = preset("context-64").unwrap();
-        assert!(needed(&usual, 4, 1) < 68_000_000);
+        let usage = Usage { copies: 4, parts: 4, threads: 1 };
+        let needed = |config: &RunConfig| usage.needed(config, config.train.batch);
+        assert!(needed(&usual) < 68_000_000);
         for change in [
             |config: &mut RunConfig| config.train.batch = 1_000_000,
             |config: &mut RunConfig| config.model.hidden = 1 << 24,
@@ -115,16 +147,39 @@ mod tests {
         ] {
             let mut config = usual.clone();
             change(&mut config);
-            assert!(needed(&config, 4, 1) > 20 << 30, "{}", needed(&config, 4, 1) >> 20);
+            assert!(needed(&config) > 20 << 30, "{}", needed(&config) >> 20);
         }
         let mut largest = usual;
         let model = &mut largest.model;
         for size in [&mut model.vocab, &mut model.width, &mut model.hidden, &mut model.context] {
             *size = usize::MAX;
         }
-        assert!(needed(&largest, 4, 1) > 1 << 100);
-        if available().is_some() {
-            assert!(matches!(check(&largest, 4, 1), Err(TrainError::Memory { .. })));
+        assert!(needed(&largest) > 1 << 100);
+        let refused = usage.check(&largest, u64::MAX);
+        assert!(matches!(refused, Err(TrainError::Memory { fits: None, .. })));
+    }
+
+    #[test]
+    fn the_batch_that_fits_is_the_largest() {
+        let mut config = preset("context-64").unwrap();
+        config.train.batch = 1000;
+        for usage in
+            [Usage { copies: 4, parts: 4, threads: 2 }, Usage { copies: 3, parts: 1, threads: 1 }]
+        {
+            let all = usage.needed(&config, 1000) as u64;
+            usage.check(&config, all).unwrap();
+            assert_eq!(usage.largest_batch(&config, u64::MAX), Some(1000));
+            for available in [all - 1, all / 2, all / 5] {
+                let Err(TrainError::Memory { fits: Some(batch), .. }) =
+                    usage.check(&config, available)
+                else {
+                    panic!("a batch of 1000 must not fit, and a smaller one must");
+                };
+                assert!(usage.needed(&config, batch) <= u128::from(available));
+                assert!(usage.needed(&config, batch + 1) > u128::from(available));
+            }
+            let little = usage.needed(&config, 1) as u64 - 1;
+            assert_eq!(usage.largest_batch(&config, little), None);
         }
     }
 }

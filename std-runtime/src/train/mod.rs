@@ -18,6 +18,7 @@
 //! and the dropout of a step are pure functions of seed and step, so there is no generator state,
 //! and what is resumed ends with the same bytes as what was never stopped.
 
+mod device;
 mod error;
 mod folder;
 mod lock;
@@ -33,13 +34,14 @@ mod trainer;
 mod validation;
 mod workers;
 
+pub use device::TrainingDevice;
 pub use error::TrainError;
 pub use folder::{
     CONFIG_FILE, METRICS_FILE, MODEL_FILE, TOKENIZER_FILE, TRAINER_FILE, load_model, read_config,
 };
 pub use lock::RunLock;
 pub use loss_scale::LossScale;
-pub use memory::{available as available_memory, check as check_memory};
+pub use memory::{Usage, available as available_memory};
 pub use metrics::Metrics;
 pub use optimizer::AdamW;
 pub use progress::{Best, Ending, Outcome, Progress};
@@ -48,4 +50,4 @@ pub use state::State;
 pub use stepper::Stepper;
 pub use trainer::run;
 pub use validation::{split, validation_loss};
-pub use workers::{Parallel, Workers};
+pub use workers::Workers;

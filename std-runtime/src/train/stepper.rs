@@ -4,7 +4,7 @@ use expe_core::num::Random;
 
 use super::optimizer::{Leaves, Update, leaves};
 use super::validation::split;
-use super::{LossScale, Parallel, Progress, State, TrainError, Workers, learning_rate};
+use super::{LossScale, Progress, State, TrainError, TrainingDevice, Workers, learning_rate};
 use crate::config::{RunConfig, TrainConfig};
 use crate::data::TrainWindows;
 use crate::device::Backend;
@@ -28,7 +28,7 @@ pub struct Stepper<'a, D: Backend> {
 /// A number of its own in the whole run, and the windows.
 type Part<'a> = (u64, Vec<&'a [u32]>);
 
-impl<'a, D: Parallel> Stepper<'a, D> {
+impl<'a, D: TrainingDevice> Stepper<'a, D> {
     /// Go on from `state` with windows of `tokens`.
     ///
     /// # Errors

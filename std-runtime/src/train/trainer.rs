@@ -7,13 +7,12 @@ use super::folder::{
 };
 use super::stepper::{Stepper, finite};
 use super::{
-    Best, Ending, Metrics, Outcome, Parallel, Progress, RunLock, State, TrainError, memory,
+    Best, Ending, Metrics, Outcome, Progress, RunLock, State, TrainError, TrainingDevice, Usage,
     validation_loss,
 };
 use crate::atomic::remove_left_over;
 use crate::config::RunConfig;
 use crate::data::{Dataset, TrainWindows, consecutive_windows};
-use crate::device::Backend;
 
 /// Train the model of `config` on `data` in the run folder `folder`, or go on with it.
 ///
@@ -27,7 +26,7 @@ use crate::device::Backend;
 ///
 /// # Errors
 /// A [`TrainError`]; the last checkpoint is intact after any of them.
-pub fn run<D: Parallel>(
+pub fn run<D: TrainingDevice>(
     device: &D,
     config: &RunConfig,
     data: &Dataset,
@@ -36,12 +35,38 @@ pub fn run<D: Parallel>(
     stop: &AtomicBool,
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Outcome, TrainError> {
+    let free = device.free_memory();
+    let done = device.guarded(|| {
+        let (mut trainer, _lock) = prepare(device, free, config, data, folder, resume)?;
+        trainer.train(stop, progress)
+    });
+    done.unwrap_or_else(|error| Err(error.into())).map_err(|error| {
+        // What fitted by the estimate did not fit: half of it may, or what fitted into the memory that
+        // was free.
+        let fits = free.map_or(usize::MAX, |free| {
+            Usage::of::<D>().largest_batch(config, free).unwrap_or_default()
+        });
+        error.with_batch(config.train.batch, fits.min(config.train.batch / 2))
+    })
+}
+
+/// Everything before the first step.
+fn prepare<'a, D: TrainingDevice>(
+    device: &D,
+    free: Option<u64>,
+    config: &'a RunConfig,
+    data: &'a Dataset,
+    folder: &'a Path,
+    resume: bool,
+) -> Result<(Trainer<'a, D>, RunLock), TrainError> {
     config.check()?;
     // Found out before the folder is touched.
     TrainWindows::new(data.train(), config.model.context, config.train.seed)?;
     // Too short a text must not be found out at the first validation.
     consecutive_windows(data.validation(), config.model.context).map(drop)?;
-    memory::check(config, D::PARTS, rayon::current_num_threads())?;
+    if let Some(free) = free {
+        Usage::of::<D>().check(config, free)?;
+    }
     let lock = RunLock::acquire(folder)?;
     for name in [CONFIG_FILE, METRICS_FILE, MODEL_FILE, TOKENIZER_FILE, TRAINER_FILE] {
         remove_left_over(folder, name)?;
@@ -60,7 +85,7 @@ pub fn run<D: Parallel>(
         State::new(config, device)?
     };
     let metrics = read(&folder.join(METRICS_FILE)).unwrap_or_default();
-    let mut trainer = Trainer {
+    let trainer = Trainer {
         config,
         data,
         metrics: Metrics::up_to(&String::from_utf8_lossy(&metrics), state.step),
@@ -73,12 +98,10 @@ pub fn run<D: Parallel>(
         write(folder, CONFIG_FILE, config.to_toml()?.as_bytes())?;
         data.tokenizer().save(&folder.join(TOKENIZER_FILE))?;
     }
-    let outcome = trainer.train(stop, progress);
-    drop(lock);
-    outcome
+    Ok((trainer, lock))
 }
 
-struct Trainer<'a, D: Backend> {
+struct Trainer<'a, D: TrainingDevice> {
     config: &'a RunConfig,
     data: &'a Dataset,
     metrics: Metrics,
@@ -102,7 +125,7 @@ impl Clock {
     }
 }
 
-impl<D: Parallel> Trainer<'_, D> {
+impl<D: TrainingDevice> Trainer<'_, D> {
     fn train(
         &mut self,
         stop: &AtomicBool,

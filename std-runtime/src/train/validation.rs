@@ -1,4 +1,4 @@
-use super::{Parallel, TrainError, Workers};
+use super::{TrainError, TrainingDevice, Workers};
 use crate::data::consecutive_windows;
 use crate::model::{ModelError, Sites, Transformer};
 
@@ -7,7 +7,7 @@ use crate::model::{ModelError, Sites, Transformer};
 ///
 /// # Errors
 /// [`TrainError::Data`] for a text shorter than one window, [`TrainError::Model`].
-pub fn validation_loss<D: Parallel>(
+pub fn validation_loss<D: TrainingDevice>(
     model: &Transformer<D>,
     sites: &Sites<f32, D>,
     tokens: &[u32],

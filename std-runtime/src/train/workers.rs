@@ -3,39 +3,6 @@ use std::thread;
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
-use crate::device::{Backend, Cpu};
-use crate::model::{Sites, Transformer};
-
-/// A device that works on parts of a batch, at the same time where it can be shared by threads.
-pub trait Parallel: Backend {
-    /// `work` applied to every item, in the items' order.
-    fn map<I: Sync, R: Send>(
-        _: &Workers,
-        model: &Transformer<Self>,
-        sites: &Sites<f32, Self>,
-        items: &[I],
-        work: impl Fn(&Transformer<Self>, &Sites<f32, Self>, &I) -> R + Sync,
-    ) -> Vec<R> {
-        items.iter().map(|item| work(model, sites, item)).collect()
-    }
-}
-
-impl Parallel for Cpu {
-    fn map<I: Sync, R: Send>(
-        workers: &Workers,
-        model: &Transformer<Self>,
-        sites: &Sites<f32, Self>,
-        items: &[I],
-        work: impl Fn(&Transformer<Self>, &Sites<f32, Self>, &I) -> R + Sync,
-    ) -> Vec<R> {
-        workers.map(items, |item| work(model, sites, item))
-    }
-}
-
-/// dfdx's handle of a GPU belongs to one thread; a GPU finds enough to do in one part.
-#[cfg(feature = "cuda")]
-impl Parallel for crate::device::Cuda {}
-
 /// Threads that work on the parts of a batch.
 ///
 /// Each has a pool of one thread, so that matrix products inside a part are not divided again. What

@@ -11,6 +11,7 @@ use crate::bench::{
 };
 use crate::cli::{CliError, interrupt};
 use crate::config::position;
+use crate::device::Cpu;
 use crate::export::Scheme;
 
 /// Arguments of `expe bench positions`.
@@ -105,7 +106,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let tokens = random_tokens(&base);
     let mut candidates: Vec<Box<dyn Candidate + '_>> = Vec::new();
     for config in &configs {
-        candidates.push(Box::new(Training::new(config, &tokens, threads)?));
+        candidates.push(Box::new(Training::new(config, &tokens, threads, &Cpu::default())?));
     }
     let times = alternate(&mut candidates, plan, stop)?;
     drop(candidates);

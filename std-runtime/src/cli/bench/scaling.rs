@@ -13,6 +13,7 @@ use crate::bench::{
 };
 use crate::cli::{CliError, interrupt};
 use crate::config::RunConfig;
+use crate::device::Cpu;
 use crate::export::Scheme;
 use crate::train::{TrainError, available_memory};
 
@@ -159,10 +160,11 @@ impl Series<'_> {
         let threads = |size| if against == "threads" { size } else { all };
         let mut candidates: Vec<Box<dyn Candidate + '_>> = Vec::new();
         for (size, config) in &configs {
-            let mut candidate = match Training::new(config, &tokens, threads(*size)) {
-                Err(BenchError::Train(TrainError::Memory { .. })) => break,
-                candidate => candidate?,
-            };
+            let mut candidate =
+                match Training::new(config, &tokens, threads(*size), &Cpu::default()) {
+                    Err(BenchError::Train(TrainError::Memory { .. })) => break,
+                    candidate => candidate?,
+                };
             let started = Instant::now();
             candidate.run()?;
             candidates.push(Box::new(candidate));

@@ -1,0 +1,73 @@
+//! The table of memory in `docs/gpu.md` is the one that the estimate gives.
+//!
+//! `EXPE_BLESS=1 cargo test -p expe --test gpu_page` writes it anew.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::{env, fs};
+
+use expe_core::model::Config;
+use expe_runtime::config::{DataConfig, RunConfig, TokenizerKind, TrainConfig, position};
+use expe_runtime::train::Usage;
+
+/// Width, layers and training length.
+const MODELS: [(usize, usize, usize); 4] =
+    [(256, 6, 512), (512, 8, 512), (768, 12, 1024), (1024, 24, 1024)];
+const BATCHES: [usize; 3] = [8, 32, 128];
+/// What training on a GPU does with memory.
+const USAGE: Usage = Usage { copies: 3, parts: 1, threads: 1 };
+
+fn config(width: usize, layers: usize, context: usize) -> RunConfig {
+    RunConfig {
+        data: DataConfig { tokenizer: TokenizerKind::Byte },
+        train: TrainConfig::new(1, 1, 1e-3),
+        model: Config {
+            vocab: 16_384,
+            width,
+            layers,
+            heads: width / 64,
+            kv_heads: width / 64,
+            head_width: 64,
+            hidden: 4 * width,
+            context,
+            norm: Default::default(),
+            epsilon: 1e-5,
+            activation: Default::default(),
+            tied_head: true,
+            position: position("expe", width).unwrap(),
+        },
+    }
+}
+
+fn table() -> String {
+    let mut text = String::from("\n| model (width, layers, context) | parameters |");
+    BATCHES.iter().for_each(|batch| write!(text, " batch {batch} |").unwrap());
+    text.push_str("\n|---|---:|---:|---:|---:|\n");
+    for (width, layers, context) in MODELS {
+        let config = config(width, layers, context);
+        // Parameters, two moments and gradients are all that is needed without a batch.
+        let parameters = USAGE.needed(&config, 0) as f64 / 16.0;
+        write!(text, "| {width}, {layers}, {context} | {:.0} million |", parameters / 1e6).unwrap();
+        for batch in BATCHES {
+            let bytes = USAGE.needed(&config, batch) as f64;
+            write!(text, " {:.1} GB |", bytes / 1e9).unwrap();
+        }
+        text.push('\n');
+    }
+    text + "\n"
+}
+
+#[test]
+fn the_page_has_the_estimate() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/gpu.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once("<!-- table memory -->\n").unwrap();
+    let (found, after) = rest.split_once("<!-- end -->").unwrap();
+    let table = table();
+    if env::var_os("EXPE_BLESS").is_some() {
+        let new = format!("{before}<!-- table memory -->\n{table}<!-- end -->{after}");
+        fs::write(&path, new).unwrap();
+        return;
+    }
+    assert_eq!(found, table, "EXPE_BLESS=1 writes the table anew");
+}

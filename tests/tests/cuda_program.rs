@@ -1,0 +1,234 @@
+//! The program with the feature `cuda`, from the command line, on the emulated driver: what it says
+//! where something is missing, and that it trains, fails and goes on.
+//!
+//! `EXPE_CUDA_EMULATOR` names the emulator's folder (`tests/cuda/emulator/build` makes it), `EXPE_PROGRAM`
+//! the program. What is in the module `any_gpu` also runs on a GPU (`tests/gpu`), without the first.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use expe_tests::{Done, expe, limited, tiny_config};
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn emulator() -> PathBuf {
+    let folder = std::env::var_os("EXPE_CUDA_EMULATOR").expect("EXPE_CUDA_EMULATOR names a folder");
+    fs::canonicalize(folder).expect("the emulator is built")
+}
+
+/// Run the program with libraries from `libraries` and further `settings` of the environment.
+fn with(folder: &Path, libraries: &Path, settings: &str, arguments: &str) -> Done {
+    let libraries = libraries.display();
+    let clean = "unset CUDA_PATH CUDA_ROOT CUDA_VISIBLE_DEVICES";
+    let export = format!("{clean}; export LD_LIBRARY_PATH={libraries} {settings}");
+    limited(folder, &export, arguments)
+}
+
+fn emulated(folder: &Path, settings: &str, arguments: &str) -> Done {
+    with(folder, &emulator(), settings, arguments)
+}
+
+/// A folder with `tiny.toml`.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("tiny.toml"), tiny_config(8, 2)).unwrap();
+    folder
+}
+
+const TRAIN: &str = "train --config tiny.toml --data stories:1:20k --out run --device cuda";
+
+fn json(done: Done) -> Value {
+    serde_json::from_str(&done.succeeded().stdout).unwrap()
+}
+
+/// Each reason is an error with exit code 1 where the GPU was asked for, stands in the list of devices,
+/// and is told where the choice was left to the program, which then takes the processor.
+#[test]
+fn what_is_missing_is_named() {
+    let folder = folder();
+    let path = folder.path();
+    let broken = path.join("broken");
+    let driver_only = path.join("driver-only");
+    fs::create_dir_all(&broken).unwrap();
+    fs::create_dir_all(&driver_only).unwrap();
+    fs::write(broken.join("libcuda.so.1"), "not a library, but the first that is found").unwrap();
+    symlink(emulator().join("libcuda.so.1"), driver_only.join("libcuda.so.1")).unwrap();
+    let emulator = emulator();
+    for (libraries, settings, words) in [
+        (&broken, "", &["libcuda.so.1", "install NVIDIA's driver"][..]),
+        (&driver_only, "", &["cuBLAS", "libcublas.so", "LD_LIBRARY_PATH"]),
+        (&emulator, "EXPE_EMULATOR_DEVICES=0", &["finds no GPU", "nvidia-smi"]),
+        (
+            &emulator,
+            "EXPE_EMULATOR_DEVICES=0 CUDA_VISIBLE_DEVICES=7",
+            &["finds no GPU", "CUDA_VISIBLE_DEVICES=7"],
+        ),
+        (&emulator, "EXPE_EMULATOR_DRIVER=12040", &["CUDA 12.4", "13.0", "newer"]),
+        (&emulator, "EXPE_EMULATOR_CAPABILITY=7.5", &["cuda:0", "7.5", "CUDA_COMPUTE_CAP=75"]),
+    ] {
+        let run = |arguments: &str| with(path, libraries, settings, arguments);
+        let all = [words, &["--device cpu"]].concat();
+        let message = run(TRAIN).failed(1, &all);
+        assert!(!path.join("run").exists(), "{message}");
+        let list = json(run("devices --json -"));
+        let gpu = &list["devices"][1];
+        assert_eq!(list["devices"][0]["usable"], true);
+        assert_eq!(gpu["usable"], false, "{list}");
+        let reason = gpu["reason"].as_str().unwrap();
+        assert!(words.iter().all(|word| reason.contains(word)), "{reason}");
+        assert!(run("devices").succeeded().stdout.contains(reason));
+        let done = run(&TRAIN.replace("cuda", "auto")).succeeded();
+        assert!(done.stderr.contains(&format!("device: cpu, because {reason}")), "{}", done.stderr);
+        fs::remove_dir_all(path.join("run")).unwrap();
+    }
+}
+
+#[test]
+fn devices_are_listed_and_numbered() {
+    let folder = folder();
+    let path = folder.path();
+    let two = "EXPE_EMULATOR_DEVICES=2 EXPE_EMULATOR_MEMORY=1073741824";
+    let list = json(emulated(path, two, "devices --json -"));
+    let devices = list["devices"].as_array().unwrap();
+    let names: Vec<_> = devices.iter().map(|device| device["device"].as_str().unwrap()).collect();
+    assert_eq!(names, ["cpu", "cuda:0", "cuda:1"]);
+    for gpu in &devices[1..] {
+        assert_eq!(gpu["usable"], true, "{list}");
+        assert_eq!(gpu["compute_capability"], "9.0");
+        assert_eq!(gpu["driver"], "13.0");
+        assert_eq!(gpu["memory"], 1 << 30);
+        let free = gpu["free"].as_u64().unwrap();
+        assert!(free > 0 && free <= 1 << 30, "{free}");
+    }
+    let done = emulated(path, two, &TRAIN.replace("cuda", "cuda:1")).succeeded();
+    assert!(done.stderr.contains("device: cuda:1"), "{}", done.stderr);
+    for name in ["cuda:2", "cuda:99999999999999999999"] {
+        let arguments = TRAIN.replace("run", "other").replace("cuda", name);
+        let done = emulated(path, two, &arguments);
+        if name == "cuda:2" {
+            done.failed(1, &["cuda:2", "2 found"]);
+        } else {
+            done.failed(2, &[name]);
+        }
+    }
+}
+
+/// A run that breaks off on the GPU goes on from its checkpoint on the CPU.
+#[test]
+fn runs_change_devices() {
+    let folder = folder();
+    let path = folder.path();
+    let traced =
+        emulated(path, "EXPE_EMULATOR_TRACE=1", &TRAIN.replace("run", "whole")).succeeded();
+    let launches = traced.stderr.lines().filter(|line| line.contains("launch")).count();
+    assert!(launches > 8, "{}", traced.stderr);
+    // In the sixth of eight steps, or close: a checkpoint is kept after every second one.
+    let fault = format!("EXPE_EMULATOR_FAULT={}:700", launches * 7 / 10);
+    emulated(path, &fault, TRAIN).failed(1, &["CUDA_ERROR_ILLEGAL_ADDRESS"]);
+    let metrics = fs::read_to_string(path.join("run/metrics.csv")).unwrap();
+    let done_before = metrics.lines().count() - 1;
+    assert!(done_before > 0 && done_before < 8, "{metrics}");
+    let resume = "train --data stories:1:20k --out run --resume --device cpu";
+    emulated(path, "", resume).succeeded();
+    let metrics = fs::read_to_string(path.join("run/metrics.csv")).unwrap();
+    assert_eq!(metrics.lines().count(), 9, "{metrics}");
+}
+
+#[test]
+fn full_memory_names_a_batch_that_fits() {
+    let folder = folder();
+    let path = folder.path();
+    let config = tiny_config(2, 2).replace("batch = 4", "batch = 512");
+    fs::write(path.join("tiny.toml"), &config).unwrap();
+    // Refused by the estimate, or by the driver on the way: each message names a smaller batch, and
+    // sooner or later one fits.
+    let mut batch = 512;
+    let mut messages = Vec::new();
+    loop {
+        let change = config.replace("batch = 512", &format!("batch = {batch}"));
+        fs::write(path.join("tiny.toml"), change).unwrap();
+        let _ = fs::remove_dir_all(path.join("run"));
+        let done = emulated(path, "EXPE_EMULATOR_MEMORY=1500000", TRAIN);
+        if done.code == Some(0) {
+            break;
+        }
+        let message = done.failed(1, &["memory", "`batch` = "]);
+        let fits = message.rsplit("`batch` = ").next().unwrap();
+        let fits: usize = fits.split(' ').next().unwrap().parse().unwrap();
+        assert!(fits < batch, "{message}");
+        batch = fits;
+        messages.push(message);
+    }
+    assert!(!messages.is_empty() && batch >= 1);
+    let tiny = "EXPE_EMULATOR_MEMORY=150000";
+    emulated(path, tiny, &TRAIN.replace("run", "other")).failed(1, &["memory"]);
+}
+
+mod any_gpu {
+    use super::*;
+
+    /// Run the program on the emulator, or where none is named on this machine's GPU.
+    fn gpu(folder: &Path, arguments: &str) -> Done {
+        match std::env::var_os("EXPE_CUDA_EMULATOR") {
+            Some(_) => emulated(folder, "", arguments),
+            None => expe(folder, arguments),
+        }
+    }
+
+    #[test]
+    fn both_devices_measure_the_same_of_a_model() {
+        let folder = folder();
+        let path = folder.path();
+        gpu(path, TRAIN).succeeded();
+        let rows = |device: &str| {
+            let eval = format!(
+                "eval --model run --data stories:2:20k --lengths 1,4 --eval-tokens 512 --json - {device}"
+            );
+            json(gpu(path, &eval))["rows"].as_array().unwrap().clone()
+        };
+        let (cpu, other) = (rows("--device cpu"), rows("--device cuda"));
+        assert_eq!(cpu.len(), 2);
+        for (cpu, other) in cpu.iter().zip(&other) {
+            let [cpu, other] = [cpu, other].map(|row| row["perplexity"].as_f64().unwrap());
+            // A mean of log-probabilities, each with some hundred roundings of numbers below 8.
+            assert!(
+                (cpu / other).ln().abs() < 2.0 * 8.0 * 400.0 / f64::from(1 << 24),
+                "{cpu} {other}"
+            );
+        }
+        let logits = gpu(path, "logits --model run --tokens 1,2,3 --device cuda --json -");
+        assert_eq!(json(logits)["engine"], "dfdx");
+    }
+
+    #[test]
+    fn files_are_for_the_processor() {
+        let folder = folder();
+        let path = folder.path();
+        gpu(path, &TRAIN.replace("cuda", "cpu")).succeeded();
+        gpu(path, "export --model run --numbers f32 --out model.expe").succeeded();
+        for command in ["eval --data stories:2:20k --lengths 1", "logits --tokens 1,2"] {
+            let arguments = format!("{command} --model model.expe");
+            gpu(path, &format!("{arguments} --device cuda")).failed(1, &["model.expe", "--device"]);
+            let done = gpu(path, &arguments).succeeded();
+            assert!(!done.stderr.contains("device:"), "{}", done.stderr);
+        }
+    }
+
+    #[test]
+    fn comparisons_and_benchmarks_run_on_the_gpu() {
+        let folder = folder();
+        let path = folder.path();
+        let compare = "compare --config tiny.toml --positions expe,rope --data stories:1:20k --lengths 1,2 \
+                   --eval-tokens 128 --out compared --device cuda --json rows.json";
+        let done = gpu(path, compare).succeeded();
+        assert!(done.stderr.contains("device: cuda:0"), "{}", done.stderr);
+        let rows: Value =
+            serde_json::from_slice(&fs::read(path.join("rows.json")).unwrap()).unwrap();
+        assert_eq!(rows["rows"].as_array().unwrap().len(), 4);
+        let bench = "bench train --config tiny.toml --rounds 2 --seconds 0 --device cuda --json -";
+        let report = json(gpu(path, bench));
+        assert!(report["device"].as_str().unwrap().starts_with("cuda:0"));
+        assert!(report.get("matmul_rate").is_none());
+    }
+}
