@@ -2,6 +2,7 @@
 
 mod mixed;
 mod operations;
+mod parameters;
 
 use expe_runtime::device::{Backend, cuda, tensor};
 

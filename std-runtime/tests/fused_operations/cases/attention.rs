@@ -126,6 +126,15 @@ fn across_blocks_of_keys_follows_the_composed_one() {
 }
 
 #[test]
+fn with_wide_heads_follows_the_composed_one() {
+    for position in encodings() {
+        for head_width in [70, 150] {
+            check(&Attend { batch: 1, length: 66, kv_heads: 1, head_width, ..base(position) });
+        }
+    }
+}
+
+#[test]
 fn gradients_are_finite_differences() {
     for position in encodings() {
         differentiate(&Attend {

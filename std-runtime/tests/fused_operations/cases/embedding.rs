@@ -60,6 +60,14 @@ fn follows_the_composed_one() {
     }
 }
 
+/// More rows of one token than are looked for at a time.
+#[test]
+fn of_few_tokens_follows_the_composed_one() {
+    for (fixed, learned) in KINDS {
+        check(&Embed { sequences: 120, length: 25, width: 3, vocab: 2, fixed, learned });
+    }
+}
+
 #[test]
 fn gradients_are_finite_differences() {
     for (fixed, learned) in KINDS {

@@ -42,6 +42,14 @@ fn follows_the_composed_one() {
     }
 }
 
+/// More rows than the parts that the gain's gradient is summed in have, each several times over.
+#[test]
+fn of_many_rows_follows_the_composed_one() {
+    for norm in [Norm::RmsNorm, Norm::LayerNorm] {
+        check(&Normalise { rows: 1100, width: 5, norm });
+    }
+}
+
 #[test]
 fn gradients_are_finite_differences() {
     for norm in [Norm::RmsNorm, Norm::LayerNorm] {
