@@ -1,4 +1,4 @@
-use dfdx::tensor::OwnedTape;
+use dfdx::tensor::{NoneTape, OwnedTape};
 use dfdx::tensor_ops::{Backward, TryMul};
 use expe_core::num::Random;
 
@@ -139,8 +139,10 @@ fn of_part<D: Backend>(
     let tape = OwnedTape::default();
     let loss = model.loss(&inputs, &targets, sites, train.precision, Some(&dropout), tape)?;
     let loss = loss.try_mul(share as f32 * scale).map_err(ModelError::device)?;
-    let value = loss.as_vec().first().copied().map_or(f64::NAN, f64::from);
+    // Read behind the backward pass: a GPU would have nothing to do while the host waits.
+    let value = loss.retaped::<NoneTape>();
     let gradients = loss.try_backward().map_err(ModelError::device)?;
+    let value = value.as_vec().first().copied().map_or(f64::NAN, f64::from);
     Ok((leaves(&model.weights, gradients)?, value))
 }
 
