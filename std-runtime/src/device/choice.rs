@@ -106,9 +106,7 @@ impl ChosenDevice {
             #[cfg(feature = "cuda")]
             Self::Cuda(gpu) => {
                 let device = cuda::open(gpu.ordinal)?;
-                let done = device.guarded(|| work.run(&device));
-                cuda::close(device, gpu.ordinal);
-                done?
+                device.guarded(|| work.run(&device))?
             }
         }
     }

@@ -179,29 +179,16 @@ impl Tile for Int8 {
         unsafe {
             let w = self.weights.add(o * columns);
             let mut parts = [[_mm256_setzero_si256(); ROWS]; C];
-            let mut add = |i: usize, mask: __m256i| {
-                let mut row = [_mm256_setzero_si256(); ROWS];
-                for r in 0..ROWS {
-                    let row_codes = w.add(r * columns + i);
-                    row[r] = _mm256_cvtepi8_epi16(_mm_loadu_si128(row_codes.cast()));
-                }
-                for c in 0..C {
-                    let x = _mm_loadu_si128(x.add(c * stride + i).cast());
-                    let x = _mm256_and_si256(_mm256_cvtepi8_epi16(x), mask);
-                    for r in 0..ROWS {
-                        parts[c][r] = _mm256_add_epi32(parts[c][r], _mm256_madd_epi16(row[r], x));
-                    }
-                }
-            };
             let mut i = 0;
             while i < whole {
-                add(i, _mm256_set1_epi8(-1));
+                widened(&mut parts, w.add(i), columns, x.add(i), stride, _mm256_set1_epi8(-1));
                 i += WIDENED;
             }
             if whole < columns {
-                let rest = columns - whole;
-                let mask = _mm_loadu_si128(LAST.as_ptr().add(rest).cast());
-                add(columns - WIDENED, _mm256_cvtepi8_epi16(mask));
+                let i = columns - WIDENED;
+                let mask = _mm_loadu_si128(LAST.as_ptr().add(columns - whole).cast());
+                let mask = _mm256_cvtepi8_epi16(mask);
+                widened(&mut parts, w.add(i), columns, x.add(i), stride, mask);
             }
             let mut sums = [_mm_setzero_si128(); C];
             for c in 0..C {
@@ -215,6 +202,36 @@ impl Tile for Int8 {
     unsafe fn excess(&self, _: usize) -> __m128i {
         // SAFETY: the caller's.
         unsafe { _mm_setzero_si128() }
+    }
+}
+
+/// Sixteen columns more, of the inputs those in the mask.
+///
+/// # Safety
+/// AVX2; sixteen elements can be read of each of the four rows, `columns` apart, and of each of the `C`
+/// inputs, `stride` apart.
+#[inline(always)]
+unsafe fn widened<const C: usize>(
+    parts: &mut [[__m256i; ROWS]; C],
+    w: *const i8,
+    columns: usize,
+    x: *const i8,
+    stride: usize,
+    mask: __m256i,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut row = [_mm256_setzero_si256(); ROWS];
+        for r in 0..ROWS {
+            row[r] = _mm256_cvtepi8_epi16(_mm_loadu_si128(w.add(r * columns).cast()));
+        }
+        for c in 0..C {
+            let x = _mm_loadu_si128(x.add(c * stride).cast());
+            let x = _mm256_and_si256(_mm256_cvtepi8_epi16(x), mask);
+            for r in 0..ROWS {
+                parts[c][r] = _mm256_add_epi32(parts[c][r], _mm256_madd_epi16(row[r], x));
+            }
+        }
     }
 }
 

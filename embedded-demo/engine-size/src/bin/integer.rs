@@ -1,0 +1,17 @@
+//! The integer arithmetic: weights of 8 bits, and whatever else it reads.
+#![no_std]
+#![no_main]
+
+use core::hint::black_box;
+
+use engine_size::{decode, expe};
+use expe_core::kernels::I8;
+use expe_core::model::Integer;
+
+#[unsafe(no_mangle)]
+extern "C" fn _start() -> ! {
+    black_box(decode::<Integer, I8, _>(expe));
+    loop {
+        core::hint::spin_loop();
+    }
+}

@@ -1,0 +1,55 @@
+//! Programs that hold the engine and nothing else, to see what flash it takes: from a model file to the
+//! likeliest token, one token at a time. What the outside world decides, the optimiser cannot know. They
+//! are never run.
+#![no_std]
+
+use core::hint::black_box;
+use core::panic::PanicInfo;
+
+use expe_core::format::Model;
+use expe_core::model::{Attend, CacheFormat, Decoder, KvCache, Logit, Workspace};
+use expe_core::position::{Expe, Position, PositionEncoding};
+
+/// Decodes a prompt with the arithmetic `A` over a cache of `S`, and positions that `position` makes for
+/// a model; the likeliest token.
+pub fn decode<A, S, P>(position: impl Fn(&Model<'static>) -> Option<P>) -> Option<u32>
+where
+    P: PositionEncoding,
+    A: Attend<S, Real: Logit>,
+    S: CacheFormat,
+{
+    let file: &'static [u8] = black_box(&[]);
+    let (prompt, context): (&'static [u32], usize) = black_box((&[], 0));
+    let (cache, workspace): (&'static mut [u32], &'static mut [u32]) =
+        black_box((&mut [], &mut []));
+    let model = Model::new(file).ok()?;
+    let config = model.config();
+    let mut cache = KvCache::<S>::new(config, context, cache).ok()?;
+    let mut workspace = Workspace::new(config, 1, context, workspace).ok()?;
+    let decoder = Decoder::with_arithmetic(&model, position(&model)?, A::new(&model).ok()?).ok()?;
+    let mut likeliest = 0;
+    for token in prompt {
+        let logits = decoder.forward(&[*token], &mut cache, &mut workspace).ok()?;
+        let (token, _) = (0u32..).zip(logits).max_by_key(|(_, logit)| logit.order())?;
+        likeliest = token;
+    }
+    Some(likeliest)
+}
+
+/// ExPE, whatever the model has.
+pub fn expe(_: &Model<'static>) -> Option<Expe> {
+    let (start, step, width) = black_box((0.0, 0.0, 0));
+    Expe::new(start, step, width).ok()
+}
+
+/// What the model has.
+pub fn any(model: &Model<'static>) -> Option<Position<'static>> {
+    model.position().ok()
+}
+
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    loop {
+        core::hint::spin_loop();
+    }
+}
