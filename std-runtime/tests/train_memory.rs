@@ -6,6 +6,7 @@ use std::hint::black_box;
 
 use expe_runtime::bench::{Training, random_tokens};
 use expe_runtime::config::preset;
+use expe_runtime::device::Cpu;
 
 /// Memory that this process has in use, in bytes.
 fn resident() -> u64 {
@@ -35,7 +36,7 @@ fn memory_does_not_grow_over_ten_thousand_steps() {
     config.model.context = 8;
     config.model.position = expe_runtime::config::position("expe", 8).unwrap();
     let tokens = random_tokens(&config);
-    let mut training = Training::new(&config, &tokens, 2).unwrap();
+    let mut training = Training::new(&config, &tokens, 2, &Cpu::default()).unwrap();
     let mut warm = 0;
     for step in 0..STEPS {
         if step == WARM {

@@ -139,17 +139,17 @@ fn runs_change_devices() {
 fn full_memory_names_a_batch_that_fits() {
     let folder = folder();
     let path = folder.path();
-    let config = tiny_config(2, 2).replace("batch = 4", "batch = 4096");
+    let config = tiny_config(2, 2).replace("batch = 4", "batch = 512");
     fs::write(path.join("tiny.toml"), &config).unwrap();
     // Refused by the estimate, or by the driver on the way: each message names a smaller batch, and
     // sooner or later one fits.
-    let mut batch = 4096;
+    let mut batch = 512;
     let mut messages = Vec::new();
     loop {
-        let change = config.replace("batch = 4096", &format!("batch = {batch}"));
+        let change = config.replace("batch = 512", &format!("batch = {batch}"));
         fs::write(path.join("tiny.toml"), change).unwrap();
         let _ = fs::remove_dir_all(path.join("run"));
-        let done = emulated(path, "EXPE_EMULATOR_MEMORY=12000000", TRAIN);
+        let done = emulated(path, "EXPE_EMULATOR_MEMORY=1500000", TRAIN);
         if done.code == Some(0) {
             break;
         }

@@ -106,7 +106,9 @@ impl ChosenDevice {
             #[cfg(feature = "cuda")]
             Self::Cuda(gpu) => {
                 let device = cuda::open(gpu.ordinal)?;
-                device.guarded(|| work.run(&device))?
+                let done = device.guarded(|| work.run(&device));
+                cuda::close(device, gpu.ordinal);
+                done?
             }
         }
     }

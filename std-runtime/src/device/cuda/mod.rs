@@ -29,6 +29,11 @@ pub fn open(ordinal: usize) -> Result<Cuda, DeviceError> {
     Cuda::try_build(ordinal, 0).map_err(|error| failure(ordinal, error.to_string()))
 }
 
+/// Give the GPU back. What fails then failed before already, and was told.
+pub fn close(device: Cuda, ordinal: usize) {
+    let _ = guard::guarded(ordinal, move || drop(device));
+}
+
 /// The handle behind dfdx's, for kernels of our own.
 ///
 /// # Errors
