@@ -1,7 +1,7 @@
 use dfdx::dtypes::Dtype;
-use dfdx::shapes::{Axes2, Axes3, Axis, HasShape};
+use dfdx::shapes::{Axes2, Axes3, Axes4, HasShape};
 use dfdx::tensor::{CopySlice, Tape, ZerosTensor};
-use dfdx::tensor_ops::{BroadcastTo, Device, PermuteTo, ReshapeTo, TryAdd, TryMatMul};
+use dfdx::tensor_ops::{Device, PermuteTo, ReshapeTo, TryAdd, TryMatMul};
 
 use super::{Cube, Heads, Hyper, Matrix};
 use crate::device::tensor;
@@ -81,12 +81,20 @@ pub fn relative_scores<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     let digits = columns.shape().1;
     let Heads { batch, length, kv_heads, head_width, .. } = *heads;
     let sequences = batch * heads.heads();
+    let rows = shape.2;
     let columns: Cube<E, D, T> = columns.try_reshape_like(&(kv_heads, head_width, digits))?;
-    let columns =
-        columns.try_broadcast_like::<_, Axis<0>>(&(batch, kv_heads, head_width, digits))?;
+    // One product per key head, over the queries of all sequences. Columns broadcast to the sequences would
+    // not do: on a GPU dfdx refuses a product with a stride of zero, and writing them out has a wrong
+    // gradient there.
+    let queries: Cube<E, D, T> = queries
+        .try_permute::<_, Axes4<1, 0, 2, 3>>()?
+        .try_reshape_like(&(kv_heads, batch * rows, head_width))?;
+    let terms: Hyper<E, D, T> =
+        queries.try_matmul(columns)?.try_reshape_like(&(kv_heads, batch, rows, digits))?;
     // (sequences, length, digits) → (length, sequences, digits): one small product per position n.
-    let terms: Cube<E, D, T> =
-        queries.try_matmul(columns)?.try_reshape_like(&(sequences, length, digits))?;
+    let terms: Cube<E, D, T> = terms
+        .try_permute::<_, Axes4<1, 0, 2, 3>>()?
+        .try_reshape_like(&(sequences, length, digits))?;
     let terms = terms.try_permute::<_, Axes3<1, 0, 2>>()?.try_contiguous()?;
     let terms: Cube<E, D, T> = terms.try_matmul(differences.clone())?;
     let scores: Cube<E, D, T> = scores.try_reshape_like(&(sequences, length, length))?;

@@ -1,8 +1,11 @@
 //! On a GPU: `tests/gpu` runs them, and fails without one.
 
+mod evaluation;
 mod mixed;
+mod model;
 mod operations;
 mod parameters;
+mod training;
 
 use expe_runtime::device::{Backend, cuda, tensor};
 
