@@ -13,6 +13,7 @@ use expe_core::position::{Growth, PositionConfig, SUPPORTED};
 use expe_runtime::config::position;
 use expe_runtime::device::{Backend, cuda};
 use expe_runtime::model::{Kind, Transformer, Visit, VisitMut};
+use expe_runtime::ops::Precision;
 
 /// Sizes that are multiples of nothing.
 fn config(position: PositionConfig, context: usize) -> Config {
@@ -89,7 +90,8 @@ fn outcome<E: Dtype, D: Backend<E>>(
     let numbers = |x: Vec<E>| x.into_iter().map(|x| x.to_f64().unwrap()).collect::<Vec<f64>>();
     let scores = numbers(model.log_probabilities(&tokens, &targets, &sites).unwrap());
     let logits = numbers(model.forward(&tokens, &sites, None, NoneTape).unwrap().as_vec());
-    let loss = model.loss(&tokens, &targets, &sites, None, OwnedTape::default()).unwrap();
+    let loss =
+        model.loss(&tokens, &targets, &sites, Precision::F32, None, OwnedTape::default()).unwrap();
     let losses = numbers(loss.as_vec());
     let gradients = loss.backward();
     let mut collect = Collect(&gradients, Vec::new());

@@ -22,7 +22,7 @@ fn config(name: &str, steps: u64) -> RunConfig {
             seed: 3,
             validate_every: 20,
             validation_tokens: 64,
-            ..TrainConfig::new(steps, 4, 1e-2)
+            ..TrainConfig::new(steps, 4, 3e-3)
         },
         model: expe_core::model::Config {
             vocab: 256,
@@ -84,18 +84,17 @@ fn apart(a: &[f64], b: &[f64]) -> f64 {
 
 /// How far two curves of rounded training come apart is measured: on the CPU, by starting from
 /// parameters that are off by the error of a gradient (`400·2^-24`, see `model.rs`), as if every
-/// step's rounding came at once. The GPU may be twice as far off, for its roundings come anew with
-/// every step.
+/// step's rounding came at once. Both curves are within the same distance of what exact numbers would give.
 #[test]
 fn the_loss_curve_is_that_of_the_cpu() {
     let (device, data) = (cuda::open(0).unwrap(), dataset());
-    for name in ["expe", "exqpe", "rope", "alibi"] {
+    for name in ["expe", "rope"] {
         let config = config(name, 200);
         let exact = losses(&Cpu::default(), &config, &data, 0.0);
         let nudged = losses(&Cpu::default(), &config, &data, 400.0 / (1 << 24) as f32);
         let found = losses(&device, &config, &data, 0.0);
         assert!(exact[199] < 0.75 * exact[0], "{name} learns nothing: {exact:?}");
-        let (limit, off) = (2.0 * apart(&exact, &nudged), apart(&exact, &found));
+        let (limit, off) = (apart(&exact, &nudged), apart(&exact, &found));
         assert!(limit < 0.02, "{name}: two curves say nothing when they come {limit} apart");
         assert!(off < limit, "{name}: {off:e} apart, {limit:e} allowed");
     }
@@ -128,7 +127,7 @@ fn checkpoints_go_from_one_device_to_the_other() {
     let (gpu, cpu, data) = (cuda::open(0).unwrap(), Cpu::default(), dataset());
     let config = config("exqpe", 40);
     let exact = losses(&cpu, &config, &data, 0.0);
-    let limit = 2.0 * apart(&exact, &losses(&cpu, &config, &data, 400.0 / (1 << 24) as f32));
+    let limit = apart(&exact, &losses(&cpu, &config, &data, 400.0 / (1 << 24) as f32));
     let [there, back] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     let first = train(&cpu, &config, &data, there.path(), 20);
     let second = train(&gpu, &config, &data, there.path(), 40);
