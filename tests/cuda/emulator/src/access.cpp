@@ -10,19 +10,12 @@
 
 namespace {
 
-// The words of shared memory of each library, and of the dynamic one.
 Word *shared_word(uintptr_t address) {
-  static std::unordered_map<const void *, std::unique_ptr<Word[]>> shadows;
-  auto find = [&](const char *start, size_t bytes) -> Word * {
-    size_t offset = address - reinterpret_cast<uintptr_t>(start);
-    if (offset >= bytes) return nullptr;
-    auto &words = shadows[start];
-    if (!words) words.reset(new Word[bytes / 4 + 2]());
-    return &words[offset / 4];
-  };
   const emulator::Library &library = *now.launch->library;
-  if (Word *word = find(library.variables, library.variables_end - library.variables)) return word;
-  return find(dynamic_shared, DYNAMIC_SHARED);
+  size_t offset = address - reinterpret_cast<uintptr_t>(library.variables);
+  if (offset < size_t(library.variables_end - library.variables)) return &now.static_words[offset / 4];
+  offset = address - reinterpret_cast<uintptr_t>(dynamic_shared);
+  return offset < DYNAMIC_SHARED ? &now.dynamic_words[offset / 4] : nullptr;
 }
 
 // Constants of the library, and its `__constant__` variables.
@@ -88,7 +81,8 @@ void visit(Word &word, unsigned mask, bool shared, bool write, bool atomic, uint
 }
 
 void access(uintptr_t address, size_t size, bool write, bool atomic, bool aligned) {
-  if (!settings().checks || !now.launch || private_to_threads(address)) return;
+  static const bool checks = settings().checks;
+  if (!checks || !now.launch || private_to_threads(address)) return;
   if (aligned && address % size) fail(MISALIGNED_ADDRESS, "accesses " + std::to_string(size) + " bytes at " + hex(address));
   for (uintptr_t at = address, end = address + size; at < end;) {
     unsigned first = at & 3, last = unsigned(std::min<uintptr_t>(4, first + (end - at)));
@@ -112,6 +106,17 @@ void access(uintptr_t address, size_t size, bool write, bool atomic, bool aligne
 }
 
 } // namespace
+
+void find_shared_words(const emulator::Library &library) {
+  static std::unordered_map<const void *, std::unique_ptr<Word[]>> shadows;
+  auto words = [](const char *start, size_t bytes) {
+    auto &found = shadows[start];
+    if (!found) found.reset(new Word[bytes / 4 + 2]());
+    return found.get();
+  };
+  now.static_words = words(library.variables, library.variables_end - library.variables);
+  now.dynamic_words = words(dynamic_shared, DYNAMIC_SHARED);
+}
 
 extern "C" {
 void emulated_atomic(const void *address, size_t size) {

@@ -193,6 +193,7 @@ void choose_order() {
 Result run(const Launch &launch) {
   Block &b = block();
   b.launch = now.launch = &launch;
+  find_shared_words(*launch.library);
   b.failed = false;
   b.result = SUCCESS;
   b.threads = launch.block[0] * launch.block[1] * launch.block[2];
@@ -234,7 +235,8 @@ bool private_to_threads(uintptr_t address) {
   auto within = [address](const void *start, size_t bytes) {
     return address - reinterpret_cast<uintptr_t>(start) < bytes;
   };
-  return within(block().stacks, STACK * MOST_THREADS) || within(brought, sizeof brought) ||
+  static const Block &b = block();
+  return within(b.stacks, STACK * MOST_THREADS) || within(brought, sizeof brought) ||
          within(&emulated_thread, sizeof emulated_thread) || within(&emulated_block, sizeof emulated_block) ||
          within(&emulated_block_dim, sizeof emulated_block_dim) || within(&emulated_grid_dim, sizeof emulated_grid_dim);
 }

@@ -68,8 +68,12 @@ struct Word {
 };
 static_assert(sizeof(Word) == 16);
 namespace memory {
+// Where the range of device memory begins, its length, and its words.
+extern uintptr_t base;
+extern size_t length;
+extern Word *words;
 // The word of an address of device memory, or null.
-Word *word(uintptr_t address);
+inline Word *word(uintptr_t address) { return address - base < length ? &words[(address - base) / 4] : nullptr; }
 } // namespace memory
 
 struct Launch {
@@ -90,10 +94,14 @@ struct Now {
   uint32_t serial;                 // of the interval between barriers
   uint32_t first_of_launch, first_of_block;
   bool fenced;                     // the block has executed a fence in this launch
+  // Shared memory of the launch, static and dynamic, and its words.
+  Word *static_words, *dynamic_words;
 };
 extern Now now;
 // Ends the kernel; called from within a thread of the device.
 [[noreturn]] void fail(Result result, const std::string &what);
+// Sets `now`'s words of shared memory.
+void find_shared_words(const emulator::Library &library);
 // Whether a host address belongs to the stack of a thread of the device, or to what the emulator
 // shows to kernels.
 bool private_to_threads(uintptr_t address);

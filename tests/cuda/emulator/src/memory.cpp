@@ -9,6 +9,10 @@
 #include "device.h"
 
 namespace memory {
+uintptr_t base;
+size_t length;
+Word *words;
+
 namespace {
 
 constexpr size_t GRAIN = 256, GAP = 256;
@@ -31,6 +35,9 @@ struct Arena {
     length = (2 * settings().memory * settings().devices + 4 * LAP) / GRAIN * GRAIN;
     base = cursor = reserve(length);
     words = reinterpret_cast<Word *>(reserve(length / 4 * sizeof(Word)));
+    memory::base = base;
+    memory::length = length;
+    memory::words = words;
   }
 
   static uintptr_t reserve(size_t bytes) {
@@ -138,11 +145,6 @@ void copied(void *to, const void *from, size_t bytes) {
     word.write.marks = (word.write.marks & ~mask) | (marks & mask);
     at += 4;
   });
-}
-
-Word *word(uintptr_t address) {
-  Arena &a = arena();
-  return address - a.base < a.length ? &a.words[(address - a.base) / 4] : nullptr;
 }
 
 } // namespace memory
