@@ -12,7 +12,7 @@ use expe_runtime::config::{DataConfig, RunConfig, TokenizerKind, TrainConfig, po
 use expe_runtime::data::{Corpus, Dataset, Source, Tokenizer};
 use expe_runtime::device::{Backend, cuda};
 use expe_runtime::model::{Kind, VisitMut};
-use expe_runtime::train::{Ending, MODEL_FILE, Parallel, State, Stepper, TRAINER_FILE, run};
+use expe_runtime::train::{Ending, MODEL_FILE, State, Stepper, TRAINER_FILE, TrainingDevice, run};
 
 fn config(name: &str, steps: u64) -> RunConfig {
     let (width, context) = (16, 8);
@@ -69,7 +69,12 @@ impl<D: Backend> VisitMut<f32, D> for Nudge {
 }
 
 /// The losses of all steps, from parameters that are off by `nudge`.
-fn losses<D: Parallel>(device: &D, config: &RunConfig, data: &Dataset, nudge: f32) -> Vec<f64> {
+fn losses<D: TrainingDevice>(
+    device: &D,
+    config: &RunConfig,
+    data: &Dataset,
+    nudge: f32,
+) -> Vec<f64> {
     let mut state = State::new(config, device).unwrap();
     state.model.weights.visit_mut(&mut Nudge(nudge, Random::new(7))).unwrap();
     let mut stepper = Stepper::new(config, data.train(), state).unwrap();
@@ -99,7 +104,7 @@ fn the_loss_curve_is_that_of_the_cpu() {
 }
 
 /// Train until step `until`; the losses of the steps.
-fn train<D: Parallel>(
+fn train<D: TrainingDevice>(
     device: &D,
     config: &RunConfig,
     data: &Dataset,
