@@ -1,4 +1,4 @@
-//! Training for long takes no more memory than training for short.
+//! Training for long takes no more memory than training for short, with the allocator that `expe` uses.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -7,6 +7,9 @@ use std::hint::black_box;
 use expe_runtime::bench::{Training, random_tokens};
 use expe_runtime::config::preset;
 use expe_runtime::device::Cpu;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Memory that this process has in use, in bytes.
 fn resident() -> u64 {

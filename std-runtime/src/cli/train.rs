@@ -35,7 +35,8 @@ pub struct Args {
     /// Seed of everything random [default: the configuration's].
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Numbers that matrix products are computed with [default: the configuration's, f32].
+    /// Numbers of products with weights: f32, or mixed for factors of f16, made for GPUs and slower on a
+    /// processor [default: the configuration's, f32].
     #[arg(long, value_name = "NUMBERS", value_parser = precision)]
     precision: Option<Precision>,
     /// The device.

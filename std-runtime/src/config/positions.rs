@@ -9,7 +9,7 @@ const STEP: f32 = 1.0 / 16.0;
 /// One overridden column for this many.
 const SHARE: usize = 16;
 /// Rows of the columns that are left begin at a multiple of this many, so that vectors and words of packed
-/// bytes do: at a width of 288, with 16 columns in place of 18, folded projections take 7 % less time.
+/// bytes do.
 const ALIGNED: usize = 4;
 /// Base `B` of ExQPE.
 const DIGIT_BASE: u32 = 16;
@@ -37,18 +37,10 @@ pub struct UnknownPosition {
 /// # Ok::<(), expe_runtime::config::UnknownPosition>(())
 /// ```
 pub fn position(name: &str, width: usize) -> Result<PositionConfig, UnknownPosition> {
-    let columns = columns(width);
-    let expe = PositionConfig::Expe {
-        start: START,
-        step: STEP,
-        width: columns,
-        query_cap: None,
-        beyond: Beyond::Refuse,
-    };
     let exqpe = PositionConfig::Exqpe {
         start: START,
         step: STEP,
-        width: columns.next_multiple_of(DIGITS),
+        width: columns(width).next_multiple_of(DIGITS),
         base: DIGIT_BASE,
         digits: DIGITS,
         growth: Growth::Weighted,
@@ -61,10 +53,21 @@ pub fn position(name: &str, width: usize) -> Result<PositionConfig, UnknownPosit
         "sinusoidal" => PositionConfig::Sinusoidal { base: BASE },
         "rope" => PositionConfig::Rope { base: BASE, scaling: Scaling::None },
         "alibi" => PositionConfig::Alibi,
-        "expe" => expe,
+        "expe" => expe(width),
         "exqpe" => exqpe,
         _ => return Err(UnknownPosition { name: name.to_string() }),
     })
+}
+
+/// ExPE with its usual parameters, for a model of `width` columns.
+pub(super) fn expe(width: usize) -> PositionConfig {
+    PositionConfig::Expe {
+        start: START,
+        step: STEP,
+        width: columns(width),
+        query_cap: None,
+        beyond: Beyond::Refuse,
+    }
 }
 
 /// The columns that ExPE and ExQPE override in a model of `width` columns unless told otherwise.

@@ -1,6 +1,6 @@
 use expe_core::model::{Activation, Config, Norm};
-use expe_core::position::{Beyond, PositionConfig};
 
+use super::positions::expe;
 use super::{DataConfig, RunConfig, TokenizerKind, TrainConfig};
 
 /// The names that [`preset`] knows, with what they are for.
@@ -53,12 +53,6 @@ fn model(vocab: usize, width: usize, layers: usize, heads: usize, context: usize
         epsilon: 1e-5,
         activation: Activation::Gelu,
         tied_head: true,
-        position: PositionConfig::Expe {
-            start: 16.0,
-            step: 1.0 / 16.0,
-            width: (width / 16) as u32,
-            query_cap: None,
-            beyond: Beyond::Refuse,
-        },
+        position: expe(width),
     }
 }

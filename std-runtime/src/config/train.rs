@@ -42,7 +42,7 @@ pub struct TrainConfig {
     /// Largest norm of all gradients together; longer ones are shortened to it. 0 for no limit.
     #[serde(default = "clip")]
     pub clip: f64,
-    /// The numbers that matrix products are computed with.
+    /// The numbers that products with weights are computed with.
     #[serde(default)]
     pub precision: Precision,
     /// Share of elements dropped from embeddings and from what layers add to the residual stream.

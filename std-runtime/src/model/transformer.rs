@@ -128,7 +128,8 @@ impl<E: Dtype, D: Backend<E>> Transformer<D, E> {
     }
 
     /// The mean loss over all positions, in nats: `−log p(target)`, where `targets` holds one token for
-    /// each of `tokens`. Matrix products, forward and backward, are computed with `precision`.
+    /// each of `tokens`. Products with weights, forward and backward, are computed
+    /// with `precision`.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).

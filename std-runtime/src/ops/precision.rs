@@ -1,9 +1,11 @@
 use serde::{Deserialize, Serialize};
 
-/// The numbers that the matrix products of training are computed with.
+/// The numbers that training computes products with weights with: projections, MLP, and the head.
 ///
-/// Parameters, moments, the residual stream and what lies between products (norms, softmax,
-/// activations, the loss) are `f32` either way.
+/// Parameters, moments, the residual stream, attention's products of queries, keys and values, and what lies
+/// between products (norms, softmax, activations, the loss) are `f32` either way. On an NVIDIA GPU
+/// mixed precision is what its fast units for `f16` are used with; a processor computes the same numbers, to
+/// test on it what a GPU will do, and takes longer than in `f32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
