@@ -88,6 +88,28 @@ fn build(board: &str) -> Firmware {
     }
 }
 
+/// The Cortex-M33's demo for a processor that has the DSP instructions, as the one in QEMU does; in a
+/// folder of its own, for the flag would have all else built anew.
+pub fn with_dsp() -> (Board, PathBuf) {
+    let [.., board, _, _] = BOARDS;
+    let folder = match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => PathBuf::from(folder),
+        None => embedded_demo().join("target"),
+    };
+    let folder = std::path::absolute(folder.join("dsp")).unwrap();
+    let flag = r#"target.thumbv8m.main-none-eabi.rustflags = ["-C", "target-feature=+dsp"]"#;
+    let status = Command::new("cargo")
+        .args(["build", "--quiet", "--release", "--bin", board.name, "--config", flag])
+        .arg("--target-dir")
+        .arg(&folder)
+        .current_dir(embedded_demo().join("boards").join(board.name))
+        .status()
+        .expect("cargo is on the PATH");
+    assert!(status.success(), "cannot build {}", board.name);
+    let firmware = folder.join("thumbv8m.main-none-eabi/release").join(board.name);
+    (board, firmware)
+}
+
 impl Board {
     /// Runs `firmware` on the board.
     pub fn run(&self, firmware: &Path) -> Run {

@@ -55,6 +55,24 @@ fn every_board_tells_the_hosts_stories() {
 }
 
 #[test]
+fn a_cortex_m33_with_dsp_tells_the_hosts_stories() {
+    let (board, firmware) = boards::with_dsp();
+    assert_eq!(board.name, "mps2-an505");
+    let plain = all().iter().find(|(plain, _)| *plain == board).unwrap();
+    let plain = log::demos(&plain.0.run(&plain.1.demo).log);
+    let Run { log, status } = board.run(&firmware);
+    assert_eq!(status, Some(0), "{log}");
+    let demos = log::demos(&log);
+    assert_eq!((demos.len(), plain.len()), (board.demos.len(), board.demos.len()));
+    for (demo, plain) in demos.into_iter().zip(plain) {
+        let told = host::story(&demo.name, demo.tokens.len(), demo.positions as usize);
+        let log::Demo { tokens, token_digest, logit_digest, instructions, .. } = demo;
+        assert_eq!(Story { tokens, token_digest, logit_digest }, told);
+        assert!(instructions < plain.instructions, "the DSP instructions are not used");
+    }
+}
+
+#[test]
 fn a_story_of_20_000_tokens_is_the_hosts() {
     let mut boards =
         all().iter().filter_map(|(board, firmware)| Some((board, firmware.endless.as_ref()?)));
