@@ -103,13 +103,13 @@ pub enum TrainError {
         fits: Option<usize>,
     },
     /// The device's memory is full all the same.
-    #[error("{message}, with `batch` = {batch}; {advice}", advice = advice(*.fits))]
+    #[error("{message}, with `batch` = {batch}; {advice}", advice = attempt(*.fits))]
     OutOfMemory {
         /// What the device said.
         message: String,
         /// Windows in a batch.
         batch: usize,
-        /// A `batch` that should fit, if there is one.
+        /// A `batch` to try, if there is a smaller one.
         fits: Option<usize>,
     },
     /// The device failed.
@@ -150,5 +150,13 @@ fn advice(fits: Option<usize>) -> String {
     match fits {
         Some(batch) => format!("`batch` = {batch} fits (raise `accumulate` in return)"),
         None => "no `batch` fits: make the model or its `context` smaller".to_owned(),
+    }
+}
+
+/// The same where a device was full against the estimate.
+fn attempt(fits: Option<usize>) -> String {
+    match fits {
+        Some(batch) => format!("try `batch` = {batch} (raise `accumulate` in return)"),
+        None => advice(None),
     }
 }
