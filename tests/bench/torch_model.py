@@ -75,16 +75,19 @@ class Transformer(torch.nn.Module):
         self.layers = torch.nn.ModuleList(Layer(config) for _ in range(config["layers"]))
         self.final_norm = torch.nn.Parameter(torch.ones(width))
         numbers = torch.arange(length, dtype=torch.float64)
-        self.positions = self.cosines = self.sines = None
+        positions = cosines = sines = None
         if position["name"] == "expe":
             values = (position["start"] + position["step"] * numbers).float()
-            self.positions = values[None, :, None].expand(1, -1, position["width"]).contiguous()
+            positions = values[None, :, None].expand(1, -1, position["width"]).contiguous()
         elif position["name"] == "rope":
             half = width // config["heads"] // 2
             angles = numbers[:, None] * position["base"] ** -(torch.arange(half) / half).double()
-            self.cosines, self.sines = angles.cos().float(), angles.sin().float()
+            cosines, sines = angles.cos().float(), angles.sin().float()
         elif position["name"] != "none":
             raise ValueError(f"position {position['name']} is not among the rivals")
+        # Buffers, so that they lie where the parameters are.
+        for name, buffer in (("positions", positions), ("cosines", cosines), ("sines", sines)):
+            self.register_buffer(name, buffer, persistent=False)
 
     def hidden(self, tokens):
         x = F.embedding(tokens, self.embed)
@@ -121,7 +124,8 @@ class Transformer(torch.nn.Module):
 
 class Training:
     """Steps as `expe train` does them: AdamW on projections with weight decay, on the rest without, after
-    clipping all gradients together. PyTorch's fused AdamW is the fastest that it has on a processor."""
+    clipping all gradients together. PyTorch's fused AdamW is the fastest that it has. Mixed precision is as
+    its documentation has it: autocast to f16 and a GradScaler, both without effect otherwise."""
 
     def __init__(self, model, train, compiled):
         self.model, self.clip = model, train["clip"]
@@ -134,6 +138,9 @@ class Training:
             }
             for decay in (True, False)
         ]
+        self.device = next(model.parameters()).device.type
+        self.mixed = train["precision"] == "mixed"
+        self.scaler = torch.amp.GradScaler(self.device, enabled=self.mixed)
         betas = (train["beta1"], train["beta2"])
         self.optimizer = torch.optim.AdamW(
             groups, lr=train["learning_rate"], betas=betas, eps=train["epsilon"], fused=True
@@ -141,14 +148,17 @@ class Training:
 
     def step(self, tokens, targets):
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.loss(tokens, targets)
-        loss.backward()
+        with torch.autocast(self.device, torch.float16, enabled=self.mixed):
+            loss = self.loss(tokens, targets)
+        self.scaler.scale(loss).backward()
+        self.scaler.unscale_(self.optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
-        self.optimizer.step()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         return loss.item(), norm.item()
 
 
-DEFAULTS = {"weight_decay": 0.1, "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-8, "clip": 1.0}
+DEFAULTS = {"weight_decay": 0.1, "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-8, "clip": 1.0, "precision": "f32"}
 
 
 def read_config(path):
@@ -182,15 +192,26 @@ def main():
     parser.add_argument("--position", choices=["none", "rope", "expe"], required=True)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", choices=["f32", "mixed"], default="f32")
     parser.add_argument("--compile", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
+    # On a GPU too, f32 is f32: no TF32.
+    torch.set_float32_matmul_precision("highest")
+    on_gpu = options.device != "cpu"
+    wait = torch.cuda.synchronize if on_gpu else lambda: None
+    if on_gpu:
+        torch.cuda.set_device(options.device)
     config = {**vars(options), "epsilon": 1e-5, "position": position(options.position, options.width)}
-    model = Transformer(config)
+    model = Transformer(config).to(options.device)
+    # As a data loader leaves them: a GPU reads them behind the processor's back.
     tokens = torch.randint(options.vocab, (64, options.batch, options.context + 1))
+    tokens = tokens.pin_memory() if on_gpu else tokens
     if options.task == "train":
-        training = Training(model, {**DEFAULTS, "learning_rate": 1e-4}, options.compile)
+        train = {**DEFAULTS, "learning_rate": 1e-4, "precision": options.precision}
+        training = Training(model, train, options.compile)
         work = lambda part: training.step(part[:, :-1].contiguous(), part[:, 1:].contiguous())
     else:
         model.requires_grad_(False)
@@ -208,8 +229,10 @@ def main():
             continue
         times = []
         for _ in range(int(line)):
+            wait()
             started = time.perf_counter()
-            work(tokens[done % len(tokens)])
+            work(tokens[done % len(tokens)].to(options.device, non_blocking=True))
+            wait()
             times.append((time.perf_counter() - started) * 1e3)
             done += 1
         print(" ".join(f"{milliseconds:.6f}" for milliseconds in times), flush=True)

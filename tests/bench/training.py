@@ -1,4 +1,4 @@
-"""See `training`."""
+"""See `training` and `gpu`."""
 
 import argparse
 import pathlib
@@ -10,54 +10,98 @@ import torch
 
 import same_losses
 import turns
+from nvidia import Gpu
 
-# Name: width, layers, heads, context, batch; vocabulary 512, GELU MLP four times as wide, tied head, RMSNorm.
-SHAPES = {"128x4": (128, 4, 4, 128, 16), "256x6": (256, 6, 8, 256, 8)}
-VOCAB = 512
+# Name: width, layers, heads, context, batch, vocabulary; GELU MLP four times as wide, tied head, RMSNorm.
+SHAPES = {
+    "tiny": (64, 2, 4, 64, 4, 512),
+    "128x4": (128, 4, 4, 128, 16, 512),
+    "256x6": (256, 6, 8, 256, 8, 512),
+    # 25 and 110 million parameters, heads of 64.
+    "25m": (512, 6, 8, 512, 32, 12_288),
+    "110m": (768, 12, 12, 1024, 8, 32_000),
+}
+COMPILED = "PyTorch compiled"
 
 
-def candidates(shape, position, threads):
-    width, layers, heads, context, batch = SHAPES[shape]
-    ours = [turns.program(), "bench", "train", "--preset", shape, "--position", position]
-    yield "expe", [*ours, "--threads", str(threads), "--serve"]
-    rival = pathlib.Path(__file__).parent / "torch_model.py"
-    sizes = {
-        "width": width, "layers": layers, "heads": heads, "hidden": 4 * width, "vocab": VOCAB,
-        "context": context, "batch": batch, "threads": threads,
+def sizes(shape, batch):
+    width, layers, heads, context, usual, vocab = SHAPES[shape]
+    return {
+        "width": width, "layers": layers, "heads": heads, "hidden": 4 * width, "vocab": vocab,
+        "context": context, "batch": batch or usual,
     }
-    options = [text for name, size in sizes.items() for text in (f"--{name}", str(size))]
-    command = [sys.executable, str(rival), "--task", "train", "--position", position, *options]
+
+
+def candidates(sizes, position, precision, options):
+    given = {
+        **sizes, "position": position, "precision": precision, "device": options.device,
+        "threads": options.threads,
+    }
+    arguments = [text for name, value in given.items() for text in (f"--{name}", str(value))]
+    yield "expe", [turns.program(), "bench", "train", "--preset", "128x4", *arguments, "--serve"]
+    rival = pathlib.Path(__file__).parent / "torch_model.py"
+    command = [sys.executable, str(rival), "--task", "train", *arguments]
     yield "PyTorch eager", command
-    yield "PyTorch compiled", [*command, "--compile"]
+    yield COMPILED, [*command, "--compile"]
+
+
+def start(commands, gpu):
+    """The candidates, each after steps of its own: PyTorch compiles in the first. What compiles nowhere is
+    left out; the others must run."""
+    started = []
+    for name, command in commands:
+        before = gpu and gpu.memory()
+        try:
+            candidate = turns.Candidate(name, command)
+            warm_up = lambda: candidate.run(5)
+            if gpu:
+                # All the others sleep.
+                candidate.device_memory = gpu.most_memory(warm_up) - before
+            else:
+                warm_up()
+        except turns.Ended as ended:
+            if name != COMPILED:
+                raise
+            print(f"left out: {ended}", flush=True)
+            continue
+        started.append(candidate)
+    return started
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--shape", choices=SHAPES, action="append")
     parser.add_argument("--position", choices=["expe", "rope", "none"], action="append")
+    parser.add_argument("--precision", choices=["f32", "mixed"], action="append")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    parser.add_argument("--batch", type=int, help="in place of the shape's")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--json")
     parser.add_argument("--skip-check", action="store_true", help="the losses were compared before")
     options = parser.parse_args()
+    gpu = None if options.device == "cpu" else Gpu(options.device)
     versions = {
         "torch": torch.__version__,
         "expe": subprocess.run([turns.program(), "--version"], capture_output=True, text=True).stdout.strip(),
         "python": platform.python_version(),
     }
-    positions = options.position or ["expe"]
+    if gpu:
+        versions["gpu"] = gpu.about()
     print(turns.machine(), versions, flush=True)
-    for position in positions if not options.skip_check else []:
-        same_losses.check(position, compiled=False)
+    kinds = [(p, q) for p in options.position or ["expe"] for q in options.precision or ["f32"]]
+    for position, precision in kinds if not options.skip_check else []:
+        same_losses.check(position, False, options.device, precision)
     reports = []
-    for shape in options.shape or SHAPES:
-        for position in positions:
-            started = [turns.Candidate(*each) for each in candidates(shape, position, options.threads)]
+    for shape in options.shape or (["25m", "110m"] if gpu else ["128x4", "256x6"]):
+        given = sizes(shape, options.batch)
+        for position, precision in kinds:
+            started = start(candidates(given, position, precision, options), gpu)
             turns.alternate(started, options.rounds, options.seconds)
-            _, _, _, context, batch = SHAPES[shape]
-            title = f"training step, {shape}, {position}, {options.threads} threads"
-            reports.append(turns.report(title, started, "expe", tokens=context * batch))
+            where = options.device if gpu else f"{options.threads} threads"
+            title = f"training step, {shape}, batch {given['batch']}, {position}, {precision}, {where}"
+            reports.append(turns.report(title, started, "expe", tokens=given["context"] * given["batch"]))
     turns.write_json(options.json, reports, versions)
 
 

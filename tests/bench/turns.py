@@ -32,7 +32,14 @@ def program():
     return str(pathlib.Path(target, "release", "expe"))
 
 
+class Ended(SystemExit):
+    """A candidate whose process ended, or did not get ready."""
+
+
 class Candidate:
+    # The most memory that it has had on a GPU, in bytes, where that is measured.
+    device_memory = None
+
     def __init__(self, name, command, environment=()):
         self.name = name
         self.command = command
@@ -42,12 +49,12 @@ class Candidate:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
         if self.answer() != "ready":
-            sys.exit(f"{name}: {shlex.join(command)} did not get ready")
+            raise Ended(f"{name}: {shlex.join(command)} did not get ready")
 
     def answer(self):
         line = self.process.stdout.readline()
         if not line:
-            sys.exit(f"{self.name}: {shlex.join(self.command)} ended")
+            raise Ended(f"{self.name}: {shlex.join(self.command)} ended")
         return line.strip()
 
     def order(self, line):
@@ -108,17 +115,23 @@ def report(title, candidates, ours, tokens=None):
                 "over_ours": vars(Spread.of([rival / own for rival, own in pairs])),
                 "tokens_per_second": tokens and tokens * 1e3 / statistics.median(candidate.milliseconds),
                 "peak_memory": candidate.peak,
+                "device_memory": candidate.device_memory,
                 "command": shlex.join(candidate.command),
             }
         )
+    on_gpu = any(row["device_memory"] is not None for row in rows)
     print(f"\n{title}")
-    print(f"{'':24} {'ms':>9} {'quartiles':>19} {'tokens/s':>9} {'time/ours':>9} {'quartiles':>13} {'peak MB':>8}")
+    print(
+        f"{'':24} {'ms':>9} {'quartiles':>19} {'tokens/s':>9} {'time/ours':>9} {'quartiles':>13} {'peak MB':>8}"
+        + (f" {'GPU MB':>8}" if on_gpu else "")
+    )
     for row in rows:
         ms, ratio = row["milliseconds"], row["over_ours"]
         speed = f"{row['tokens_per_second']:.0f}" if tokens else ""
         print(
             f"{row['candidate']:24} {ms['median']:9.2f} {ms['low']:9.2f}–{ms['high']:<9.2f} {speed:>9}"
             f" {ratio['median']:9.3f} {ratio['low']:6.3f}–{ratio['high']:.3f} {row['peak_memory'] / 1e6:8.0f}"
+            + (f" {row['device_memory'] / 1e6:8.0f}" if on_gpu else "")
         )
     sys.stdout.flush()
     return {"title": title, "rows": rows}

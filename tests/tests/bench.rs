@@ -128,7 +128,10 @@ fn a_configuration_is_trained_as_it_is() {
     let train = format!("bench train --config tiny.toml {SHORT} --json -");
     let row = rows(&json(expe(folder.path(), &train)), "train").remove(0);
     assert_eq!((&row["model"]["context"], &row["model"]["hidden"]), (&8.into(), &32.into()));
-    assert_eq!(row["candidate"], "expe");
+    assert_eq!((&row["candidate"], &row["numbers"]), (&"expe".into(), &"f32".into()));
+    let train = format!("{train} --precision mixed");
+    let row = rows(&json(expe(folder.path(), &train)), "train").remove(0);
+    assert_eq!(row["numbers"], "mixed");
 }
 
 #[test]

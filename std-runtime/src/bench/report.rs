@@ -41,7 +41,7 @@ pub struct Row {
     pub candidate: String,
     /// What it does: `train`, `decode` or `prefill`.
     pub work: &'static str,
-    /// How its weights are stored.
+    /// How its weights are stored; for training, the precision of its matrix products.
     pub numbers: String,
     /// The model.
     pub model: Config,

@@ -102,7 +102,10 @@ impl ConfigArgs {
 }
 
 /// The value of `--precision`.
-fn precision(name: &str) -> Result<Precision, String> {
+///
+/// # Errors
+/// The names that are known, for another one.
+pub fn precision(name: &str) -> Result<Precision, String> {
     let found = Precision::ALL.into_iter().find(|precision| precision.name() == name);
     found.ok_or_else(|| format!("known are {}", Precision::ALL.map(Precision::name).join(" and ")))
 }

@@ -9,9 +9,11 @@ use crate::bench::{
     step_flops,
 };
 use crate::cli::device_arg::DeviceArg;
+use crate::cli::train::precision;
 use crate::cli::{CliError, interrupt};
 use crate::config::RunConfig;
 use crate::device::{ChosenDevice, Cpu, OnDevice};
+use crate::ops::Precision;
 use crate::train::TrainingDevice;
 
 /// Arguments of `expe bench train`.
@@ -23,6 +25,9 @@ pub struct Args {
     /// Windows of the training length in a step [default: the configuration's].
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
+    /// Numbers that matrix products are computed with, f32 or mixed [default: the configuration's, f32].
+    #[arg(long, value_name = "NUMBERS", value_parser = precision)]
+    precision: Option<Precision>,
     /// Threads, for the processor [default: all].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
@@ -50,6 +55,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let threads = args.threads.map_or_else(rayon::current_num_threads, usize::from);
     let mut base = args.shape.config("context-64")?;
     base.train.batch = args.batch.unwrap_or(base.train.batch);
+    base.train.precision = args.precision.unwrap_or(base.train.precision);
     let mut configs = Vec::new();
     for (name, position) in args.shape.positions(&base.model)? {
         if name.contains('@') {
@@ -89,6 +95,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         let row = Row::of("train", &config.model, measured, &times[0]);
         Ok(Row {
             candidate: name.clone(),
+            numbers: config.train.precision.name().to_owned(),
             threads,
             tokens: config.tokens_per_step() as usize,
             flops,
