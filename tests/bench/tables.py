@@ -42,6 +42,7 @@ def percent(share):
 class Results:
     def __init__(self, folder):
         self.found = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+        self.texts = {path.stem: path.read_text() for path in sorted(folder.glob("*.md"))}
 
     def rivals(self, name):
         """Rows of a report of turns.py, several positions one below the other."""
@@ -90,7 +91,6 @@ class Results:
 
     def targets(self):
         formats = {row["candidate"]: row for row in self.found["formats"]["rows"]}
-        f32 = formats["f32"]["seconds"]["median"]
         against = lambda name, candidate, report=0: self.over_ours(name, candidate, report)
         costs = {cost["encoding"]: cost for cost in self.found["positions"]["positions"]}
         rows = []
@@ -112,8 +112,8 @@ class Results:
         target(work, "C, gcc -Ofast", 1.1, against("decode", "C, gcc -Ofast"))
         target(work, "candle", 2.0, against("decode", "candle"))
         target("the same: bandwidth / plain read's", "plain read", 0.95, formats["f32"]["read_share"])
-        target("the same, f16: our f32's time / f16's", "our f32", 1.8, f32 / formats["f16"]["seconds"]["median"])
-        target("the same, int8: our f32's time / int8's", "our f32", 3.5, f32 / formats["int8"]["seconds"]["median"])
+        target("the same, f16: our f32's time / f16's", "our f32", 1.8, 1 / formats["f16"]["ratio"]["median"])
+        target("the same, int8: our f32's time / int8's", "our f32", 3.5, 1 / formats["int8"]["ratio"]["median"])
         work = "prompt of 512 tokens, 1 thread, RoPE: rival's time / ours"
         target(work, "candle", 1.5, against("prefill", "candle"))
         target(work, "PyTorch eager", 1.2, against("prefill", "PyTorch eager"))
@@ -156,6 +156,23 @@ class Results:
             ])
         head = ["step", "ms (quartiles)", "tokens/s", "GFLOP", "GFLOP/s", "of matrix products", "peak MB"]
         return table(head, rows)
+
+    def profile(self):
+        part = lambda share: "–" if share is None else f"{100 * share:.1f} %"
+        rows = [
+            [
+                line["operation"], line.get("pass", "–"), f"{line['calls']:.0f}", figure(1e3 * line["seconds"]),
+                part(line["share"]), figure(line["flops"] / 1e9 if line["flops"] else None),
+                figure(line["product_rate"] / 1e9 if "product_rate" in line else None), percent(line.get("product_share")),
+            ]
+            for line in self.found["profile"]["rows"][0]["profile"]
+        ]
+        head = ["operation", "pass", "calls", "ms of threads", "share", "GFLOP", "GFLOP/s per thread", "in products"]
+        return table(head, rows)
+
+    def printed(self, name):
+        """The table that another script prints."""
+        return "\n".join(line for line in self.texts[name].splitlines() if line.startswith("|"))
 
     def costs(self):
         ns = lambda value: f"{value:.0f}"
@@ -207,6 +224,7 @@ def main(folder, page):
         "decode": lambda: results.rivals("decode"), "prefill": lambda: results.rivals("prefill"),
         "formats": results.formats, "prompts": results.prompts, "costs": results.costs,
         "encodings": results.encodings, "scaling": results.scaling, "growth": results.growth,
+        "profile": results.profile, "counts": lambda: results.printed("counts"),
     }
 
     def renew(match):

@@ -3,7 +3,7 @@ use expe_core::model::ConfigError;
 use expe_core::position::PositionError;
 
 use crate::compare::SpecError;
-use crate::config::{RunConfigError, UnknownPreset};
+use crate::config::{PRESETS, RunConfigError, UnknownPreset};
 use crate::data::DataError;
 use crate::device::DeviceError;
 use crate::engine::EngineError;
@@ -56,6 +56,25 @@ pub enum BenchError {
     /// Wrong preset.
     #[error(transparent)]
     Preset(#[from] UnknownPreset),
+    /// There is no shape of this name, neither one for benchmarks nor a preset.
+    #[error(
+        "unknown preset `{name}`; known are {}, {}",
+        .shapes.join(", "), PRESETS.map(|(name, _)| name).join(", ")
+    )]
+    Shape {
+        /// The name asked for.
+        name: String,
+        /// Those that are only for benchmarks.
+        shapes: &'static [&'static str],
+    },
+    /// Several encodings where there is one model.
+    #[error(
+        "--position names {given} encodings, and this benchmark takes one; run it once for each"
+    )]
+    OnePosition {
+        /// Encodings asked for.
+        given: usize,
+    },
     /// Wrong position encoding.
     #[error(transparent)]
     Spec(#[from] SpecError),

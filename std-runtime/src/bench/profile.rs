@@ -1,10 +1,11 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::{BenchError, Training};
 use crate::device::Cpu;
-use crate::ops::profile::{self, Pass};
+use crate::ops::profile::{self, Operation, Pass};
 
 /// What one operation takes of a training step, one line of `expe bench train --profile`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -12,7 +13,7 @@ pub struct Profiled {
     /// The operation; `rest` is what no other line counts: memory, the tape, windows, waiting for the other
     /// threads.
     pub operation: &'static str,
-    /// `forward` or `backward`; none for the rest.
+    /// `forward` or `backward`; none for what belongs to neither: the sum of gradients, AdamW and the rest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pass: Option<&'static str>,
     /// Calls in a step.
@@ -36,17 +37,21 @@ pub struct Profiled {
 /// count. There is one profile at a time in a process, and all that it trains is part of it.
 ///
 /// # Errors
-/// [`BenchError::Train`].
+/// [`BenchError::Train`]; [`BenchError::Interrupted`] when `stop` turns true.
 pub fn profile(
     training: &mut Training<'_, Cpu>,
     time: Duration,
+    stop: &AtomicBool,
 ) -> Result<Vec<Profiled>, BenchError> {
     training.step()?;
     profile::start();
     let (started, mut steps) = (Instant::now(), 0_u32);
     let mut done = Ok(0.0);
     while done.is_ok() && (steps < 3 || started.elapsed() < time) {
-        done = training.step();
+        done = match stop.load(Ordering::Relaxed) {
+            true => Err(BenchError::Interrupted),
+            false => training.step(),
+        };
         steps += 1;
     }
     let steps = f64::from(steps);
@@ -62,10 +67,11 @@ pub fn profile(
             let multiplies = products > 0.0;
             Profiled {
                 operation: operation.name(),
-                pass: Some(match pass {
-                    Pass::Forward => "forward",
-                    Pass::Backward => "backward",
-                }),
+                pass: match (operation, pass) {
+                    (Operation::Reduction | Operation::Optimizer, _) => None,
+                    (_, Pass::Forward) => Some("forward"),
+                    (_, Pass::Backward) => Some("backward"),
+                },
                 calls: cost.calls as f64 / steps,
                 seconds,
                 share: seconds / whole,

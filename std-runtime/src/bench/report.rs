@@ -32,6 +32,9 @@ pub struct Report {
     /// What each encoding adds to a token in a layer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub positions: Vec<PositionCost>,
+    /// What was left out, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// One candidate.
@@ -141,6 +144,7 @@ impl Report {
             rows: Vec::new(),
             slopes: Vec::new(),
             positions: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -209,6 +213,9 @@ impl Report {
                 "{work} against {against}, {from} to {to}: slope {slope:.2}, at the end {last:.2}"
             );
         }
+        for line in &self.notes {
+            let _ = writeln!(text, "{line}");
+        }
         if let Some(device) = &self.device {
             let _ = writeln!(text, "measured on {device}");
         }
@@ -251,9 +258,18 @@ impl Report {
 
 /// The time of each operation of a training step.
 fn profile_table(row: &Row) -> String {
-    let head = ["", "pass", "calls", "ms of threads", "share", "GFLOP", "GFLOP/s", "in products"];
+    let title = format!("one step, {}", row.candidate);
+    let head = [
+        &title,
+        "pass",
+        "calls",
+        "ms of threads",
+        "share",
+        "GFLOP",
+        "GFLOP/s per thread",
+        "in products",
+    ];
     let mut lines = vec![head.map(str::to_owned).to_vec()];
-    lines[0][0] = format!("one step, {}", row.candidate);
     for line in &row.profile {
         let or_none = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
         lines.push(vec![

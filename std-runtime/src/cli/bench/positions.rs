@@ -1,7 +1,7 @@
 //! `expe bench positions`: what each position encoding costs.
 
 use expe_core::model::Config;
-use expe_core::position::SUPPORTED;
+use expe_core::position::{PositionConfig, SUPPORTED};
 
 use super::measure::MeasureArgs;
 use super::shape::ShapeArgs;
@@ -17,7 +17,7 @@ use crate::export::Scheme;
 /// Arguments of `expe bench positions`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The model; training has a vocabulary of 512 at most.
+    /// The model; training has a vocabulary of 512 at most, and windows of --context, or else of 128 at most.
     #[command(flatten)]
     shape: ShapeArgs,
     /// Keys in sight where one token is looked at, and tokens of prompts.
@@ -47,17 +47,12 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let mut base = args.shape.config("15m")?;
     let keys = args.keys as usize;
     base.model.context = keys + DECODED;
-    let width = base.model.width;
-    // None first: it is what the others are compared with.
-    let mut names = SUPPORTED.to_vec();
-    names.sort_by_key(|name| *name != "none");
     let mut variants = Vec::new();
-    for name in names {
-        let position = position(name, width).map_err(crate::compare::SpecError::from)?;
-        variants.push((name.to_owned(), Variant { position, direct: false }));
-        if name == "expe" {
-            variants.push(("expe, direct".to_owned(), Variant { position, direct: true }));
-        }
+    for (name, position) in encodings(args, &base.model)? {
+        let direct = matches!(position, PositionConfig::Expe { .. })
+            .then(|| (format!("{name}, direct"), Variant { position, direct: true }));
+        variants.push((name, Variant { position, direct: false }));
+        variants.extend(direct);
     }
     let plan = args.measure.plan();
     let plan = Plan { time: plan.time / 4, ..plan };
@@ -94,7 +89,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let threads = args.threads.map_or_else(rayon::current_num_threads, usize::from);
     base.train.batch = BATCH;
     base.model.vocab = base.model.vocab.min(512);
-    base.model.context = keys.min(WINDOW);
+    base.model.context = args.shape.context.unwrap_or(keys.min(WINDOW));
     let configs: Vec<_> = variants
         .iter()
         .map(|(_, variant)| {
@@ -118,6 +113,26 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         ..row
     }));
     args.measure.show(&Report { positions, rows, ..Report::new("positions") })
+}
+
+/// The encodings that were asked for, or else all. None and RoPE, which the others are compared with, are
+/// always there, and none is the first.
+fn encodings(args: &Args, model: &Config) -> Result<Vec<(String, PositionConfig)>, CliError> {
+    let usual = |name: &str| {
+        let position = position(name, model.width).map_err(crate::compare::SpecError::from)?;
+        Ok::<_, CliError>((name.to_owned(), position))
+    };
+    let mut found = match args.shape.position.is_empty() {
+        true => SUPPORTED.iter().map(|name| usual(name)).collect::<Result<_, _>>()?,
+        false => args.shape.trained_positions(model)?,
+    };
+    for name in ["rope", "none"] {
+        if !found.iter().any(|(other, _)| other == name) {
+            found.insert(0, usual(name)?);
+        }
+    }
+    found.sort_by_key(|(name, _)| name != "none");
+    Ok(found)
 }
 
 /// The rows of some work with each encoding, with ratios to the first one and to RoPE.

@@ -39,8 +39,7 @@ struct Series<'a> {
     args: &'a Args,
     base: &'a RunConfig,
     stop: &'a AtomicBool,
-    rows: Vec<Row>,
-    slopes: Vec<Slope>,
+    report: Report,
 }
 
 /// `first`, twice that, and so on up to `last`.
@@ -58,11 +57,12 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let stop = interrupt::catch()?;
     let mut base = args.shape.config("128x4")?;
     base.train.batch = base.train.batch.min(4);
-    let positions = args.shape.positions(&base.model)?;
-    if let Some((_, position)) = positions.first() {
-        base.model.position = *position;
-    }
-    let mut series = Series { args, base: &base, stop, rows: Vec::new(), slopes: Vec::new() };
+    base.model.position = match args.shape.trained_positions(&base.model)?.as_slice() {
+        [(_, position)] => *position,
+        several => return Err(BenchError::OnePosition { given: several.len() }.into()),
+    };
+    let report = Report::new("scaling");
+    let mut series = Series { args, base: &base, stop, report };
     let (lengths, widths) =
         (doubling(64, args.longest as usize), doubling(64, args.widest as usize));
     series.lengths(&lengths)?;
@@ -70,8 +70,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     series.widths(&widths)?;
     series.training("width", &widths)?;
     series.training("threads", &doubling(1, rayon::current_num_threads()))?;
-    let Series { rows, slopes, .. } = series;
-    args.measure.show(&Report { rows, slopes, ..Report::new("scaling") })
+    args.measure.show(&Report { peak_memory: peak_memory(), ..series.report })
 }
 
 impl Series<'_> {
@@ -85,8 +84,8 @@ impl Series<'_> {
     fn keep(&mut self, against: &'static str, found: Vec<(usize, Row)>) {
         let points: Vec<_> = found.iter().map(|(size, row)| (*size, row.seconds.median)).collect();
         let work = found.first().map_or("", |(_, row)| row.work);
-        self.slopes.extend(Slope::fit(work, against, &points));
-        self.rows.extend(found.into_iter().map(|(_, row)| row));
+        self.report.slopes.extend(Slope::fit(work, against, &points));
+        self.report.rows.extend(found.into_iter().map(|(_, row)| row));
     }
 
     /// Prompts and decoding, by the length of the text.
@@ -140,6 +139,13 @@ impl Series<'_> {
         Ok(())
     }
 
+    /// Say where a series of training steps ended, if sizes were left out.
+    fn ended(&mut self, against: &str, sizes: &[usize], done: usize, why: &str) {
+        let Some((left, last)) = sizes.get(done).zip(sizes.last()) else { return };
+        let range = if left == last { left.to_string() } else { format!("{left} to {last}") };
+        self.report.notes.push(format!("train against {against}: {range} left out: {why}"));
+    }
+
     /// Training steps, by a size; from the smallest on as far as time and memory allow.
     fn training(&mut self, against: &'static str, sizes: &[usize]) -> Result<(), CliError> {
         let mut configs = Vec::new();
@@ -162,7 +168,11 @@ impl Series<'_> {
         for (size, config) in &configs {
             let mut candidate =
                 match Training::new(config, &tokens, threads(*size), &Cpu::default()) {
-                    Err(BenchError::Train(TrainError::Memory { .. })) => break,
+                    Err(BenchError::Train(source @ TrainError::Memory { .. })) => {
+                        let why = format!("at {size}, {source}");
+                        self.ended(against, sizes, candidates.len(), &why);
+                        break;
+                    }
                     candidate => candidate?,
                 };
             let started = Instant::now();
@@ -171,11 +181,15 @@ impl Series<'_> {
             // The next one takes up to four times as much time, in every round, and memory.
             let rounds = u32::try_from(plan.rounds).unwrap_or(u32::MAX);
             let memory = peak_memory().zip(available_memory());
-            if started.elapsed().saturating_mul(4).saturating_mul(rounds) > plan.time
-                || memory.is_some_and(|(peak, available)| peak.saturating_mul(4) > available)
-            {
-                break;
-            }
+            let why = if started.elapsed().saturating_mul(4).saturating_mul(rounds) > plan.time {
+                "the next one may take more time than there is; a longer --seconds goes further"
+            } else if memory.is_some_and(|(peak, available)| peak.saturating_mul(4) > available) {
+                "the next one may take more memory than there is"
+            } else {
+                continue;
+            };
+            self.ended(against, sizes, candidates.len(), why);
+            break;
         }
         let times = alternate(&mut candidates, plan, self.stop)?;
         drop(candidates);

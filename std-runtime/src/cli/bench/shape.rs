@@ -14,6 +14,9 @@ use crate::config::{RunConfig, TokenizerKind, TrainConfig, preset};
 /// Steps of a training that is only measured: more than there is time for.
 const STEPS: u64 = 1_000_000;
 
+/// Shapes that are only for benchmarks.
+const SHAPES: [&str; 3] = ["15m", "128x4", "256x6"];
+
 /// The model that is measured: a preset or a configuration, and what is different.
 #[derive(Debug, clap::Args)]
 pub struct ShapeArgs {
@@ -48,11 +51,11 @@ pub struct ShapeArgs {
     vocab: Option<usize>,
     /// Training length.
     #[arg(long, value_name = "N")]
-    context: Option<usize>,
+    pub context: Option<usize>,
     /// Position encodings, as `expe train --position` takes them, separated by commas
     /// [default: the configuration's].
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
-    position: Vec<String>,
+    pub position: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -133,6 +136,21 @@ impl ShapeArgs {
         };
         self.position.iter().map(parse).collect()
     }
+
+    /// As [`positions`](Self::positions), to train with.
+    ///
+    /// # Errors
+    /// [`CliError::Spec`], [`CliError::EvaluationOnly`].
+    pub fn trained_positions(
+        &self,
+        model: &Config,
+    ) -> Result<Vec<(String, PositionConfig)>, CliError> {
+        let positions = self.positions(model)?;
+        match positions.iter().find(|(name, _)| name.contains('@')) {
+            Some((name, _)) => Err(CliError::EvaluationOnly { spec: name.clone() }),
+            None => Ok(positions),
+        }
+    }
 }
 
 /// The same model in another width: as many heads of another width, an MLP as many times as wide, and as
@@ -163,7 +181,11 @@ fn named(name: &str) -> Result<RunConfig, CliError> {
         "15m" => (288, 6, 6, 256, 8),
         "128x4" => (128, 4, 4, 128, 16),
         "256x6" => (256, 6, 8, 256, 8),
-        _ => return Ok(preset(name)?),
+        _ => {
+            let shapes = &SHAPES;
+            return preset(name)
+                .map_err(|wrong| BenchError::Shape { name: wrong.name, shapes }.into());
+        }
     };
     let model = Config {
         width,

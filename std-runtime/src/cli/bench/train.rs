@@ -57,10 +57,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     base.train.batch = args.batch.unwrap_or(base.train.batch);
     base.train.precision = args.precision.unwrap_or(base.train.precision);
     let mut configs = Vec::new();
-    for (name, position) in args.shape.positions(&base.model)? {
-        if name.contains('@') {
-            return Err(CliError::EvaluationOnly { spec: name });
-        }
+    for (name, position) in args.shape.trained_positions(&base.model)? {
         let mut config = base.clone();
         config.model.position = position;
         config.check().map_err(BenchError::from)?;
@@ -86,7 +83,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let profiled = |config| match args.profile {
         true => {
             let mut training = Training::new(config, &tokens, threads, &Cpu::default())?;
-            profile(&mut training, args.measure.profile())
+            profile(&mut training, args.measure.profile(), stop)
         }
         false => Ok(Vec::new()),
     };
