@@ -273,14 +273,15 @@ impl Integer {
                 sum.saturating_add(distance.saturating_mul(*product))
             })
         };
-        // A digit is no larger than its position. Where a term could be too large for a score, the
-        // largest is taken off all of them, so that only what has no weight can saturate.
+        // No two digits are further apart than the largest of them. Where a term could be too large for
+        // a score, the largest is taken off all of them, so that only what has no weight can saturate.
+        let furthest = codes.iter().copied().max().unwrap_or(0);
         let reach = by_digit.iter().fold(0u64, |reach, product| {
-            reach.saturating_add(product.unsigned_abs().saturating_mul(count as u64))
+            reach.saturating_add(product.unsigned_abs().saturating_mul(u64::from(furthest)))
         });
-        if reach < TERM_LIMIT {
+        if reach < TERM_LIMIT && i32::try_from(furthest).is_ok() {
             // All terms are below 2^44, and in the score's units below 2^30.
-            add_terms(scores, codes, now, &by_digit, count as u64);
+            add_terms(scores, codes, now, &by_digit, furthest);
             return;
         }
         let most = rows(codes, row).map(term).max().unwrap_or(0);

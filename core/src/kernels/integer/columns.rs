@@ -46,14 +46,14 @@ pub fn dot_columns(columns: &[f32], query: &[i32], shift: i32) -> i64 {
 
 /// What the positions add to scores: `score_m += round(Σ_j (then_mj − now_j)·products_j / 2^14)`,
 /// saturating; `then` has a row of as many codes for every score as `now` has. No sum may reach `2^44`,
-/// and no code may be further from that of `now` than `reach`.
+/// and no code may be further from that of `now` than `reach`, which is below `2^31`.
 #[inline(never)]
-pub fn add_terms(scores: &mut [i32], then: &[u32], now: &[u32], products: &[i64], reach: u64) {
+pub fn add_terms(scores: &mut [i32], then: &[u32], now: &[u32], products: &[i64], reach: u32) {
     if let ([now], [product, ..]) = (now, products) {
         // The product of `product·2^left` and `distance·2^(18 - left)` has the term in its upper half.
         let left = (product.unsigned_abs().leading_zeros().saturating_sub(33)).min(32 - TERM_CUT);
         let right = 32 - TERM_CUT - left;
-        let small = i32::try_from(*product).is_ok() && reach.leading_zeros() >= 33 + right;
+        let small = i32::try_from(*product).is_ok() && reach.leading_zeros() > right;
         if small {
             let product = i64::from((*product << left) as i32);
             for (score, then) in scores.iter_mut().zip(then) {
@@ -171,7 +171,7 @@ mod tests {
                 .collect();
             let start: Vec<i32> = (0..count).map(|_| random.next_u32() as i32).collect();
             let mut scores = start.clone();
-            add_terms(&mut scores, &then, &now, &products, reach.into());
+            add_terms(&mut scores, &then, &now, &products, reach);
             for (i, (score, start)) in scores.iter().zip(start).enumerate() {
                 let term: i128 = (0..digits)
                     .map(|j| {

@@ -1,0 +1,71 @@
+//! Digits of an encoding of the application's own, which need not be as small as their positions.
+
+mod support;
+
+use expe_core::format::{Model, Numbers, TensorKind};
+use expe_core::kernels::I8;
+use expe_core::model::{Decoder, KvCache, Workspace};
+use expe_core::num::Dyadic;
+use expe_core::position::{
+    Beyond, Columns, Position, PositionConfig, PositionEncoding, PositionError, Progression,
+};
+use support::model::small;
+use support::{AlignedBytes, TestModel};
+
+/// ExPE in finer steps: the digit of position `n` is `n·2^bits`, its step `θ·2^-bits`.
+struct Finer<'p> {
+    expe: Position<'p>,
+    bits: u32,
+}
+
+impl PositionEncoding for Finer<'_> {
+    fn columns(&self) -> Columns {
+        PositionEncoding::columns(&self.expe)
+    }
+
+    fn progression(&self, digit: usize) -> Progression {
+        let Progression { start, step } = PositionEncoding::progression(&self.expe, digit);
+        let exponent = step.exponent - self.bits as i32;
+        Progression { start, step: Dyadic { exponent, ..step } }
+    }
+
+    fn key_digits(&self, n: u32, digits: &mut [u32]) -> Result<(), PositionError> {
+        PositionEncoding::key_digits(&self.expe, n, digits)?;
+        digits.iter_mut().for_each(|digit| *digit <<= self.bits);
+        Ok(())
+    }
+}
+
+/// The logits after 20 tokens, in a ring of 8.
+fn logits(file: &AlignedBytes, bits: u32) -> Vec<i32> {
+    let model = Model::new(file.bytes()).unwrap();
+    let position = Finer { expe: model.position().unwrap(), bits };
+    let decoder = Decoder::integer(&model, position).unwrap();
+    let config = model.config();
+    let (mut cache, mut workspace) =
+        (vec![0; config.cache_len::<I8>(8)], vec![0; config.workspace_len(5, 8)]);
+    let mut cache = KvCache::<I8>::ring(config, 8, 2, &mut cache).unwrap();
+    let mut workspace = Workspace::new(config, 5, 8, &mut workspace).unwrap();
+    let tokens: Vec<u32> = (0..20).map(|n| n * 37 % 256).collect();
+    decoder.forward(&tokens, &mut cache, &mut workspace).unwrap().to_vec()
+}
+
+/// Where positions add up to `2^15` powers of two to a score and more, attention is on one position
+/// alone, so that the last digit of a term does not matter.
+#[test]
+fn digits_may_be_larger_than_positions() {
+    let step = 2f32.powi(8);
+    let (width, query_cap, beyond) = (6, None, Beyond::Refuse);
+    let config = small(PositionConfig::Expe { start: 0.0, step, width, query_cap, beyond });
+    let mut source = TestModel::random(config, 1);
+    for layer in 0..config.layers as u32 {
+        for kind in [TensorKind::Wk, TensorKind::Wq] {
+            source.tensor_mut(kind, layer).iter_mut().for_each(|w| *w *= 8.0);
+        }
+    }
+    let file = source.file(Numbers::Int8);
+    let whole = logits(&file, 0);
+    for bits in [2, 4, 7, 12, 20, 28] {
+        assert_eq!(logits(&file, bits), whole, "{bits} bits");
+    }
+}
