@@ -5,7 +5,7 @@ use super::{Activation, Config, DecodeError, Norm};
 use crate::format::Model;
 use crate::kernels::integer::{
     COLUMN, COLUMN_LIMIT, add_columns, add_terms, add_weighted_rows, digits, dot_columns, gelu,
-    norm, project, project_add, quantise, quantise_coarse, relu, softmax, swiglu,
+    norm, project, project_add, quantise, quantise_coarse, reach, relu, softmax, swiglu,
 };
 use crate::kernels::{Bf16, I8, Inputs, Matrix, Stored, rows, sums_int8};
 use crate::num::{Dyadic, Multiplier, Prepared, RowScales, saturate, scale};
@@ -273,15 +273,15 @@ impl Integer {
                 sum.saturating_add(distance.saturating_mul(*product))
             })
         };
-        // No two digits are further apart than the largest of them. Where a term could be too large for
-        // a score, the largest is taken off all of them, so that only what has no weight can saturate.
-        let furthest = codes.iter().copied().max().unwrap_or(0);
-        let reach = by_digit.iter().fold(0u64, |reach, product| {
-            reach.saturating_add(product.unsigned_abs().saturating_mul(u64::from(furthest)))
+        // Where a term could be too large for a score, the largest is taken off all of them, so that only
+        // what has no weight can saturate.
+        let reach = reach(codes);
+        let largest = by_digit.iter().fold(0u64, |sum, product| {
+            sum.saturating_add(product.unsigned_abs().saturating_mul(u64::from(reach)))
         });
-        if reach < TERM_LIMIT && i32::try_from(furthest).is_ok() {
+        if largest < TERM_LIMIT && i32::try_from(reach).is_ok() {
             // All terms are below 2^44, and in the score's units below 2^30.
-            add_terms(scores, codes, now, &by_digit, furthest);
+            add_terms(scores, codes, now, &by_digit, reach);
             return;
         }
         let most = rows(codes, row).map(term).max().unwrap_or(0);

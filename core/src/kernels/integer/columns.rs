@@ -44,6 +44,18 @@ pub fn dot_columns(columns: &[f32], query: &[i32], shift: i32) -> i64 {
     })
 }
 
+/// No code is larger, nor are two of them further apart: below twice the largest one.
+#[inline(never)]
+pub fn reach(codes: &[u32]) -> u32 {
+    let add = |all: u32, code: &u32| all | code;
+    let fours = codes.chunks_exact(4);
+    let rest = fours.remainder().iter().fold(0, add);
+    fours.fold(rest, |all, four| match four {
+        [a, b, c, d] => add(add(add(add(all, a), b), c), d),
+        _ => all,
+    })
+}
+
 /// What the positions add to scores: `score_m += round(Σ_j (then_mj − now_j)·products_j / 2^14)`,
 /// saturating; `then` has a row of as many codes for every score as `now` has. No sum may reach `2^44`,
 /// and no code may be further from that of `now` than `reach`, which is below `2^31`.
@@ -144,6 +156,18 @@ mod tests {
                 })
                 .sum();
             assert_eq!(dot_columns(&columns, &query, shift), sum);
+        }
+    }
+
+    #[test]
+    fn no_code_is_beyond_the_reach() {
+        let mut random = Random::new(5);
+        for count in 0..70 {
+            let bits = random.below(32);
+            let codes: Vec<u32> = (0..count).map(|_| random.next_u32() >> bits).collect();
+            let largest = codes.iter().copied().max().unwrap_or(0);
+            let reach = u64::from(reach(&codes));
+            assert!(reach >= u64::from(largest) && reach <= 2 * u64::from(largest));
         }
     }
 

@@ -46,8 +46,9 @@ const fn shape(
 
 /// The position encodings, by name, for models `width` wide.
 pub fn positions(width: usize) -> [(&'static str, PositionConfig); 7] {
-    // A sixteenth, so that a whole number of words is left.
-    let columns = (width / 64 * 4) as u32;
+    // As many as `expe` overrides by default in models at least 64 wide (`std-runtime/src/config/positions.rs`,
+    // which would bring the trainer along): a sixteenth, so that a whole number of words is left.
+    let columns = (width / 64 * 4).max(1) as u32;
     let beyond = Beyond::Refuse;
     let expe =
         PositionConfig::Expe { start: 16.0, step: 0.0625, width: columns, query_cap: None, beyond };
