@@ -1,3 +1,5 @@
+use core::iter::repeat;
+
 use super::arch::{self, Kernel};
 use super::rows;
 
@@ -27,30 +29,59 @@ struct PositionScores<'a> {
 
 impl Kernel for PositionScores<'_> {
     #[inline(always)]
-    fn run(self) {
-        let Self { scores, then, now, products, scale, slope } = self;
-        if let ([now], [product, ..]) = (now, products) {
-            let now = f32::from_bits(*now);
-            for (score, then) in scores.iter_mut().zip(then) {
-                *score += (f32::from_bits(*then) - now) * product;
-            }
-        } else {
-            for (score, then) in scores.iter_mut().zip(rows(then, now.len())) {
-                for ((then, now), product) in then.iter().zip(now).zip(products) {
-                    *score += (f32::from_bits(*then) - f32::from_bits(*now)) * product;
+    fn run(mut self) {
+        // Up to two digits in one pass over scores and digits, in vectors.
+        match self.now {
+            [] => self.each(repeat(()), |score, ()| score),
+            [now] => self.digits([*now]),
+            [low, high] => self.digits([*low, *high]),
+            _ => {
+                let Self { scores, then, now, products, .. } = &mut self;
+                for (score, then) in scores.iter_mut().zip(rows(then, now.len())) {
+                    *score = relative(*score, then, now, products);
                 }
-            }
-        }
-        for score in scores.iter_mut() {
-            *score *= scale;
-        }
-        if slope != 0.0 {
-            let last = scores.len().saturating_sub(1) as u32;
-            for (score, m) in scores.iter_mut().zip(0u32..) {
-                *score -= slope * last.wrapping_sub(m) as f32;
+                self.each(repeat(()), |score, ()| score);
             }
         }
     }
+}
+
+impl PositionScores<'_> {
+    /// Scores with `D` digits.
+    #[inline(always)]
+    fn digits<const D: usize>(self, now: [u32; D]) {
+        let Some(products) = self.products.first_chunk::<D>() else { return };
+        // Never shorter.
+        let whole = |then: &[u32]| then.first_chunk().copied().unwrap_or(now);
+        let then = self.then.chunks_exact(D).map(whole);
+        self.each(then, |score, then| relative(score, &then, &now, products));
+    }
+
+    /// `s_m ← relative(s_m, then_m)·scale − slope·(n − m)`.
+    #[inline(always)]
+    fn each<T>(self, then: impl Iterator<Item = T>, relative: impl Fn(f32, T) -> f32) {
+        let Self { scores, scale, slope, .. } = self;
+        let last = scores.len().saturating_sub(1) as u32;
+        let scores = scores.iter_mut().zip(then);
+        if slope == 0.0 {
+            for (score, then) in scores {
+                *score = relative(*score, then) * scale;
+            }
+        } else {
+            for ((score, then), m) in scores.zip(0u32..) {
+                *score = relative(*score, then) * scale - slope * last.wrapping_sub(m) as f32;
+            }
+        }
+    }
+}
+
+/// `score + Σ_j (then_j − now_j)·products_j`, in the order of `j`.
+#[inline(always)]
+fn relative(mut score: f32, then: &[u32], now: &[u32], products: &[f32]) -> f32 {
+    for ((then, now), product) in then.iter().zip(now).zip(products) {
+        score += (f32::from_bits(*then) - f32::from_bits(*now)) * product;
+    }
+    score
 }
 
 #[cfg(test)]
@@ -64,7 +95,9 @@ mod tests {
     #[test]
     fn every_processor_gives_the_same_bits() {
         let mut random = Random::new(1);
-        for (count, digits, slope) in [(1, 0, 0.5), (40, 1, 0.0), (77, 1, 0.25), (33, 3, 0.1)] {
+        for (count, digits, slope) in
+            [(1, 0, 0.5), (40, 1, 0.0), (77, 1, 0.25), (41, 2, 0.0), (33, 3, 0.1)]
+        {
             let mut normals = |n: usize| (0..n).map(|_| random.normal()).collect::<Vec<f32>>();
             let start = normals(count);
             let then: Vec<u32> = normals(count * digits).iter().map(|x| x.to_bits()).collect();
