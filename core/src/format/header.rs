@@ -46,6 +46,7 @@ impl Reader<'_> {
         byte
     }
 
+    #[inline(never)] // for its size: called for every field
     const fn u32(&mut self) -> u32 {
         u32::from_le_bytes(self.take())
     }
@@ -343,6 +344,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
+    #[inline(never)] // for its size: called for every field
     fn put(&mut self, field: &[u8]) {
         for (from, to) in field.iter().zip(self.rest.by_ref()) {
             *to = *from;

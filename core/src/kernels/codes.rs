@@ -21,8 +21,12 @@ const LANES: usize = 16;
 /// Columns that are computed without a branch in between, where there are no vectors.
 const UNROLLED: usize = 8;
 
-/// Whether it pays to read an input once for several rows: on microcontrollers, which have no vectors.
-const ROWS_TOGETHER: bool = cfg!(any(target_arch = "arm", target_arch = "riscv32"));
+/// Whether it pays to read an input once for several rows here: on microcontrollers, which have no vectors,
+/// but for those that `arch` has a kernel for.
+const ROWS_TOGETHER: bool = cfg!(any(
+    all(target_arch = "arm", not(any(expe_base, expe_mve))),
+    all(target_arch = "riscv32", not(target_feature = "m")),
+));
 
 /// `Σ w_i·x_i` over the shorter of the two, exactly, for up to [`INT8_COLUMNS`] weights and inputs of
 /// at most 127.

@@ -144,10 +144,11 @@ fn largest(tensor: TensorId, matrix: &Matrix<'_>) -> Result<Multiplier, DecodeEr
 
 /// The largest of all rows' figures, each made by `of_codes` from the magnitudes of its integers, times
 /// the row's scale.
+#[inline(never)] // one for all figures
 fn per_row(
     tensor: TensorId,
     matrix: &Matrix<'_>,
-    of_codes: impl Fn(&mut dyn Iterator<Item = u64>) -> u64,
+    of_codes: fn(&mut dyn Iterator<Item = u64>) -> u64,
 ) -> Result<Multiplier, DecodeError> {
     let scaled =
         |scale: &f32, figure| Multiplier::from_f32(*scale).times(Multiplier::new(figure, 0));

@@ -4,17 +4,18 @@ use super::kv_cache::Past;
 use super::{Activation, Config, DecodeError, Norm};
 use crate::format::Model;
 use crate::kernels::integer::{
-    COLUMN, COLUMN_LIMIT, add_columns, add_terms, add_weighted_rows, digits, dot_columns, gelu,
-    norm, project, project_add, quantise, quantise_coarse, reach, relu, softmax, swiglu,
+    COLUMN, COLUMN_LIMIT, TERM_CUT, add_columns, add_terms, add_weighted_rows, digits, dot_columns,
+    gelu, norm, project, project_add, quantise, quantise_coarse, reach, relu, softmax, swiglu,
 };
 use crate::kernels::{Bf16, I8, Inputs, Matrix, Stored, rows, sums_int8};
-use crate::num::{Dyadic, Multiplier, Prepared, RowScales, saturate, scale};
+use crate::num::{Dyadic, Multiplier, Prepared, RowScales, saturate, without};
 use crate::position::{MAX_DIGITS, PositionEncoding, PositionError};
 
 /// Units of queries, keys, values, inner layers and logits: `2^INNER`.
 pub(super) const INNER: i32 = -16;
-/// Units of cosines and sines.
-const ROTATION: i32 = -29;
+const UNIT: Multiplier = Multiplier::new(1, INNER);
+/// Binary digits of cosines and sines behind the point.
+const ROTATION: u32 = 29;
 /// Units of what one step of a digit, or one position of distance, adds to a score.
 const SLOPE: i32 = -30;
 /// Units of attention's weights, which add up to 1: with 8-bit values a sum stays in 32 bits.
@@ -115,7 +116,7 @@ impl Arithmetic for Integer {
     }
 
     fn pack_attention(&self, x: &[i32], codes: &mut [i8]) -> f32 {
-        quantise(x, Multiplier::new(1, INNER), codes)
+        quantise(x, UNIT, codes)
     }
 
     fn pack_inner(&self, x: &[i32], codes: &mut [i8]) -> f32 {
@@ -156,8 +157,8 @@ impl Arithmetic for Integer {
         for (((a, b), c), s) in low.iter_mut().zip(high).zip(cosines).zip(sines) {
             let (x, y) = (i64::from(*a), i64::from(*b));
             let (c, s) = (i64::from(*c), i64::from(*s));
-            *a = saturate(scale((x * c).saturating_sub(y * s), ROTATION));
-            *b = saturate(scale((y * c).saturating_add(x * s), ROTATION));
+            *a = saturate(without::<ROTATION>((x * c).saturating_sub(y * s)));
+            *b = saturate(without::<ROTATION>((y * c).saturating_add(x * s)));
         }
     }
 
@@ -177,7 +178,7 @@ fn value(position: &impl PositionEncoding, digit: usize, code: u32) -> Dyadic {
 
 impl Attend<I8> for Integer {
     fn store(&self, row: &[i32], place: &mut [i8]) -> u16 {
-        quantise_coarse(row, Multiplier::new(1, INNER), place)
+        quantise_coarse(row, UNIT, place)
     }
 
     fn attend(
@@ -209,7 +210,7 @@ impl Attend<I8> for Integer {
             let slope =
                 Multiplier::from_f32(head.slope).times(Multiplier::LOG2_E).apply_wide(1, SLOPE);
             for (distance, score) in (0i64..).zip(scores.iter_mut().rev()) {
-                let penalty = scale(slope.saturating_mul(distance), SLOPE - INNER);
+                let penalty = without::<TERM_CUT>(slope.saturating_mul(distance));
                 *score = saturate(i64::from(*score).saturating_sub(penalty));
             }
         }
@@ -276,7 +277,7 @@ impl Integer {
         // Where a term could be too large for a score, the largest is taken off all of them, so that only
         // what has no weight can saturate.
         let reach = reach(codes);
-        let largest = by_digit.iter().fold(0u64, |sum, product| {
+        let largest = by_digit.iter().take(row).fold(0u64, |sum, product| {
             sum.saturating_add(product.unsigned_abs().saturating_mul(u64::from(reach)))
         });
         if largest < TERM_LIMIT && i32::try_from(reach).is_ok() {
@@ -286,7 +287,7 @@ impl Integer {
         }
         let most = rows(codes, row).map(term).max().unwrap_or(0);
         for (score, codes) in scores.iter_mut().zip(rows(codes, row)) {
-            let term = scale(term(codes).saturating_sub(most), SLOPE - INNER);
+            let term = without::<TERM_CUT>(term(codes).saturating_sub(most));
             *score = saturate(i64::from(*score).saturating_add(term));
         }
     }

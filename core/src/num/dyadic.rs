@@ -17,6 +17,7 @@ impl Dyadic {
     /// let twelve = Dyadic { mantissa: 12, exponent: 0 };
     /// assert_eq!(twelve.reduced(), Dyadic { mantissa: 3, exponent: 2 });
     /// ```
+    #[inline(never)]
     pub const fn reduced(self) -> Self {
         if self.mantissa == 0 {
             return Self { mantissa: 0, exponent: 0 };
@@ -30,6 +31,7 @@ impl Dyadic {
 
     /// The mantissa that the value has at `exponent`; `None` when the value is not a multiple of
     /// `2^exponent` or the mantissa leaves `i64`.
+    #[inline(never)]
     pub const fn at_exponent(self, exponent: i32) -> Option<i64> {
         let value = self.reduced();
         if value.mantissa == 0 {
@@ -45,6 +47,7 @@ impl Dyadic {
 
     /// The value rounded to a multiple of `2^exponent`, ties to the even multiple; returns the
     /// multiple, `None` when it leaves `i64`.
+    #[inline(never)]
     pub const fn round_to(self, exponent: i32) -> Option<i64> {
         let drop = exponent.saturating_sub(self.exponent);
         if drop <= 0 {

@@ -22,8 +22,8 @@ pub use exp2::{EXPONENT_BITS, exp2_negative};
 #[cfg(feature = "micromath")]
 pub use math::Approximate;
 pub use math::{Exact, Math};
-pub(crate) use multiplier::Shift;
 pub use multiplier::{Multiplier, fixed, saturate, scale};
+pub(crate) use multiplier::{Shift, without};
 pub use phase::{Frequencies, Turn};
 pub(crate) use power::{exp2_of_minus, log2, root};
 pub use prepared::{Prepared, RowScales};

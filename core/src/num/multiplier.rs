@@ -32,6 +32,7 @@ impl Multiplier {
     pub const LOG2_E: Self = Self::new(3_098_164_009, -31);
 
     /// `value · 2^exponent`, cut to 31 digits.
+    #[inline(never)] // for its size, as what follows: none of it is called for single elements
     pub const fn new(value: u64, exponent: i32) -> Self {
         if value == 0 {
             return Self::ZERO;
@@ -69,10 +70,13 @@ impl Multiplier {
 
     /// `√x`, to at least 31 digits.
     pub const fn root(x: u64) -> Self {
+        if x == 0 {
+            return Self::ZERO;
+        }
         // An even shift, so that the root's unit is a power of two.
         let shift = x.leading_zeros() & !1;
-        let shifted = if shift < u64::BITS { x << shift } else { 0 };
-        Self::new(shifted.isqrt(), -(shift as i32 / 2))
+        let root = square_root(x << shift >> 2);
+        Self { mantissa: root, exponent: 1 - (shift as i32 / 2) }
     }
 
     /// The float below it, by its bits alone; 0 below the normal range, the largest float above it.
@@ -107,6 +111,7 @@ impl Multiplier {
 
     /// The product.
     #[must_use]
+    #[inline(never)]
     pub const fn times(self, other: Self) -> Self {
         let product = self.mantissa as u64 * other.mantissa as u64;
         // 61 or 62 digits, unless it is zero; the upper 31 are kept.
@@ -121,6 +126,7 @@ impl Multiplier {
 
     /// The sum.
     #[must_use]
+    #[inline(never)]
     pub const fn plus(self, other: Self) -> Self {
         let (low, high) = match self.order(other) {
             Ordering::Less => (self, other),
@@ -135,6 +141,7 @@ impl Multiplier {
         Self::new(high_part.saturating_add(low_part), high.exponent.saturating_sub(32))
     }
 
+    #[inline(never)]
     const fn order(self, other: Self) -> Ordering {
         let (a, b) = (self.log2(), other.log2());
         if a < b || (a == b && self.mantissa < other.mantissa) {
@@ -170,13 +177,13 @@ impl Multiplier {
     }
 
     /// `x` times this, in units of `2^exponent`: rounded half up, saturating.
-    #[inline]
+    #[inline(never)]
     pub const fn apply(self, x: i32, exponent: i32) -> i32 {
         saturate(self.apply_wide(x, exponent))
     }
 
     /// As [`apply`](Self::apply), saturating where 64 bits end.
-    #[inline]
+    #[inline(never)]
     pub const fn apply_wide(self, x: i32, exponent: i32) -> i64 {
         let product = x as i64 * self.mantissa as i64;
         scale(product, self.exponent.saturating_sub(exponent))
@@ -204,7 +211,7 @@ impl PartialOrd for Multiplier {
 }
 
 /// `x · 2^by`, rounded half up, saturating.
-#[inline]
+#[inline(never)]
 pub const fn scale(x: i64, by: i32) -> i64 {
     if by < 0 {
         let by = by.unsigned_abs();
@@ -224,6 +231,41 @@ pub const fn scale(x: i64, by: i32) -> i64 {
     } else {
         0
     }
+}
+
+/// `x · 2^-DIGITS`, rounded half up: [`scale`] by a constant, in few instructions.
+#[inline(always)]
+pub(crate) const fn without<const DIGITS: u32>(x: i64) -> i64 {
+    ((x >> (DIGITS - 1)) + 1) >> 1
+}
+
+/// `⌊√x⌋` for `x` in `2^60..2^62`: the upper half of the digits one by one, the lower half by a division
+/// (Zimmermann, Karatsuba Square Root), where the routine of `core` has a table of half a kilobyte.
+const fn square_root(x: u64) -> u32 {
+    let (mut rest, mut root, mut digit) = ((x >> 32) as u32, 0u32, 1 << 28);
+    while digit > 0 {
+        let more = root | digit;
+        root >>= 1;
+        if more <= rest {
+            rest = rest.wrapping_sub(more);
+            root |= digit;
+        }
+        digit >>= 2;
+    }
+    // The same, for its first digit is set; now the compiler knows that it is not zero.
+    let (upper, twice) = (root, root << 1 | 1 << 15);
+    // Below 2^32, for the rest is at most twice the root.
+    let next = rest << 16 | (x as u32 >> 16);
+    let (mut lower, rest) = (next / twice, next % twice);
+    let mut rest = ((rest as u64) << 16 | (x & 0xffff)) as i64;
+    rest = rest.wrapping_sub((lower as i64).wrapping_mul(lower as i64));
+    // A few too large at the most.
+    while rest < 0 {
+        lower = lower.wrapping_sub(1);
+        let root = (upper << 16).wrapping_add(lower) as i64;
+        rest = rest.wrapping_add(root << 1 | 1);
+    }
+    (upper << 16).wrapping_add(lower)
 }
 
 /// `⌊2^31·a/b⌋` for mantissas `a` and `b`, which have 31 digits each.
@@ -368,6 +410,21 @@ mod tests {
         assert!(Multiplier::root(0).is_zero() && Multiplier::ZERO < Multiplier::new(1, -1_000));
         assert!(Multiplier::ZERO.times(Multiplier::from_integer(5)).is_zero());
         assert!(Multiplier::from_integer(5).over(Multiplier::ZERO).is_zero());
+    }
+
+    #[test]
+    fn square_roots_are_those_of_core() {
+        let mut random = Random::new(7);
+        for round in 0..300_000 {
+            let root = u64::from((1 << 30) + random.below(1 << 30));
+            let near = (root * root).wrapping_add(round % 3).wrapping_sub(1).max(1 << 60);
+            for x in [(1 << 60) + random.next_u64() % (3 << 60), near] {
+                assert_eq!(u64::from(square_root(x)), x.isqrt(), "{x}");
+            }
+        }
+        for x in [1 << 60, (1 << 62) - 1] {
+            assert_eq!(u64::from(square_root(x)), x.isqrt());
+        }
     }
 
     /// Every digit is cut, none rounded: as with integers wide enough for all of them.

@@ -32,6 +32,16 @@ struct Wide {
     lost: u32,
 }
 
+impl Wide {
+    #[inline(never)]
+    const fn apply(&self, x: i32) -> i32 {
+        match cut(x, self.multiplier.parts().0 as i32, self.lost) {
+            Some(y) => y,
+            None => self.multiplier.apply(x, self.exponent),
+        }
+    }
+}
+
 impl Prepared {
     /// `multiplier`, for factors of magnitude `largest` at most, and products in units of `2^exponent`.
     #[inline]
@@ -52,11 +62,8 @@ impl Prepared {
     /// `x` times the multiplier, rounded half up, saturating; `x` must be in the range it was made for.
     #[inline(always)]
     pub const fn apply(self, x: i32) -> i32 {
-        if let Some(Wide { multiplier, exponent, lost }) = self.wide {
-            return match cut(x, self.mantissa, lost) {
-                Some(y) => y,
-                None => multiplier.apply(x, exponent),
-            };
+        if let Some(wide) = self.wide {
+            return wide.apply(x);
         }
         half_up(high(x << (self.left & 31), self.mantissa) >> (self.right & 31))
     }

@@ -63,23 +63,30 @@ pub fn silu(x: &mut [i32]) {
 #[inline(never)]
 pub fn swiglu(x: &mut [i32], gate: &[i32], exponent: i32) {
     let by = UNIT.saturating_mul(2).saturating_sub(exponent);
-    for (x, gate) in x.iter_mut().zip(gate) {
-        *x = scaled(i64::from(gated(*x, *x)) * i64::from(*gate), by);
+    if let cut @ 0..32 = by.saturating_neg().saturating_sub(1) {
+        // The usual case, in few instructions.
+        gate_all(x, gate, |product| rounded(product >> cut));
+    } else {
+        gate_all(x, gate, |product| saturate(scale(product, by)));
     }
 }
 
-/// `x·2^by`, rounded half up, saturating.
+/// `x_i ← value(silu(x_i)·gate_i)`
 #[inline(always)]
-fn scaled(x: i64, by: i32) -> i32 {
-    // The usual case, in few instructions.
-    if (-32..0).contains(&by) {
-        let cut = x >> by.wrapping_neg().wrapping_sub(1);
-        let low = cut as i32;
-        if i64::from(low) == cut {
-            return (low >> 1).wrapping_add(low & 1);
-        }
+fn gate_all(x: &mut [i32], gate: &[i32], value: impl Fn(i64) -> i32) {
+    for (x, gate) in x.iter_mut().zip(gate) {
+        *x = value(i64::from(gated(*x, *x)) * i64::from(*gate));
     }
-    saturate(scale(x, by))
+}
+
+/// Half of `x`, rounded up, saturating; at least one bit of `x` is free.
+#[inline(always)]
+const fn rounded(x: i64) -> i32 {
+    let low = x as i32;
+    if low as i64 == x {
+        return (low >> 1).wrapping_add(low & 1);
+    }
+    saturate(x.wrapping_add(1) >> 1)
 }
 
 /// ReLU, in place, in any units: `x ← max(x, 0)`, exactly; the twin of [`kernels::relu`](crate::kernels::relu).
@@ -92,6 +99,7 @@ pub fn relu(x: &mut [i32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::num::Random;
 
     #[test]
     fn activations_are_within_their_bounds() {
@@ -123,6 +131,20 @@ mod tests {
                 let bound = (value.abs() + 1.0) * gate * 2f64.powi(-14);
                 assert!((found - exact).abs() <= bound, "{value}: {found} {exact}");
             }
+        }
+    }
+
+    #[test]
+    fn every_unit_of_swiglu_is_a_scaled_product() {
+        let mut random = Random::new(1);
+        for round in 0..40_000 {
+            let exponent = round % 50 - 40;
+            let mut any = || random.next_u32() as i32 >> random.below(32);
+            let (start, gate) = (any(), any());
+            let mut x = [start];
+            swiglu(&mut x, &[gate], exponent);
+            let product = i64::from(gated(start, start)) * i64::from(gate);
+            assert_eq!(x, [saturate(scale(product, -32 - exponent))], "{start} {gate} {exponent}");
         }
     }
 

@@ -13,7 +13,9 @@ mod softmax;
 mod weighted;
 
 pub use activation::{gelu, relu, silu, swiglu};
-pub(crate) use columns::{COLUMN, COLUMN_LIMIT, add_columns, add_terms, dot_columns, reach};
+pub(crate) use columns::{
+    COLUMN, COLUMN_LIMIT, TERM_CUT, add_columns, add_terms, dot_columns, reach,
+};
 pub use matvec::{project, project_add};
 pub use norm::norm;
 pub use quantise::{digits, largest, quantise, quantise_coarse};

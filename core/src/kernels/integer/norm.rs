@@ -8,6 +8,9 @@ const GAIN: i32 = -20;
 /// Digits that the product with the gain loses.
 const CUT: i32 = -25;
 
+/// The unit of what is left.
+const UNIT: Multiplier = Multiplier::new(1, GAIN - CUT);
+
 /// Norm of a row in units of `2^exponent`, as 8-bit integers and their scale:
 /// `codes_i·s ≈ g_i·x_i / sqrt(mean(x²) + ε)`, after `x ← x − mean(x)` if it is `centred` (layer norm).
 ///
@@ -28,7 +31,7 @@ pub fn norm(
     y: &mut [i32],
     codes: &mut [i8],
 ) -> f32 {
-    let count = x.len() as u64;
+    let count = x.len() as u32;
     let mean = if centred { mean(x) } else { 0 };
     for (y, x) in y.iter_mut().zip(x) {
         *y = x.saturating_sub(mean);
@@ -44,7 +47,7 @@ pub fn norm(
         let product = i64::from(x) * i64::from(fixed(*gain, GAIN));
         *y = ((product + (1 << (-CUT - 1))) >> -CUT) as i32;
     }
-    let mean_square = squares.checked_div(count).unwrap_or(0);
+    let mean_square = divided(squares, count);
     // In units in which ε has 62 bits at most; the mean square has less than 49.
     let unit = exponent.saturating_mul(2);
     let excess = epsilon.log2().saturating_sub(unit).saturating_sub(60).max(0) as u32;
@@ -52,14 +55,26 @@ pub fn norm(
     let epsilon = epsilon.apply_wide(1, unit.saturating_add_unsigned(excess)).unsigned_abs();
     let mean_square = mean_square.checked_shr(excess).unwrap_or(0);
     let root = Multiplier::root(mean_square.saturating_add(epsilon)).shifted((excess / 2) as i32);
-    let unit = Multiplier::new(1, GAIN.saturating_sub(CUT)).over(root);
+    let unit = UNIT.over(root);
     quantise(y, unit, codes)
 }
 
 /// The mean, rounded toward zero.
 fn mean(x: &[i32]) -> i32 {
     let sum = x.iter().fold(0i64, |sum, x| sum.saturating_add(i64::from(*x)));
-    saturate(sum.checked_div(x.len() as i64).unwrap_or(0))
+    let mean = divided(sum.unsigned_abs(), x.len() as u32) as i64;
+    saturate(if sum < 0 { mean.saturating_neg() } else { mean })
+}
+
+/// `⌊x/count⌋` for a count of at most `2^16`, 0 for none: four divisions of 32 bits.
+fn divided(x: u64, count: u32) -> u64 {
+    let (mut quotient, mut rest) = (0u64, 0u32);
+    for shift in [48, 32, 16, 0] {
+        let digits = rest << 16 | (x >> shift) as u32 & 0xffff;
+        quotient = quotient << 16 | u64::from(digits.checked_div(count).unwrap_or(0));
+        rest = digits.checked_rem(count).unwrap_or(0);
+    }
+    quotient
 }
 
 #[cfg(test)]
@@ -102,6 +117,18 @@ mod tests {
                 assert!(error <= bound, "{error} > {bound}: {count} {exponent} {size} {centred}");
             }
         }
+    }
+
+    #[test]
+    fn quotients_are_exact() {
+        let mut random = Random::new(2);
+        for _ in 0..100_000 {
+            let x = random.next_u64() >> random.below(64);
+            let bits = 1 + random.below(16);
+            let count = 1 + random.below(1 << bits);
+            assert_eq!(divided(x, count), x / u64::from(count), "{x} {count}");
+        }
+        assert_eq!((divided(u64::MAX, 1 << 16), divided(5, 0)), (u64::MAX >> 16, 0));
     }
 
     #[test]

@@ -1,6 +1,9 @@
 use crate::kernels::Bf16;
 use crate::num::{Multiplier, Prepared};
 
+/// The largest 8-bit code that is used.
+const LARGEST_CODE: Multiplier = Multiplier::from_integer(127);
+
 /// The largest magnitude.
 #[inline(never)]
 pub fn largest(x: &[i32]) -> u32 {
@@ -49,16 +52,16 @@ pub fn digits(x: &[i32]) -> u32 {
 pub fn quantise(x: &[i32], unit: Multiplier, codes: &mut [i8]) -> f32 {
     let most = largest(x);
     let largest = Multiplier::from_integer(most.into());
-    let codes_of_one = Multiplier::from_integer(127).over(largest);
+    let codes_of_one = LARGEST_CODE.over(largest);
     code_all(x, most, codes_of_one, codes);
-    largest.over(Multiplier::from_integer(127)).times(unit).to_f32()
+    largest.over(LARGEST_CODE).times(unit).to_f32()
 }
 
 /// As [`quantise`], with the scale rounded up to a bfloat16, whose bits it gives.
 pub fn quantise_coarse(x: &[i32], unit: Multiplier, codes: &mut [i8]) -> u16 {
     let most = largest(x);
     let largest = Multiplier::from_integer(most.into());
-    let scale = Bf16::above(largest.over(Multiplier::from_integer(127)).times(unit).to_f32());
+    let scale = Bf16::above(largest.over(LARGEST_CODE).times(unit).to_f32());
     let scale_of_code = Multiplier::from_f32(f32::from_bits(u32::from(scale) << 16));
     code_all(x, most, unit.over(scale_of_code), codes);
     scale

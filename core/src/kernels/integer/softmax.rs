@@ -25,7 +25,8 @@ pub fn softmax(x: &mut [i32]) -> Multiplier {
         sum = sum.saturating_add(u64::from(power));
         *x = power as i32;
     }
-    Multiplier::from_integer(1).over(Multiplier::from_integer(sum))
+    const ONE: Multiplier = Multiplier::from_integer(1);
+    ONE.over(Multiplier::from_integer(sum))
 }
 
 #[cfg(test)]
