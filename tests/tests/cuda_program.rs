@@ -84,6 +84,27 @@ fn what_is_missing_is_named() {
     }
 }
 
+/// Training and evaluation have no kernel that is compiled while the program runs.
+#[test]
+fn the_run_time_compiler_is_not_needed() {
+    let folder = folder();
+    let path = folder.path();
+    let without = path.join("without");
+    fs::create_dir_all(&without).unwrap();
+    for entry in fs::read_dir(emulator()).unwrap().map(Result::unwrap) {
+        if !entry.file_name().to_string_lossy().contains("nvrtc") {
+            symlink(entry.path(), without.join(entry.file_name())).unwrap();
+        }
+    }
+    for command in [
+        TRAIN,
+        "eval --model run --data stories:2:20k --lengths 1,4 --eval-tokens 128 --device cuda",
+        "logits --model run --tokens 1,2,3 --device cuda",
+    ] {
+        with(path, &without, "", command).succeeded();
+    }
+}
+
 #[test]
 fn devices_are_listed_and_numbered() {
     let folder = folder();
@@ -135,32 +156,104 @@ fn runs_change_devices() {
     assert_eq!(metrics.lines().count(), 9, "{metrics}");
 }
 
+/// What a step of ExPE with GELU and without dropout asks of the driver, for any number of layers: so many
+/// calls, and so many more for each layer. `docs/gpu.md` tells these numbers.
+const CALLS: [(&str, usize, usize); 9] = [
+    ("launch", 15, 23),
+    ("product", 3, 18),
+    ("fill", 11, 26),
+    ("copy on device", 0, 2),
+    ("copy to device", 3, 0),
+    ("copy to host", 2, 0),
+    ("wait", 4, 0),
+    ("allocate", 0, 0),
+    ("free", 0, 0),
+];
+
+/// The calls of a training, in their order.
+fn calls(path: &Path, steps: u32, layers: usize) -> Vec<String> {
+    let config = tiny_config(steps, 100).replace("dropout = 0.1", "dropout = 0.0");
+    let config = config.replace("layers = 1", &format!("layers = {layers}"));
+    fs::write(path.join("tiny.toml"), config).unwrap();
+    let _ = fs::remove_dir_all(path.join("run"));
+    let done = emulated(path, "EXPE_EMULATOR_TRACE=1 EXPE_CUDA_REUSE=1", TRAIN).succeeded();
+    let known = |line: &&str| CALLS.iter().any(|(kind, ..)| line.starts_with(kind));
+    done.stderr.lines().filter(known).map(str::to_owned).collect()
+}
+
+/// Four steps more, and nothing but them.
+#[test]
+fn a_step_allocates_nothing_and_makes_a_known_number_of_calls() {
+    let folder = folder();
+    for layers in [1, 2] {
+        let [fewer, more] = [8, 12].map(|steps| calls(folder.path(), steps, layers));
+        for (kind, each, by_layer) in CALLS {
+            let count =
+                |calls: &[String]| calls.iter().filter(|call| call.starts_with(kind)).count();
+            assert_eq!(count(&more) - count(&fewer), 4 * (each + by_layer * layers), "{kind}");
+        }
+    }
+}
+
+/// The tokens of a step are cut out and sent off while the device still changes parameters for the step before.
+#[test]
+fn nothing_waits_between_two_steps() {
+    let folder = folder();
+    let calls = calls(folder.path(), 8, 1);
+    let starts = |call: &String, what: &str| call.starts_with(what);
+    let steps: Vec<_> = calls.split(|call| starts(call, "launch adamw")).collect();
+    assert_eq!(steps.len(), 9);
+    for step in &steps[1..8] {
+        let before = step.iter().take_while(|call| !starts(call, "launch embed_forward"));
+        let before: Vec<_> = before.collect();
+        assert!(before.iter().all(|call| !starts(call, "wait")), "{before:?}");
+        assert_eq!(before.iter().filter(|call| starts(call, "copy to device")).count(), 2);
+    }
+}
+
+/// Blocks and threads in other orders, and memory that is used again or not: the same bytes.
+#[test]
+fn no_result_depends_on_the_order_of_threads() {
+    let folder = folder();
+    let path = folder.path();
+    let mut models = Vec::new();
+    for settings in [
+        "EXPE_EMULATOR_ORDER=forward",
+        "EXPE_EMULATOR_ORDER=reverse",
+        "EXPE_EMULATOR_ORDER=shuffled EXPE_CUDA_REUSE=1",
+        "EXPE_EMULATOR_STREAMS=lazy EXPE_CUDA_REUSE=1",
+    ] {
+        let _ = fs::remove_dir_all(path.join("run"));
+        emulated(path, settings, TRAIN).succeeded();
+        models.push(fs::read(path.join("run/trainer.safetensors")).unwrap());
+    }
+    assert!(models.iter().all(|model| *model == models[0]));
+}
+
+/// Refused by the estimate first, then by the driver on the way; with the batch that is named then, training
+/// fits, and with an eighth more it does not.
 #[test]
 fn full_memory_names_a_batch_that_fits() {
     let folder = folder();
     let path = folder.path();
-    let config = tiny_config(2, 2).replace("batch = 4", "batch = 512");
-    fs::write(path.join("tiny.toml"), &config).unwrap();
-    // Refused by the estimate, or by the driver on the way: each message names a smaller batch, and
-    // sooner or later one fits.
-    let mut batch = 512;
-    let mut messages = Vec::new();
-    loop {
-        let change = config.replace("batch = 512", &format!("batch = {batch}"));
+    let config = tiny_config(2, 2);
+    let train = |batch: usize| {
+        let change = config.replace("batch = 4", &format!("batch = {batch}"));
         fs::write(path.join("tiny.toml"), change).unwrap();
         let _ = fs::remove_dir_all(path.join("run"));
-        let done = emulated(path, "EXPE_EMULATOR_MEMORY=1500000", TRAIN);
-        if done.code == Some(0) {
-            break;
-        }
-        let message = done.failed(1, &["memory", "`batch` = "]);
+        emulated(path, "EXPE_EMULATOR_MEMORY=1500000 EXPE_CUDA_REUSE=1", TRAIN)
+    };
+    let named = |message: &str| -> usize {
         let fits = message.rsplit("`batch` = ").next().unwrap();
-        let fits: usize = fits.split(' ').next().unwrap().parse().unwrap();
-        assert!(fits < batch, "{message}");
-        batch = fits;
-        messages.push(message);
-    }
-    assert!(!messages.is_empty() && batch >= 1);
+        fits.split(' ').next().unwrap().parse().unwrap()
+    };
+    let estimated = named(&train(512).failed(1, &["training needs at least", "`batch` = "]));
+    assert!(estimated < 512);
+    let message = train(estimated).failed(1, &["memory", "is full", "fits (raise"]);
+    let fits = named(&message);
+    assert!(fits < estimated, "{message}");
+    train(fits).succeeded();
+    train(fits + fits.div_ceil(8)).failed(1, &["memory", "is full", "`batch` = "]);
     let tiny = "EXPE_EMULATOR_MEMORY=150000";
     emulated(path, tiny, &TRAIN.replace("run", "other")).failed(1, &["memory"]);
 }

@@ -49,6 +49,14 @@ pub trait Backend<E: Dtype = f32>: Operations<E> {
         values: &[E],
     ) -> Result<(), Self::Err>;
 
+    /// A tensor of `indices`; the device may still be at work on something else when this returns.
+    ///
+    /// # Errors
+    /// The device's.
+    fn indices(&self, indices: Vec<usize>) -> Result<Tensor<(usize,), usize, Self>, Self::Err> {
+        tensor(self, (indices.len(),), &indices)
+    }
+
     /// Copy `buffer` to the host.
     ///
     /// # Errors

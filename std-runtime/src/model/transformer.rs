@@ -5,7 +5,7 @@ use dfdx::tensor_ops::TryAdd;
 use expe_core::model::Config;
 
 use super::{Layer, ModelError, Sites, Weights};
-use crate::device::{Backend, tensor};
+use crate::device::Backend;
 use crate::ops::{self, AttentionWeights, Dropout, FeedForward, Heads, Matrix, Placed, Precision};
 
 /// A pre-norm decoder-only transformer.
@@ -24,7 +24,17 @@ use crate::ops::{self, AttentionWeights, Dropout, FeedForward, Heads, Matrix, Pl
 /// assert_eq!(model.logits(&[1, 2, 3, 4, 5, 6], 2)?.len(), 6 * 256);
 /// # Ok::<(), expe_runtime::model::ModelError>(())
 /// ```
-#[derive(Debug, Clone)]
+///
+/// It is no [`Clone`]: a GPU changes parameters in place, and a copy that shares its tensors would change along.
+/// [`Weights::to_tensors`] copies the numbers.
+///
+/// ```compile_fail,E0599
+/// # use expe_runtime::{device::Cpu, model::Transformer};
+/// fn copy(model: &Transformer<Cpu>) -> Transformer<Cpu> {
+///     Transformer::clone(model)
+/// }
+/// ```
+#[derive(Debug)]
 pub struct Transformer<D: Backend<E>, E: Dtype = f32> {
     config: Config,
     device: D,
@@ -100,7 +110,7 @@ impl<E: Dtype, D: Backend<E>> Transformer<D, E> {
             if index < vocab { Ok(index) } else { Err(ModelError::Token { token: *token, vocab }) }
         };
         let indices = tokens.iter().map(index).collect::<Result<Vec<_>, _>>()?;
-        tensor(&self.device, (indices.len(),), &indices).map_err(ModelError::device)
+        self.device.indices(indices).map_err(ModelError::device)
     }
 
     /// The matrix that gives the logits: the embedding, when it is tied.

@@ -31,7 +31,7 @@ impl Kind {
 }
 
 /// The parameters of one layer; matrices are `[out, in]`.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Layer<E: Dtype, D: Backend<E>> {
     /// Gain of the norm in front of attention, `[width]`.
     pub attn_norm: Vector<E, D>,
@@ -54,7 +54,7 @@ pub struct Layer<E: Dtype, D: Backend<E>> {
 }
 
 /// All parameters of a model.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Weights<E: Dtype, D: Backend<E>> {
     /// Token embedding, `[vocab, width]`.
     pub embed: Matrix<E, D>,

@@ -21,6 +21,7 @@ mod cross_entropy;
 pub(crate) mod cuda;
 mod dropout;
 mod embedding;
+mod faster;
 mod feed_forward;
 pub(crate) mod fused;
 mod norm;

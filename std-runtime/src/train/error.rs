@@ -103,13 +103,13 @@ pub enum TrainError {
         fits: Option<usize>,
     },
     /// The device's memory is full all the same.
-    #[error("{message}, with `batch` = {batch}; {advice}", advice = attempt(*.fits))]
+    #[error("{message}, with `batch` = {batch}; {advice}", advice = advice(*.fits))]
     OutOfMemory {
         /// What the device said.
         message: String,
         /// Windows in a batch.
         batch: usize,
-        /// A `batch` to try, if there is a smaller one.
+        /// A `batch` that was tried and fits, if there is one.
         fits: Option<usize>,
     },
     /// The device failed.
@@ -131,18 +131,21 @@ pub enum TrainError {
 }
 
 impl TrainError {
-    /// The same, but with a batch that should fit where the device's memory was full with `batch`.
-    pub(super) fn with_batch(self, batch: usize, fits: usize) -> Self {
-        let fits = Some(fits).filter(|fits| *fits > 0);
-        match self {
-            Self::Model(error @ ModelError::OutOfMemory { .. }) => {
-                Self::OutOfMemory { message: error.to_string(), batch, fits }
-            }
-            Self::Device(error @ DeviceError::OutOfMemory { .. }) => {
-                Self::OutOfMemory { message: error.to_string(), batch, fits }
-            }
-            other => other,
+    /// The same, but with the batch that `fits` finds where the device's memory was full with `batch`.
+    pub(super) fn with_batch(self, batch: usize, fits: impl FnOnce() -> Option<usize>) -> Self {
+        if !self.is_out_of_memory() {
+            return self;
         }
+        Self::OutOfMemory { message: self.to_string(), batch, fits: fits() }
+    }
+
+    /// Whether a device had too little memory.
+    pub(super) fn is_out_of_memory(&self) -> bool {
+        matches!(
+            self,
+            Self::Model(ModelError::OutOfMemory { .. })
+                | Self::Device(DeviceError::OutOfMemory { .. })
+        )
     }
 }
 
@@ -150,13 +153,5 @@ fn advice(fits: Option<usize>) -> String {
     match fits {
         Some(batch) => format!("`batch` = {batch} fits (raise `accumulate` in return)"),
         None => "no `batch` fits: make the model or its `context` smaller".to_owned(),
-    }
-}
-
-/// The same where a device was full against the estimate.
-fn attempt(fits: Option<usize>) -> String {
-    match fits {
-        Some(batch) => format!("try `batch` = {batch} (raise `accumulate` in return)"),
-        None => advice(None),
     }
 }

@@ -20,6 +20,7 @@
 
 mod device;
 mod error;
+mod fitting;
 mod folder;
 mod lock;
 mod loss_scale;

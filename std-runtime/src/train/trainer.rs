@@ -2,6 +2,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::fitting::batch_that_fits;
 use super::folder::{
     CONFIG_FILE, METRICS_FILE, MODEL_FILE, TOKENIZER_FILE, TRAINER_FILE, read, same_config, write,
 };
@@ -40,14 +41,9 @@ pub fn run<D: TrainingDevice>(
         let (mut trainer, _lock) = prepare(device, free, config, data, folder, resume)?;
         trainer.train(stop, progress)
     });
-    done.unwrap_or_else(|error| Err(error.into())).map_err(|error| {
-        // What fitted by the estimate did not fit: half of it may, or what fitted into the memory that
-        // was free.
-        let fits = free.map_or(usize::MAX, |free| {
-            Usage::of::<D>().largest_batch(config, free).unwrap_or_default()
-        });
-        error.with_batch(config.train.batch, fits.min(config.train.batch / 2))
-    })
+    // What fitted by the estimate did not: everything that it held is free again here.
+    done.unwrap_or_else(|error| Err(error.into()))
+        .map_err(|error| error.with_batch(config.train.batch, || batch_that_fits(device, config)))
 }
 
 /// Everything before the first step.

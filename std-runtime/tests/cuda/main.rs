@@ -7,7 +7,13 @@ mod operations;
 mod parameters;
 mod training;
 
-use expe_runtime::device::{Backend, cuda, tensor};
+use expe_runtime::device::{Backend, Cuda, cuda, tensor};
+
+/// The GPU, once for each thread of the tests.
+fn fast() -> Cuda {
+    thread_local!(static DEVICE: Cuda = cuda::open(0).unwrap());
+    DEVICE.with(Clone::clone)
+}
 
 #[test]
 fn buffers_are_those_of_the_host() {
@@ -15,7 +21,7 @@ fn buffers_are_those_of_the_host() {
     let values: Vec<f32> = (0..1000).map(|x| x as f32 - 300.5).collect();
     let x = tensor(&device, (values.len(),), &values).unwrap();
     assert_eq!(x.as_vec(), values);
-    let mut gradients = dfdx::tensor::Gradients::<f32, cuda::Cuda>::leaky();
+    let mut gradients = dfdx::tensor::Gradients::<f32, Cuda>::leaky();
     let buffer = gradients.get_or_alloc_mut(&x).unwrap();
     device.overwrite(buffer, &values).unwrap();
     device.scale(buffer, 2.0).unwrap();

@@ -4,16 +4,10 @@
 #[path = "../fused_operations/cases/mod.rs"]
 mod cases;
 
-use expe_runtime::device::cuda::{self, Cuda};
+use super::fast;
 
 /// The device whose operations are tested.
-type Fast = Cuda;
+type Fast = expe_runtime::device::Cuda;
 
 /// Draws of numbers for each case; an emulated device is slow.
 const SEEDS: u64 = 1;
-
-/// One for each thread of the tests.
-fn fast() -> Fast {
-    thread_local!(static DEVICE: Cuda = cuda::open(0).unwrap());
-    DEVICE.with(Clone::clone)
-}

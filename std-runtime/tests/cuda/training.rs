@@ -1,50 +1,32 @@
-//! Training on a GPU against training on the CPU.
+//! Training on a GPU: the very tests of the processor's, and against training on the processor.
+
+#[path = "../train_resume/cases.rs"]
+mod cases;
 
 use std::convert::Infallible;
-use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use dfdx::shapes::Shape;
 use dfdx::tensor::{Cpu, Tensor};
 use expe_core::num::Random;
-use expe_runtime::config::{DataConfig, RunConfig, TokenizerKind, TrainConfig, position};
-use expe_runtime::data::{Corpus, Dataset, Source, Tokenizer};
-use expe_runtime::device::{Backend, cuda};
+use expe_runtime::config::{RunConfig, TrainConfig};
+use expe_runtime::data::Dataset;
+use expe_runtime::device::Backend;
 use expe_runtime::model::{Kind, VisitMut};
-use expe_runtime::train::{Ending, MODEL_FILE, State, Stepper, TRAINER_FILE, TrainingDevice, run};
+use expe_runtime::train::{Ending, State, Stepper, TrainingDevice, run};
+
+use super::fast;
+use cases::dataset;
 
 fn config(name: &str, steps: u64) -> RunConfig {
-    let (width, context) = (16, 8);
-    RunConfig {
-        data: DataConfig { tokenizer: TokenizerKind::Byte },
-        train: TrainConfig {
-            seed: 3,
-            validate_every: 20,
-            validation_tokens: 64,
-            ..TrainConfig::new(steps, 4, 3e-3)
-        },
-        model: expe_core::model::Config {
-            vocab: 256,
-            width,
-            layers: 2,
-            heads: 2,
-            kv_heads: 1,
-            head_width: 8,
-            hidden: 24,
-            context,
-            norm: Default::default(),
-            epsilon: 1e-5,
-            activation: Default::default(),
-            tied_head: true,
-            position: position(name, width).unwrap(),
-        },
-    }
-}
-
-fn dataset() -> Dataset {
-    let corpus = Corpus::open(&[Source::Stories { seed: 1, bytes: 4_000 }]).unwrap();
-    Dataset::encode(&corpus, &Tokenizer::Byte).unwrap()
+    let train = TrainConfig {
+        seed: 3,
+        validate_every: 20,
+        validation_tokens: 64,
+        ..TrainConfig::new(steps, 4, 3e-3)
+    };
+    RunConfig { train, ..cases::config(name) }
 }
 
 /// Change every parameter by so large a share of itself, up or down.
@@ -92,7 +74,7 @@ fn apart(a: &[f64], b: &[f64]) -> f64 {
 /// step's rounding came at once. Both curves are within the same distance of what exact numbers would give.
 #[test]
 fn the_loss_curve_is_that_of_the_cpu() {
-    let (device, data) = (cuda::open(0).unwrap(), dataset());
+    let (device, data) = (fast(), dataset(1));
     let config = config("expe", 200);
     let exact = losses(&Cpu::default(), &config, &data, 0.0);
     let nudged = losses(&Cpu::default(), &config, &data, 400.0 / (1 << 24) as f32);
@@ -127,7 +109,7 @@ fn train<D: TrainingDevice>(
 /// Half of the steps on one device, half on the other. The limit is measured as for whole curves.
 #[test]
 fn checkpoints_go_from_one_device_to_the_other() {
-    let (gpu, cpu, data) = (cuda::open(0).unwrap(), Cpu::default(), dataset());
+    let (gpu, cpu, data) = (fast(), Cpu::default(), dataset(1));
     let config = config("exqpe", 40);
     let exact = losses(&cpu, &config, &data, 0.0);
     let limit = apart(&exact, &losses(&cpu, &config, &data, 400.0 / (1 << 24) as f32));
@@ -138,24 +120,4 @@ fn checkpoints_go_from_one_device_to_the_other() {
     let first = train(&gpu, &config, &data, back.path(), 20);
     let second = train(&cpu, &config, &data, back.path(), 40);
     assert!(apart(&exact, &[first, second].concat()) < limit);
-}
-
-/// A checkpoint holds all that training goes on from: stopped and resumed, and in two runs, the files
-/// are the same to the byte.
-#[test]
-fn training_ends_with_the_same_bytes() {
-    let (device, data) = (cuda::open(0).unwrap(), dataset());
-    let mut config = config("expe", 24);
-    config.train.dropout = 0.1;
-    config.train.accumulate = 2;
-    let [whole, again, parts] = [(); 3].map(|()| tempfile::tempdir().unwrap());
-    let losses = train(&device, &config, &data, whole.path(), 24);
-    assert_eq!(losses, train(&device, &config, &data, again.path(), 24));
-    train(&device, &config, &data, parts.path(), 13);
-    train(&device, &config, &data, parts.path(), 24);
-    for name in [MODEL_FILE, TRAINER_FILE] {
-        let read = |folder: &Path| fs::read(folder.join(name)).unwrap();
-        assert_eq!(read(whole.path()), read(again.path()), "{name}");
-        assert_eq!(read(whole.path()), read(parts.path()), "{name}");
-    }
 }

@@ -1,5 +1,5 @@
 use dfdx::shapes::Shape;
-use dfdx::tensor::{Cuda, CudaError, Storage, Tensor};
+use dfdx::tensor::{Cuda, CudaError, Storage, Tensor, TensorFromVec};
 use dfdx::tensor_ops::AdamConfig;
 
 use crate::device::{AdamWStep, Backend, Buffers};
@@ -13,6 +13,11 @@ impl Backend<f32> for Cuda {
 
     fn overwrite(&self, buffer: &mut Buffer, values: &[f32]) -> Result<(), CudaError> {
         Ok(buffer.device().htod_sync_copy_into(values, buffer)?)
+    }
+
+    fn indices(&self, indices: Vec<usize>) -> Result<Tensor<(usize,), usize, Self>, CudaError> {
+        let shape = (indices.len(),);
+        self.try_tensor_from_vec(indices, shape)
     }
 
     fn read(&self, buffer: &Buffer) -> Result<Vec<f32>, CudaError> {

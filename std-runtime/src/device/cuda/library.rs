@@ -5,6 +5,7 @@ use std::env;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::sync::OnceLock;
 
+use super::reuse;
 use crate::device::{DeviceError, Library};
 
 unsafe extern "C" {
@@ -17,20 +18,33 @@ unsafe extern "C" {
 /// [`DeviceError::Library`].
 pub fn open_driver() -> Result<(), DeviceError> {
     static OPENED: OnceLock<Result<(), DeviceError>> = OnceLock::new();
-    OPENED.get_or_init(|| open(Library::Driver, 0, &["libcuda.so.1"])).clone()
+    let opened = || open(Library::Driver, 0, &["libcuda.so.1"]).inspect(|()| reuse::install());
+    OPENED.get_or_init(opened).clone()
 }
 
-/// Open the libraries that computing needs beside the driver's; once per process.
+/// Open cuBLAS, and the run-time compiler where it is there; once per process.
 ///
 /// # Errors
-/// [`DeviceError::Library`].
+/// [`DeviceError::Library`] for cuBLAS.
 pub fn open_toolkit() -> Result<(), DeviceError> {
     static OPENED: OnceLock<Result<(), DeviceError>> = OnceLock::new();
     let all = || {
         open(Library::Cublas, 1, &["libcublas.so.13", "libcublas.so.12"])?;
-        open(Library::Nvrtc, 2, &["libnvrtc.so.13", "libnvrtc.so.12"])
+        // Nothing that this crate does with a GPU needs it; some operations of dfdx do.
+        let _ = open_compiler();
+        Ok(())
     };
     OPENED.get_or_init(all).clone()
+}
+
+/// Whether the run-time compiler is there; it is looked for once per process, after cuBLAS.
+///
+/// # Errors
+/// [`DeviceError::Library`].
+pub fn open_compiler() -> Result<(), DeviceError> {
+    static OPENED: OnceLock<Result<(), DeviceError>> = OnceLock::new();
+    let names = ["libnvrtc.so.13", "libnvrtc.so.12"];
+    OPENED.get_or_init(|| open(Library::Nvrtc, 2, &names)).clone()
 }
 
 /// Opens the first of `names` that is found where the system's linker looks, else in the folders of
@@ -55,9 +69,9 @@ fn open(library: Library, index: c_int, names: &[&str]) -> Result<(), DeviceErro
 fn load(index: c_int, path: &str) -> Result<(), String> {
     let path = CString::new(path).map_err(|error| error.to_string())?;
     // SAFETY: `index` is that of one of the three tables, `path` ends with a zero byte and lives
-    // through the call. The initialisers of the two `OnceLock`s above are the only callers: they do not
-    // run beside each other, because the toolkit's is only opened once the driver's is, and nothing
-    // calls a library before it is opened.
+    // through the call. The initialisers of the `OnceLock`s above are the only callers: they do not
+    // run beside each other, because the toolkit's is only opened once the driver's is, the compiler's
+    // in it, and nothing calls a library before it is opened.
     let error = unsafe { expe_cuda_load(index, path.as_ptr()) };
     if error.is_null() {
         return Ok(());

@@ -5,13 +5,14 @@ mod driver;
 mod guard;
 mod kernels;
 mod library;
+mod reuse;
 
 pub use dfdx::tensor::Cuda;
 pub use driver::{Driver, Gpu};
 pub use kernels::{CAPABILITY, KERNELS, VERSION, ptx};
 pub(super) use library::open_toolkit;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cudarc::driver::CudaDevice;
 use cudarc::driver::result::mem_get_info;
@@ -26,7 +27,19 @@ use super::{DeviceError, is_out_of_memory};
 pub fn open(ordinal: usize) -> Result<Cuda, DeviceError> {
     Driver::start()?.usable(ordinal)?;
     open_toolkit()?;
-    Cuda::try_build(ordinal, 0).map_err(|error| failure(ordinal, error.to_string()))
+    let failed = |error: CudaError| failure(ordinal, error.to_string());
+    let device = Cuda::try_build(ordinal, 0).map_err(failed)?;
+    keep(handle(&device).map_err(failed)?);
+    Ok(device)
+}
+
+/// Keep a device's context for as long as the program runs: memory that waits in `reuse` belongs to it.
+fn keep(handle: Arc<CudaDevice>) {
+    static KEPT: Mutex<Vec<Arc<CudaDevice>>> = Mutex::new(Vec::new());
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if kept.iter().all(|other| other.ordinal() != handle.ordinal()) {
+        kept.push(handle);
+    }
 }
 
 /// Give the GPU back. What fails then failed before already, and was told.
@@ -47,7 +60,7 @@ pub fn free_memory(device: &Cuda) -> Option<u64> {
     let handle = handle(device).ok()?;
     handle.bind_to_thread().ok()?;
     let (free, _) = mem_get_info().ok()?;
-    u64::try_from(free).ok()
+    u64::try_from(free.saturating_add(reuse::waiting())).ok()
 }
 
 /// Do `work` on the GPU; dfdx and cudarc panic in places where the driver reports an error.
@@ -61,6 +74,10 @@ pub fn guarded<R>(device: &Cuda, work: impl FnOnce() -> R) -> Result<R, DeviceEr
 
 /// The error behind a message of the driver or of one of its libraries.
 fn failure(ordinal: usize, message: String) -> DeviceError {
+    let of_compiler = ["NvrtcError(", "CompileError"].iter().any(|sign| message.contains(sign));
+    if let (true, Err(missing)) = (of_compiler, library::open_compiler()) {
+        return missing;
+    }
     if is_out_of_memory(&message) {
         DeviceError::OutOfMemory { ordinal, message }
     } else {

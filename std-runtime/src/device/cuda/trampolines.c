@@ -7,6 +7,7 @@
  */
 #include <dlfcn.h>
 #include <stddef.h>
+#include <string.h>
 
 #if !defined(__x86_64__) || !defined(__linux__)
 #error "the feature `cuda` is for Linux on x86-64"
@@ -123,6 +124,18 @@ const char *expe_cuda_load(int library, const char *path) {
   for (const struct function *function = libraries[library]; function->name; function++) {
     void *found = dlsym(handle, function->name);
     if (found) *function->pointer = found;
+  }
+  return NULL;
+}
+
+/* Let calls of the driver's function `name` go to `function`; where they went, or NULL if it has none. Not
+ * beside calls to the driver. */
+void *expe_cuda_replace(const char *name, void *function) {
+  for (const struct function *found = driver; found->name; found++) {
+    if (strcmp(found->name, name) != 0) continue;
+    void *before = *found->pointer;
+    *found->pointer = function;
+    return before;
   }
   return NULL;
 }

@@ -87,7 +87,6 @@ impl Context {
     }
 
     fn new(device: Arc<CudaDevice>) -> Result<Self, CudaError> {
-        keep_memory(&device);
         let blas = Mutex::new(CudaBlas::new(device.clone())?);
         Ok(Self { device, blas, functions: Mutex::default() })
     }
@@ -205,22 +204,4 @@ pub fn fresh<S: Shape>(device: &Cuda, shape: S) -> Result<Tensor<S, f32, Cuda>, 
 /// A lock; what it holds stays whole when a thread that holds it panics.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Let the driver keep freed memory for the next allocation of a step: by default it hands everything back to
-/// the system each time that the host waits for the device.
-///
-/// Where the driver has no such pool it refuses, and memory is allocated anew each time, so this is
-/// about speed alone.
-fn keep_memory(device: &CudaDevice) {
-    let mut pool = std::ptr::null_mut();
-    let mut threshold = u64::MAX;
-    // SAFETY: `pool` is a place for one handle, which is used only if the first call has filled it, and the
-    // attribute is a number of 64 bits, as documented, that the driver copies.
-    unsafe {
-        if sys::cuDeviceGetDefaultMemPool(&raw mut pool, *device.cu_device()).result().is_ok() {
-            let attribute = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
-            let _ = sys::cuMemPoolSetAttribute(pool, attribute, (&raw mut threshold).cast());
-        }
-    }
 }

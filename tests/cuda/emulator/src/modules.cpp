@@ -29,6 +29,7 @@ int emulator_blas_access(const void *address, size_t bytes, bool write) {
   return ILLEGAL_ADDRESS;
 }
 int emulator_blas_submit(void *stream, std::function<int()> work) {
+  if (settings().trace) fprintf(stderr, "product\n");
   return in_context([&](Driver &) -> CUresult {
     return submit(static_cast<Stream *>(stream), [work = std::move(work)] { return Result(work()); });
   });

@@ -1,4 +1,5 @@
 // Streams and events, memory and copies.
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -6,10 +7,16 @@
 
 namespace {
 
+// One line for each call, with its bytes, where `EXPE_EMULATOR_TRACE` is set.
+void trace(const char *what, size_t bytes) {
+  if (settings().trace) fprintf(stderr, "%s %zu\n", what, bytes);
+}
+
 char *pointer(CUdeviceptr address) { return reinterpret_cast<char *>(address); }
 
 // Where the host may not go on before the device has done what was given to it.
 CUresult synchronise(Stream *stream) {
+  trace("wait", 0);
   return in_context([&](Driver &) -> CUresult {
     Stream &s = stream_of(stream);
     wait_for(s, s.given);
@@ -19,6 +26,7 @@ CUresult synchronise(Stream *stream) {
 
 // Copies from memory that the caller may change at once are staged, as they are on hardware.
 CUresult copy_to_device(CUdeviceptr to, const void *from, size_t bytes, Stream *stream) {
+  trace("copy to device", bytes);
   return in_context([&](Driver &) -> CUresult {
     if (!memory::valid(pointer(to), bytes)) return INVALID_VALUE;
     std::string staged(static_cast<const char *>(from), bytes);
@@ -31,6 +39,7 @@ CUresult copy_to_device(CUdeviceptr to, const void *from, size_t bytes, Stream *
 }
 
 CUresult copy_to_host(void *to, CUdeviceptr from, size_t bytes, Stream *stream) {
+  trace("copy to host", bytes);
   if (CUresult result = synchronise(stream)) return result;
   return in_context([&](Driver &) -> CUresult {
     if (!memory::valid(pointer(from), bytes)) return INVALID_VALUE;
@@ -40,6 +49,7 @@ CUresult copy_to_host(void *to, CUdeviceptr from, size_t bytes, Stream *stream) 
 }
 
 CUresult copy_on_device(CUdeviceptr to, CUdeviceptr from, size_t bytes, Stream *stream) {
+  trace("copy on device", bytes);
   return in_context([&](Driver &) -> CUresult {
     if (!memory::valid(pointer(to), bytes) || !memory::valid(pointer(from), bytes)) return INVALID_VALUE;
     return submit(stream, [=] {
@@ -51,6 +61,7 @@ CUresult copy_on_device(CUdeviceptr to, CUdeviceptr from, size_t bytes, Stream *
 }
 
 template <typename T> CUresult fill(CUdeviceptr to, T value, size_t count, Stream *stream) {
+  trace("fill", count * sizeof(T));
   return in_context([&](Driver &) -> CUresult {
     if (!memory::valid(pointer(to), count * sizeof(T)) || to % sizeof(T)) return INVALID_VALUE;
     return submit(stream, [=] {
@@ -62,6 +73,7 @@ template <typename T> CUresult fill(CUdeviceptr to, T value, size_t count, Strea
 }
 
 CUresult allocate(CUdeviceptr *address, size_t bytes) {
+  trace("allocate", bytes);
   return in_context([&](Driver &) -> CUresult {
     *address = 0;
     if (bytes == 0) return SUCCESS;
@@ -78,6 +90,7 @@ CUresult allocate(CUdeviceptr *address, size_t bytes) {
 }
 
 CUresult release(CUdeviceptr address, Stream *stream) {
+  trace("free", 0);
   return in_context([&](Driver &) -> CUresult {
     if (!address) return SUCCESS;
     if (!memory::valid(pointer(address), 1)) return INVALID_VALUE;

@@ -1,18 +1,19 @@
-//! Training that is stopped and resumed, and training that must not start.
+//! Training in a run folder that is stopped, resumed, killed, and diverges.
 
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use dfdx::tensor::Cpu;
 use expe_runtime::config::{DataConfig, RunConfig, TokenizerKind, TrainConfig, position};
 use expe_runtime::data::{Corpus, Dataset, Source, Tokenizer};
 use expe_runtime::train::{
-    CONFIG_FILE, Ending, METRICS_FILE, MODEL_FILE, Outcome, RunLock, TRAINER_FILE, TrainError,
-    Workers, load_model, run, validation_loss,
+    CONFIG_FILE, Ending, METRICS_FILE, MODEL_FILE, Outcome, TRAINER_FILE, TrainError, Workers,
+    load_model, run, validation_loss,
 };
 
-fn config(name: &str) -> RunConfig {
+use super::fast;
+
+pub fn config(name: &str) -> RunConfig {
     let (width, context) = (16, 8);
     RunConfig {
         data: DataConfig { tokenizer: TokenizerKind::Byte },
@@ -43,20 +44,20 @@ fn config(name: &str) -> RunConfig {
     }
 }
 
-fn dataset(seed: u64) -> Dataset {
+pub fn dataset(seed: u64) -> Dataset {
     let corpus = Corpus::open(&[Source::Stories { seed, bytes: 4_000 }]).unwrap();
     Dataset::encode(&corpus, &Tokenizer::Byte).unwrap()
 }
 
 /// Train, and ask to stop after step `until`.
-fn train(
+pub fn train(
     config: &RunConfig,
     folder: &Path,
     resume: bool,
     until: u64,
 ) -> Result<Outcome, TrainError> {
     let stop = AtomicBool::new(false);
-    run(&Cpu::default(), config, &dataset(1), folder, resume, &stop, &mut |now| {
+    run(&fast(), config, &dataset(1), folder, resume, &stop, &mut |now| {
         if now.step >= until {
             stop.store(true, Ordering::Relaxed);
         }
@@ -65,7 +66,7 @@ fn train(
 
 const FILES: [&str; 4] = [CONFIG_FILE, MODEL_FILE, TRAINER_FILE, METRICS_FILE];
 
-fn contents(folder: &Path) -> Vec<Vec<u8>> {
+pub fn contents(folder: &Path) -> Vec<Vec<u8>> {
     FILES.iter().map(|name| fs::read(folder.join(name)).unwrap()).collect()
 }
 
@@ -73,9 +74,12 @@ fn contents(folder: &Path) -> Vec<Vec<u8>> {
 fn stopped_and_resumed_training_ends_with_the_same_bytes() {
     for name in ["expe", "learned"] {
         let config = config(name);
-        let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let outcome = train(&config, whole.path(), false, u64::MAX).unwrap();
-        assert_eq!((outcome.ending, outcome.step), (Ending::Finished, 11));
+        let [whole, again, parts] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+        for folder in [&whole, &again] {
+            let outcome = train(&config, folder.path(), false, u64::MAX).unwrap();
+            assert_eq!((outcome.ending, outcome.step), (Ending::Finished, 11));
+        }
+        assert_eq!(contents(whole.path()), contents(again.path()), "{name}");
         // On a validation step, off one, twice without progress in between, then to the end.
         for until in [4, 6, 6, 9] {
             let outcome = train(&config, parts.path(), true, until).unwrap();
@@ -106,91 +110,18 @@ fn a_checkpoint_cut_off_between_two_files_is_put_right() {
 }
 
 #[test]
-fn two_trainings_in_two_threads_do_not_touch_each_other() {
-    let config = config("exqpe");
-    let alone = tempfile::tempdir().unwrap();
-    train(&config, alone.path(), false, u64::MAX).unwrap();
-    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    std::thread::scope(|scope| {
-        for (threads, folder) in [1, 3].into_iter().zip(&folders) {
-            let config = &config;
-            scope.spawn(move || {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                pool.install(|| train(config, folder.path(), false, u64::MAX).unwrap());
-            });
-        }
-    });
-    for folder in &folders {
-        assert_eq!(contents(alone.path()), contents(folder.path()));
-    }
-}
-
-#[test]
 fn the_best_model_is_the_one_that_is_kept() {
     let config = config("rope");
     let folder = tempfile::tempdir().unwrap();
     let outcome = train(&config, folder.path(), false, u64::MAX).unwrap();
     let best = outcome.best.unwrap();
-    let (stored, model) = load_model(folder.path(), &Cpu::default()).unwrap();
+    let (stored, model) = load_model(folder.path(), &fast()).unwrap();
     assert_eq!(stored, config);
     let sites = model.sites(config.model.context).unwrap();
     let data = dataset(1);
     let workers = Workers::new(1).unwrap();
     let loss = validation_loss(&model, &sites, data.validation(), 64, 1, &workers).unwrap();
     assert_eq!(loss, best.loss);
-}
-
-#[test]
-fn what_must_not_start_does_not() {
-    let config = config("expe");
-    let folder = tempfile::tempdir().unwrap();
-    train(&config, folder.path(), false, 4).unwrap();
-    let before = contents(folder.path());
-
-    let again = train(&config, folder.path(), false, u64::MAX);
-    assert!(matches!(again, Err(TrainError::Exists { .. })));
-
-    let mut other = config.clone();
-    other.train.batch = 3;
-    match train(&other, folder.path(), true, u64::MAX) {
-        Err(TrainError::ConfigChanged { stored, given, .. }) => {
-            assert_eq!((stored.as_str(), given.as_str()), ("batch = 2", "batch = 3"));
-        }
-        other => panic!("{other:?}"),
-    }
-
-    let stop = AtomicBool::new(false);
-    let (device, text) = (Cpu::default(), dataset(2));
-    let changed = run(&device, &config, &text, folder.path(), true, &stop, &mut |_| ());
-    assert!(matches!(changed, Err(TrainError::DataChanged { .. })));
-
-    let lock = RunLock::acquire(folder.path()).unwrap();
-    let locked = train(&config, folder.path(), true, u64::MAX);
-    assert!(matches!(locked, Err(TrainError::Locked { .. })));
-    drop(lock);
-
-    assert_eq!(contents(folder.path()), before);
-}
-
-#[test]
-fn damaged_checkpoints_are_errors() {
-    let config = config("expe");
-    let folder = tempfile::tempdir().unwrap();
-    train(&config, folder.path(), false, 4).unwrap();
-    let path = folder.path().join(TRAINER_FILE);
-    let good = fs::read(&path).unwrap();
-    for length in [0, 7, 8, 100, good.len() / 2, good.len() - 1] {
-        fs::write(&path, &good[..length]).unwrap();
-        let error = train(&config, folder.path(), true, u64::MAX).unwrap_err();
-        assert!(error.to_string().contains(TRAINER_FILE), "{error}");
-    }
-    // The last tensor's last number becomes a NaN.
-    let mut damaged = good.clone();
-    let end = damaged.len() - 4;
-    damaged[end..].copy_from_slice(&f32::NAN.to_le_bytes());
-    fs::write(&path, damaged).unwrap();
-    let error = train(&config, folder.path(), true, u64::MAX).unwrap_err();
-    assert!(matches!(error, TrainError::File { .. }), "{error:?}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The fused `f32` model against the composed `f64` model: losses, scores and all gradients.
+//! The whole `f32` model on a device against the composed `f64` model on the processor: scores, logits,
+//! losses and all gradients.
 
 use std::convert::Infallible;
 
@@ -13,6 +14,8 @@ use expe_runtime::config::position;
 use expe_runtime::device::Backend;
 use expe_runtime::model::{Kind, Transformer, Visit, VisitMut};
 use expe_runtime::ops::Precision;
+
+use super::{LENGTHS, fast};
 
 /// Sizes that are multiples of nothing.
 fn config(position: PositionConfig, context: usize) -> Config {
@@ -33,20 +36,18 @@ fn config(position: PositionConfig, context: usize) -> Config {
     }
 }
 
-/// The same numbers, which `f32` holds exactly, for both elements.
+/// The same numbers, which `f32` holds exactly, on both devices; larger than those that training starts
+/// from, so that no site is idle.
 struct Spread(Random);
 
-impl<E: Dtype> VisitMut<E, Cpu> for Spread
-where
-    Cpu: Backend<E>,
-{
+impl<E: Dtype, D: Backend<E>> VisitMut<E, D> for Spread {
     type Error = Infallible;
 
     fn visit<S: Shape>(
         &mut self,
         _: &str,
         kind: Kind,
-        parameter: &mut Tensor<S, E, Cpu>,
+        parameter: &mut Tensor<S, E, D>,
     ) -> Result<(), Infallible> {
         let base = if kind == Kind::Norm { 1.0 } else { 0.0 };
         let mut draw = || E::from_f32(base + 0.2 * self.0.normal()).unwrap();
@@ -56,21 +57,16 @@ where
     }
 }
 
-struct Collect<'a, E: Dtype>(&'a Gradients<E, Cpu>, Vec<(String, Vec<f64>)>)
-where
-    Cpu: Backend<E>;
+struct Collect<'a, E: Dtype, D: Backend<E>>(&'a Gradients<E, D>, Vec<(String, Vec<f64>)>);
 
-impl<E: Dtype> Visit<E, Cpu> for Collect<'_, E>
-where
-    Cpu: Backend<E>,
-{
+impl<E: Dtype, D: Backend<E>> Visit<E, D> for Collect<'_, E, D> {
     type Error = Infallible;
 
     fn visit<S: Shape>(
         &mut self,
         name: &str,
         _: Kind,
-        parameter: &Tensor<S, E, Cpu>,
+        parameter: &Tensor<S, E, D>,
     ) -> Result<(), Infallible> {
         let values = self.0.get(parameter).as_vec().into_iter();
         self.1.push((name.to_string(), values.map(|x| x.to_f64().unwrap()).collect()));
@@ -78,12 +74,14 @@ where
     }
 }
 
-/// Named lists of numbers: the scores, the logits, the gradients.
-fn outcome<E: Dtype>(config: &Config, batch: usize, length: usize) -> Vec<(String, Vec<f64>)>
-where
-    Cpu: Backend<E>,
-{
-    let mut model = Transformer::<Cpu, E>::new(config, &Cpu::default(), 1).unwrap();
+/// Named lists of numbers: the scores, the logits, the loss, the gradients.
+fn outcome<E: Dtype, D: Backend<E>>(
+    device: &D,
+    config: &Config,
+    batch: usize,
+    length: usize,
+) -> Vec<(String, Vec<f64>)> {
+    let mut model = Transformer::<D, E>::new(config, device, 1).unwrap();
     model.weights.visit_mut(&mut Spread(Random::new(5))).unwrap();
     let sites = model.sites(length).unwrap();
     let mut random = Random::new(6);
@@ -102,21 +100,25 @@ where
     let gradients = loss.backward();
     let mut collect = Collect(&gradients, Vec::new());
     model.weights.visit(&mut collect).unwrap();
-    [vec![("scores".into(), scores), ("logits".into(), logits)], collect.1].concat()
+    let lists = [("scores", scores), ("logits", logits), ("loss", losses)];
+    let lists = lists.map(|(name, numbers)| (name.to_string(), numbers));
+    [Vec::from(lists), collect.1].concat()
 }
 
 /// Each number of a list may be off by `terms·2^-24` of the list's largest. An element is a sum over
 /// at most `batch·length` rows of products of factors that are sums of at most 37 terms themselves, two
 /// dozen such factors one after the other; errors of random sign grow with the root of their number:
-/// `24·√37 + √(batch·length)`, which is below 200 here, and
-/// twice that for their spread.
+/// `24·√37 + √(batch·length)`, which is below 200 here, and twice that for their spread. Neither the order
+/// of a sum nor a fused multiplication and addition makes it larger.
 fn check(config: &Config, batch: usize, length: usize) {
-    let (fast, exact) =
-        (outcome::<f32>(config, batch, length), outcome::<f64>(config, batch, length));
-    for ((name, fast), (_, exact)) in fast.iter().zip(&exact) {
+    let found = outcome::<f32, _>(&fast(), config, batch, length);
+    let exact = outcome::<f64, _>(&Cpu::default(), config, batch, length);
+    assert_eq!(found.len(), exact.len());
+    for ((name, found), (_, exact)) in found.iter().zip(&exact) {
         let largest = exact.iter().fold(0.0_f64, |largest, x| largest.max(x.abs()));
-        assert!(largest > 1e-6 && fast.len() == exact.len(), "{name}: {largest}");
-        let off = fast.iter().zip(exact).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(largest > 1e-6 && found.len() == exact.len(), "{name}: {largest}");
+        assert!(found.iter().all(|x| x.is_finite()), "{name}");
+        let off = found.iter().zip(exact).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         let bound = 400.0 / f64::from(1 << 24);
         let position = config.position.name();
         assert!(off <= bound * largest, "{position} {length} {name}: {:e}", off / largest);
@@ -127,7 +129,7 @@ fn check(config: &Config, batch: usize, length: usize) {
 #[test]
 fn of_every_encoding() {
     for name in SUPPORTED {
-        for (batch, length) in [(3, 7), (2, 67), (1, 259)] {
+        for (batch, length) in LENGTHS {
             check(&config(position(name, 22).unwrap(), length), batch, length);
         }
     }
@@ -162,5 +164,16 @@ fn of_every_norm_activation_head_and_query_cap() {
         },
     ] {
         check(&changed, 2, 9);
+    }
+}
+
+/// Every sum of the device has one order: twice the same, to the bit.
+#[test]
+fn results_do_not_differ_between_runs() {
+    let device = fast();
+    for name in SUPPORTED {
+        let config = config(position(name, 22).unwrap(), 33);
+        let run = || outcome::<f32, _>(&device, &config, 4, 33);
+        assert_eq!(run(), run(), "{name}");
     }
 }
