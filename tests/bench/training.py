@@ -93,16 +93,24 @@ def main():
     kinds = [(p, q) for p in options.position or ["expe"] for q in options.precision or ["f32"]]
     for position, precision in kinds if not options.skip_check else []:
         same_losses.check(position, False, options.device, precision)
-    reports = []
+    reports, failures = [], []
     for shape in options.shape or (["25m", "110m"] if gpu else ["128x4", "256x6"]):
         given = sizes(shape, options.batch)
         for position, precision in kinds:
-            started = start(candidates(given, position, precision, options), gpu)
-            turns.alternate(started, options.rounds, options.seconds)
             where = options.device if gpu else f"{options.threads} threads"
             title = f"training step, {shape}, batch {given['batch']}, {position}, {precision}, {where}"
+            try:
+                started = start(candidates(given, position, precision, options), gpu)
+                turns.alternate(started, options.rounds, options.seconds)
+            except turns.Ended as ended:
+                # The other configurations still tell something, on a machine that is lent for minutes too.
+                failures.append(f"{title}: {ended}")
+                print(f"failed: {failures[-1]}", flush=True)
+                continue
             reports.append(turns.report(title, started, "expe", tokens=given["context"] * given["batch"]))
-    turns.write_json(options.json, reports, versions)
+            turns.write_json(options.json, reports, versions)
+    if failures:
+        raise SystemExit("\n".join(["these failed:", *failures]))
 
 
 if __name__ == "__main__":
