@@ -197,10 +197,28 @@ class Results:
         head = ["time", "decode / none", "/ RoPE", "prompt / none", "/ RoPE", "training / none", "/ RoPE"]
         return table(head, rows)
 
+    def cached(self):
+        rows = [
+            [row["candidate"], spread(row["seconds"], 1e3 / row["tokens"]), spread(row["ratio"], form=two)]
+            for row in self.found["cached"]["rows"]
+        ]
+        return table(["", "ms per token (quartiles)", "time / none (quartiles)"], rows)
+
+    def evaluation(self):
+        rows = [
+            [
+                row["candidate"], spread(row["seconds"], 1e3), figure(row["tokens"] / row["seconds"]["median"]),
+                two(row["ratio"]["median"]), figure(row["cache_bytes"] / 1e6), figure(row["peak_memory"] / 1e6),
+            ]
+            for row in self.found["eval"]["rows"]
+        ]
+        head = ["length", "ms (quartiles)", "tokens/s", "time / shortest", "cache MB per thread", "peak MB"]
+        return table(head, rows)
+
     def scaling(self):
         rows = [
             [f"{slope['work']} against {slope['against']}", f"{slope['from']}–{slope['to']}", two(slope["slope"]), two(slope["last"])]
-            for slope in self.found["scaling"]["slopes"]
+            for slope in self.found["scaling"]["slopes"] + self.found["eval"]["slopes"]
         ]
         return table(["", "range", "slope", "between the last two"], rows)
 
@@ -224,7 +242,8 @@ def main(folder, page):
         "decode": lambda: results.rivals("decode"), "prefill": lambda: results.rivals("prefill"),
         "formats": results.formats, "prompts": results.prompts, "costs": results.costs,
         "encodings": results.encodings, "scaling": results.scaling, "growth": results.growth,
-        "profile": results.profile, "counts": lambda: results.printed("counts"),
+        "profile": results.profile, "evaluation": results.evaluation, "cached": results.cached,
+        "counts": lambda: results.printed("counts"), "board": lambda: results.printed("board"),
     }
 
     def renew(match):

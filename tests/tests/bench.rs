@@ -240,6 +240,28 @@ fn what_grows_how_fast() {
     assert!(notes.len() >= 2, "{notes:?}");
 }
 
+#[test]
+fn longer_texts_than_in_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let eval = format!("bench eval {SMALL} {SHORT} --lengths 4,1,2 --json -");
+    let report = json(expe(folder.path(), &eval));
+    let rows = rows(&report, "eval");
+    assert_eq!(names(&rows), ["1·8", "2·8", "4·8"]);
+    let cores = report["machine"]["cores"].as_u64().unwrap();
+    for (row, length) in rows.iter().zip([8, 16, 32]) {
+        // Whole windows of the longest length at every length.
+        assert_eq!((&row["tokens"], &row["threads"]), (&(32 * cores).into(), &cores.into()));
+        // Keys and values of one layer, 16 wide, and one word of ExPE's for each position.
+        assert_eq!(row["cache_bytes"], length * (2 * 16 + 1) * 4);
+    }
+    let slopes = report["slopes"].as_array().unwrap();
+    let cache = slopes.iter().find(|slope| slope["work"] == "cache").unwrap();
+    assert!((cache["slope"].as_f64().unwrap() - 1.0).abs() < 1e-9, "{cache}");
+    expe(folder.path(), "bench eval --lengths 3").failed(2, &["power of two"]);
+    expe(folder.path(), "bench eval --position rope,none").failed(1, &["takes one"]);
+    expe(folder.path(), "bench eval --preset quick --position learned").failed(1, &["learned"]);
+}
+
 /// Another program can take turns with this one.
 #[test]
 fn it_works_to_order() {

@@ -20,6 +20,9 @@ pub enum BenchError {
     /// The sizes of the model do not fit together.
     #[error("the model: {0}")]
     Model(#[from] ConfigError),
+    /// A text cannot be scored.
+    #[error("{0}")]
+    Evaluation(String),
     /// A width that heads do not divide.
     #[error("--width {width} cannot be divided among --heads {heads}; choose a multiple")]
     HeadWidth {

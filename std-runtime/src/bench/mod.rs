@@ -8,6 +8,7 @@
 //! end to the other ([`read_rate`]) and multiplying large matrices ([`matmul_rate`]).
 
 mod error;
+mod evaluation;
 mod inference;
 mod machine;
 mod matmul;
@@ -23,6 +24,7 @@ mod training;
 mod work;
 
 pub use error::BenchError;
+pub use evaluation::Evaluation;
 pub use inference::{Inference, Task, candidates, read_bytes};
 pub use machine::{Machine, peak_memory};
 pub use matmul::matmul_rate;

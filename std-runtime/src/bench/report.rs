@@ -8,7 +8,7 @@ use super::{Machine, PositionCost, Profiled, Spread, Times, peak_memory};
 /// What a benchmark found; the form of `--json` files, where a key without a value is left out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// The benchmark: `train`, `decode`, `prefill`, `positions` or `scaling`.
+    /// The benchmark: `train`, `decode`, `prefill`, `eval`, `positions` or `scaling`.
     pub benchmark: &'static str,
     /// What it was measured on.
     pub machine: Machine,
@@ -42,7 +42,7 @@ pub struct Report {
 pub struct Row {
     /// Its name in this report.
     pub candidate: String,
-    /// What it does: `train`, `decode` or `prefill`.
+    /// What it does: `train`, `decode`, `prefill` or `eval`.
     pub work: &'static str,
     /// How its weights are stored; for training, the precision of its matrix products.
     pub numbers: String,
@@ -71,6 +71,13 @@ pub struct Row {
     /// The same as a share of reading just as many bytes, the same ones again and again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cached_read_share: Option<f64>,
+    /// Bytes of the cache of keys and values that each thread has, for evaluation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_bytes: Option<u64>,
+    /// The most memory that the process had had when it had run once after those in front of it, in bytes;
+    /// for evaluation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_memory: Option<u64>,
     /// Operations of the matrix products of one unit of work, by formula.
     pub flops: f64,
     /// Its operations per second, as a share of `matmul_rate`.
@@ -116,6 +123,8 @@ impl Row {
             bytes_per_token: None,
             read_share: None,
             cached_read_share: None,
+            cache_bytes: None,
+            peak_memory: None,
             flops: 0.0,
             matmul_share: None,
             profile: Vec::new(),
@@ -166,6 +175,12 @@ impl Report {
         if encodings {
             head.push("over rope");
         }
+        let sizes: [(&str, Share); 2] = [
+            ("cache MB", |row| row.cache_bytes.map(|bytes| bytes as f64 / 1e6)),
+            ("peak MB", |row| row.peak_memory.map(|bytes| bytes as f64 / 1e6)),
+        ];
+        let sizes: Vec<_> = sizes.into_iter().filter(|(_, get)| with(*get)).collect();
+        head.extend(sizes.iter().map(|(name, _)| *name));
         let shares: Vec<_> = shares.into_iter().filter(|(_, get)| with(*get)).collect();
         head.extend(shares.iter().map(|(name, _)| *name));
         let mut lines = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
@@ -191,6 +206,7 @@ impl Report {
                 let ratio = row.over_rope.map(|ratio| format!("{:.3}", ratio.median));
                 line.push(ratio.unwrap_or_default());
             }
+            line.extend(sizes.iter().map(|(_, get)| get(row).map_or(String::new(), figure)));
             line.extend(shares.iter().map(|(_, get)| percent(get(row))));
             lines.push(line);
         }

@@ -1,5 +1,6 @@
 //! `expe bench`: how fast this machine trains and runs a model.
 
+mod eval;
 mod inference;
 mod measure;
 mod positions;
@@ -24,6 +25,8 @@ enum Benchmark {
     Decode(inference::DecodeArgs),
     /// Reading a prompt, on one thread.
     Prefill(inference::PrefillArgs),
+    /// Perplexity at multiples of the training length: time, memory, and how they grow.
+    Eval(eval::Args),
     /// What each position encoding costs, alone and as part of the whole.
     Positions(positions::Args),
     /// How training, decoding and prompts grow with the length of the text, the width of the model, and threads.
@@ -39,6 +42,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         Benchmark::Train(args) => train::run(args),
         Benchmark::Decode(args) => inference::decode(args),
         Benchmark::Prefill(args) => inference::prefill(args),
+        Benchmark::Eval(args) => eval::run(args),
         Benchmark::Positions(args) => positions::run(args),
         Benchmark::Scaling(args) => scaling::run(args),
     }
