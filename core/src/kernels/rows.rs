@@ -36,7 +36,7 @@ pub struct Rows<'a, T> {
 impl<'a, T> Iterator for Rows<'a, T> {
     type Item = &'a [T];
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<&'a [T]> {
         let (row, rest) = self.data.split_at_checked(self.width)?;
         self.data = rest;
@@ -67,7 +67,7 @@ impl<T> RowsMut<'_, T> {
 impl<'a, T> Iterator for RowsMut<'a, T> {
     type Item = &'a mut [T];
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<&'a mut [T]> {
         let (row, rest) = core::mem::take(&mut self.data).split_at_mut_checked(self.width)?;
         self.data = rest;
