@@ -1,18 +1,18 @@
-//! The kept vectors of `tests/golden`, which NumPy scripts beside them compute.
+//! The golden vectors in `tests/golden`, computed by the NumPy scripts in the same folder.
 
 use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
 
-/// The folder of the kept vectors and their scripts.
+/// Returns the folder of the golden vectors and their scripts.
 pub fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden")
 }
 
-/// Read the kept vectors `name`.
+/// Reads the golden vectors in the file `name`.
 ///
 /// # Panics
-/// When they cannot be read or have another form: the test cannot run.
+/// If the file cannot be read or does not have the expected structure.
 pub fn read<T: DeserializeOwned>(name: &str) -> T {
     let path = folder().join(name);
     let text = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));

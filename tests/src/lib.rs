@@ -1,11 +1,11 @@
-//! What the cross-crate tests share.
+//! Helpers for the tests across packages.
 
 pub mod golden;
 mod program;
 
 pub use program::{Done, expe, expe_with, limited, program};
 
-/// A configuration that trains in a second: 1 layer, 16 wide, context 8, bytes, `steps` steps.
+/// Returns a configuration that trains in a second: 1 layer, width 16, context 8, byte tokens, `steps` steps.
 pub fn tiny_config(steps: u32, validate_every: u32) -> String {
     format!(
         r#"[data]

@@ -4,11 +4,11 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-/// The `expe` program: the one that the environment variable `EXPE_PROGRAM` names, else built once per
-/// test binary in the profile and target folder of the tests.
+/// Returns the path of the `expe` program: the value of the environment variable `EXPE_PROGRAM`, or else a
+/// program built once per test binary, in the profile and target folder of the tests.
 ///
 /// # Panics
-/// When it cannot be built.
+/// If the program cannot be built.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| match std::env::var_os("EXPE_PROGRAM") {
@@ -17,7 +17,7 @@ pub fn program() -> &'static Path {
     })
 }
 
-/// Cargo sets `CARGO_BIN_EXE_expe` only for the tests of expe's own package, so cargo is asked here.
+/// Builds the program with cargo, which sets `CARGO_BIN_EXE_expe` only for the tests of package `expe`.
 fn build() -> Result<PathBuf, String> {
     // <target>/<profile>/deps/<this test>
     let tests = std::env::current_exe().map_err(|error| error.to_string())?;
@@ -46,10 +46,10 @@ fn build() -> Result<PathBuf, String> {
     executables.next_back().ok_or("cargo names no executable".into())
 }
 
-/// What the program did.
+/// The result of a finished command.
 #[derive(Debug)]
 pub struct Done {
-    /// Exit code; `None` after a signal.
+    /// Exit code; `None` if a signal ended the process.
     pub code: Option<i32>,
     /// Standard output.
     pub stdout: String,
@@ -58,7 +58,7 @@ pub struct Done {
 }
 
 impl Done {
-    /// From a finished process.
+    /// Converts the output of a finished process.
     pub fn new(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Self {
@@ -68,10 +68,10 @@ impl Done {
         }
     }
 
-    /// The result of a command that must succeed.
+    /// Returns the result of a command that must succeed.
     ///
     /// # Panics
-    /// When it did not.
+    /// If the command failed.
     #[track_caller]
     pub fn succeeded(self) -> Self {
         assert_eq!(self.code, Some(0), "{}{}", self.stdout, self.stderr);
@@ -79,10 +79,10 @@ impl Done {
         self
     }
 
-    /// The message of a command that must fail with exit code `code`.
+    /// Returns the message of a command that must fail with exit code `code`.
     ///
     /// # Panics
-    /// When it did not, or the message lacks one of `words`.
+    /// If the exit code differs or the message lacks one of `words`.
     #[track_caller]
     pub fn failed(self, code: i32, words: &[&str]) -> String {
         if let Some(problem) = self.problem(code, words) {
@@ -91,12 +91,12 @@ impl Done {
         self.stderr
     }
 
-    /// What is wrong with a command that must fail with exit code `code` and a message with all of
-    /// `words`; `None` if it did.
+    /// Describes how the result differs from a failure with exit code `code` and a message that contains
+    /// all `words`; `None` if it does not differ.
     pub fn problem(&self, code: i32, words: &[&str]) -> Option<String> {
         let missing = words.iter().find(|word| !self.stderr.contains(**word));
-        let said = self.stderr.contains("error: ") && !self.stderr.contains("panicked");
-        if self.code == Some(code) && said && missing.is_none() {
+        let has_message = self.stderr.contains("error: ") && !self.stderr.contains("panicked");
+        if self.code == Some(code) && has_message && missing.is_none() {
             return None;
         }
         let Self { code: found, stdout, stderr } = self;
@@ -105,27 +105,27 @@ impl Done {
     }
 }
 
-/// Run `expe` with these arguments, separated by spaces, in `folder`.
+/// Runs `expe` in `folder` with arguments separated by spaces.
 ///
 /// # Panics
-/// When it cannot be started.
+/// If the program cannot be started.
 pub fn expe(folder: &Path, arguments: &str) -> Done {
     expe_with(folder, &arguments.split_whitespace().collect::<Vec<_>>())
 }
 
-/// Run `expe` with these arguments in `folder`.
+/// Runs `expe` in `folder` with a list of arguments.
 ///
 /// # Panics
-/// As [`expe`].
+/// If the program cannot be started.
 pub fn expe_with(folder: &Path, arguments: &[&str]) -> Done {
     let output = Command::new(program()).args(arguments).current_dir(folder).output();
     Done::new(output.expect("expe can be started"))
 }
 
-/// Run `expe` as [`expe`] does, in a shell that has run `limits` first.
+/// Runs `expe` as [`expe`] does, from a shell that has executed the commands `limits`.
 ///
 /// # Panics
-/// When there is no shell.
+/// If the shell cannot be started.
 #[cfg(unix)]
 pub fn limited(folder: &Path, limits: &str, arguments: &str) -> Done {
     let script = format!("{limits}; exec \"$0\" {arguments}");
