@@ -1,5 +1,5 @@
-//! `expe bench`: the shape of what it prints and writes, and what it refuses. Never a time: machines
-//! differ, and one that is busy is not broken.
+//! `expe bench`: the structure of its output and the arguments that it refuses. No test checks a time, because
+//! machines differ and a busy machine is no defect.
 
 use std::fs;
 use std::io::Write;
@@ -9,7 +9,7 @@ use expe_core::model::Config;
 use expe_tests::{Done, expe, expe_with, program, tiny_config};
 use serde_json::Value;
 
-/// A model that is done in a moment, and one unit of work a round.
+/// A model that takes almost no time, and one unit of work per round.
 const SMALL: &str = "--width 16 --layers 1 --heads 2 --vocab 256 --context 8";
 const SHORT: &str = "--rounds 3 --seconds 0";
 
@@ -17,13 +17,13 @@ fn json(done: Done) -> Value {
     serde_json::from_str(&done.succeeded().stdout).unwrap()
 }
 
-/// Median between quartiles, all positive.
+/// Asserts that the median lies between the quartiles and all are positive.
 fn check_spread(spread: &Value) {
     let [low, median, high] = ["low", "median", "high"].map(|key| spread[key].as_f64().unwrap());
     assert!(0.0 < low && low <= median && median <= high, "{spread}");
 }
 
-/// The rows of a report, after a look at what all of them have.
+/// Returns the rows of a report after checking what all reports have in common.
 fn rows(report: &Value, benchmark: &str) -> Vec<Value> {
     assert_eq!(report["benchmark"], benchmark);
     assert!(report["machine"]["cores"].as_u64().unwrap() > 0);
@@ -34,7 +34,7 @@ fn rows(report: &Value, benchmark: &str) -> Vec<Value> {
         check_spread(&row["ratio"]);
         assert!(row["flops"].as_f64().unwrap() > 0.0);
     }
-    // The first one is what the others are compared with.
+    // All rows are compared with the first.
     assert_eq!(rows[0]["ratio"]["median"], 1.0);
     rows
 }
@@ -44,7 +44,7 @@ fn names(rows: &[Value]) -> Vec<&str> {
 }
 
 #[test]
-fn training_steps() {
+fn training_steps_of_several_encodings_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     let positions = "none,rope,expe:start=0:step=1/8";
@@ -60,7 +60,7 @@ fn training_steps() {
     }
     assert_eq!(rows[2]["model"]["position"]["step"], 0.125);
     assert!(report["matmul_rate"].as_f64().unwrap() > 0.0);
-    // With a file, the table is printed too.
+    // With `--json FILE`, the table is also printed.
     let table = expe(path, &format!("{train} --json report.json")).succeeded().stdout;
     for word in ["candidate", "tokens/s", "rope", "matrix products", "cores"] {
         assert!(table.contains(word), "{word} is not in {table}");
@@ -69,15 +69,15 @@ fn training_steps() {
     assert_eq!(kept["rows"].as_array().unwrap().len(), 3);
 }
 
-/// Times differ; calls and operations of products are what the model says, and the shares are a whole.
+/// Calls and floating-point operations follow from the model, and the shares of time add up to 1.
 #[test]
-fn where_the_time_of_a_step_goes() {
+fn a_profile_counts_the_operations_of_a_step() {
     let folder = tempfile::tempdir().unwrap();
     let train = format!("bench train {SMALL} --batch 4 --threads 2 {SHORT} --position none,expe");
     let train = format!("{train} --profile");
     let rows = rows(&json(expe(folder.path(), &format!("{train} --json -"))), "train");
-    // Tokens of a step, which is cut into four parts; 16 wide, 64 inside the MLP, 256 tokens.
-    let (tokens, parts) = (32.0, 4.0);
+    // A step is split into four shards; width 16, MLP width 64, vocabulary 256.
+    let (tokens, shards) = (32.0, 4.0);
     for (row, free) in rows.iter().zip([16.0, 15.0]) {
         let lines = row["profile"].as_array().unwrap();
         let line = |operation: &str, pass: &str| {
@@ -85,16 +85,16 @@ fn where_the_time_of_a_step_goes() {
             found.unwrap_or_else(|| panic!("{operation} {pass} is missing in {lines:?}"))
         };
         let inputs = 2.0 * tokens * 16.0 * (2.0 * free + 16.0);
-        // Four parts of one window of eight positions, two heads eight wide: one block of 8 × 8 scores.
+        // Four shards of one window of eight positions, two heads of width eight: one block of 8 × 8 scores.
         let attention = 2.0 * tokens * 8.0 * 16.0;
         for (operation, calls, forward, backward) in [
-            ("embedding", parts, 0.0, 0.0),
-            ("norm", 3.0 * parts, 0.0, 0.0),
-            ("query, key, value", parts, inputs, 2.0 * inputs),
-            ("attention", parts, 2.0 * attention, 5.0 * attention),
-            ("output projection", parts, 2.0 * tokens * 256.0, 4.0 * tokens * 256.0),
-            ("MLP", parts, 4.0 * tokens * 1024.0, 8.0 * tokens * 1024.0),
-            ("cross-entropy", parts, 6.0 * tokens * 4096.0, 0.0),
+            ("embedding", shards, 0.0, 0.0),
+            ("norm", 3.0 * shards, 0.0, 0.0),
+            ("query, key, value", shards, inputs, 2.0 * inputs),
+            ("attention", shards, 2.0 * attention, 5.0 * attention),
+            ("output projection", shards, 2.0 * tokens * 256.0, 4.0 * tokens * 256.0),
+            ("MLP", shards, 4.0 * tokens * 1024.0, 8.0 * tokens * 1024.0),
+            ("cross-entropy", shards, 6.0 * tokens * 4096.0, 0.0),
         ] {
             for (pass, flops) in [("forward", forward), ("backward", backward)] {
                 let line = line(operation, pass);
@@ -108,13 +108,13 @@ fn where_the_time_of_a_step_goes() {
                 assert_eq!(rate.is_some_and(|rate| rate > 0.0), flops > 0.0, "{line}");
             }
         }
-        // Neither forward nor backward.
+        // These belong to neither the forward nor the backward pass.
         for operation in ["sum of gradients", "AdamW"] {
             let line = lines.iter().find(|line| line["operation"] == operation).unwrap();
             assert!(line.get("pass").is_none() && line["calls"].as_f64() >= Some(1.0), "{line}");
         }
         let shares: f64 = lines.iter().map(|line| line["share"].as_f64().unwrap()).sum();
-        // Twenty roundings.
+        // The sum of about twenty shares, each rounded once.
         assert!((shares - 1.0).abs() < 20.0 * f64::EPSILON, "{shares}");
         assert_eq!(lines.last().unwrap()["operation"], "rest");
     }
@@ -125,7 +125,7 @@ fn where_the_time_of_a_step_goes() {
 }
 
 #[test]
-fn a_configuration_is_trained_as_it_is() {
+fn a_configuration_file_is_benchmarked_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("tiny.toml"), tiny_config(5, 5)).unwrap();
     let train = format!("bench train --config tiny.toml {SHORT} --json -");
@@ -138,7 +138,7 @@ fn a_configuration_is_trained_as_it_is() {
 }
 
 #[test]
-fn random_models_in_every_format() {
+fn random_models_in_every_format_are_measured() {
     let folder = tempfile::tempdir().unwrap();
     let formats = "f32,f16,bf16,int8,int4,integer,integer4";
     let decode =
@@ -149,7 +149,7 @@ fn random_models_in_every_format() {
     assert!(report["read_rate"].as_f64().unwrap() > 0.0);
     let bytes: Vec<f64> =
         found.iter().map(|row| row["bytes_per_token"].as_f64().unwrap()).collect();
-    // Weights of 4, 2, 2 and 1 bytes; norms, folded columns and the cache weigh little beside them.
+    // Weights take 4, 2, 2 and 1 bytes; norms, folded columns and the cache add little.
     assert!(bytes[1] < 0.6 * bytes[0] && bytes[1] == bytes[2] && bytes[3] < 0.4 * bytes[0]);
     for row in &found {
         assert_eq!(
@@ -168,7 +168,7 @@ fn random_models_in_every_format() {
 }
 
 #[test]
-fn a_file_of_ones_own() {
+fn a_model_file_is_measured() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     fs::write(path.join("tiny.toml"), tiny_config(5, 5)).unwrap();
@@ -182,13 +182,13 @@ fn a_file_of_ones_own() {
 }
 
 #[test]
-fn what_positions_cost() {
+fn the_cost_of_position_encodings_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = format!("bench positions {SMALL} --keys 16 --threads 1 {SHORT}");
     let report = json(expe(folder.path(), &format!("{arguments} --json -")));
     let found = rows(&report, "positions");
     let encodings = ["none", "learned", "sinusoidal", "rope", "alibi", "expe", "exqpe"];
-    // Each in three kinds of work.
+    // Every encoding in three kinds of work.
     assert_eq!(names(&found), [encodings; 3].concat());
     for (row, work) in found.chunks(7).zip(["decode", "prefill", "train"]) {
         assert!(row.iter().all(|row| row["work"] == work));
@@ -200,7 +200,7 @@ fn what_positions_cost() {
     assert!(costs.contains(&"expe, direct"), "{costs:?}");
     let table = expe(folder.path(), &arguments).succeeded().stdout;
     assert!(table.contains("ns per token and layer") && table.contains("over rope"), "{table}");
-    // Some of them, beside the two that all are compared with; and a training length of one's own.
+    // Selected encodings are added to the two that serve as a reference; the training length can be set.
     let some = "--position expe:step=1/8,alibi --json -";
     let report = json(expe(folder.path(), &format!("{arguments} {some}")));
     let found = rows(&report, "positions");
@@ -211,7 +211,7 @@ fn what_positions_cost() {
 }
 
 #[test]
-fn what_grows_how_fast() {
+fn scaling_reports_exponents() {
     let folder = tempfile::tempdir().unwrap();
     let scaling = "bench scaling --width 32 --layers 1 --heads 2 --vocab 256 --longest 128 --widest 128 \
                    --rounds 2 --seconds 1 --json -";
@@ -229,7 +229,7 @@ fn what_grows_how_fast() {
         let slope = slopes.find(|slope| slope["work"] == work && slope["against"] == against);
         assert!(slope.unwrap()["slope"].is_f64(), "{work} {against}");
     }
-    // Without any time, training ends at the first size of each series, and says so.
+    // Without time, training stops at the first size of each series and reports that.
     let report = json(expe(folder.path(), &scaling.replace("--seconds 1", "--seconds 0")));
     let notes = report["notes"].as_array().unwrap();
     for (against, note) in ["context", "width"].iter().zip(notes) {
@@ -241,7 +241,7 @@ fn what_grows_how_fast() {
 }
 
 #[test]
-fn longer_texts_than_in_training() {
+fn evaluation_beyond_the_training_length_is_measured() {
     let folder = tempfile::tempdir().unwrap();
     let eval = format!("bench eval {SMALL} {SHORT} --lengths 4,1,2 --json -");
     let report = json(expe(folder.path(), &eval));
@@ -249,9 +249,9 @@ fn longer_texts_than_in_training() {
     assert_eq!(names(&rows), ["1·8", "2·8", "4·8"]);
     let cores = report["machine"]["cores"].as_u64().unwrap();
     for (row, length) in rows.iter().zip([8, 16, 32]) {
-        // Whole windows of the longest length at every length.
+        // Every length uses whole windows of the longest length.
         assert_eq!((&row["tokens"], &row["threads"]), (&(32 * cores).into(), &cores.into()));
-        // Keys and values of one layer, 16 wide, and one word of ExPE's for each position.
+        // Keys and values of one layer of width 16, and one position word per position.
         assert_eq!(row["cache_bytes"], length * (2 * 16 + 1) * 4);
     }
     let slopes = report["slopes"].as_array().unwrap();
@@ -262,9 +262,9 @@ fn longer_texts_than_in_training() {
     expe(folder.path(), "bench eval --preset quick --position learned").failed(1, &["learned"]);
 }
 
-/// Another program can take turns with this one.
+/// Another program can alternate with this one by sending orders.
 #[test]
-fn it_works_to_order() {
+fn serve_mode_runs_the_requested_work() {
     let serve = |arguments: &str, orders: &str| {
         let mut child = Command::new(program())
             .args(arguments.split_whitespace())
@@ -290,7 +290,7 @@ fn it_works_to_order() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn wrong_arguments_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     for (arguments, code, words) in [
@@ -340,7 +340,7 @@ fn what_is_wrong_is_named() {
     expe_with(path, &arguments).failed(1, &["report.json"]);
 }
 
-/// A model, made or read from a file, is in memory once.
+/// A model is in memory only once, whether it is random or read from a file.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_model_is_in_memory_once() {
@@ -348,7 +348,7 @@ fn a_model_is_in_memory_once() {
     use expe_runtime::config::preset;
     use expe_runtime::export::Scheme;
 
-    // The vocabulary alone has 32 million bytes.
+    // The embedding alone takes 32 million bytes.
     let config = Config { vocab: 50_000, width: 160, ..preset("quick").unwrap().model };
     let config = Config { head_width: config.width / config.heads, ..config };
     let file = random_model(&config, Scheme::F32).unwrap();
@@ -360,21 +360,21 @@ fn a_model_is_in_memory_once() {
         let peak = report["peak_memory"].as_f64().unwrap();
         let bytes = rows(&report, "decode")[0]["bytes_per_token"].as_f64().unwrap();
         assert!(bytes > 32e6, "{bytes}");
-        // Beside it: the program, cache and workspace, and the rest of a large page.
-        assert!(peak < 1.5 * bytes, "{model}: {peak}, of which {bytes} are the model");
+        // The rest is the program, cache and workspace, and the unused end of a large page.
+        assert!(peak < 1.5 * bytes, "{model}: {peak}, including {bytes} for the model");
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn interrupted_it_says_so() {
+fn an_interruption_is_reported() {
     let mut child = Command::new(program())
         .args(format!("bench train {SMALL} --seconds 3000").split_whitespace())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // Until the signal is caught: from then on it has threads beside the first.
+    // Wait until the program handles signals: from then on it has more than one thread.
     let status = format!("/proc/{}/status", child.id());
     let threads = || {
         let text = fs::read_to_string(&status).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The program as people use it: train, evaluate, export, generate, compare engines, inspect.
+//! The program from the command line: train, evaluate, export, generate, compare engines, inspect.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 const DATA: &str = "stories:3:60k";
 
-/// A folder with a trained run `run` and its exported files `f32.expe` and `f16.expe`.
+/// Returns a folder with a trained run `run` and its exported files `f32.expe` and `f16.expe`.
 fn trained(config: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("tiny.toml"), config).unwrap();
@@ -32,7 +32,7 @@ fn names(value: &Value) -> Vec<&str> {
     names
 }
 
-/// The logits that `expe logits` prints: `[position][vocabulary]`.
+/// Returns the logits that `expe logits` prints: `[position][vocabulary]`.
 fn logits(folder: &Path, model: &str, tokens: &str, engine: &str) -> Vec<Vec<f64>> {
     let arguments = format!("logits --model {model} --tokens {tokens} --json -");
     let report = json(expe(folder, &arguments));
@@ -41,7 +41,7 @@ fn logits(folder: &Path, model: &str, tokens: &str, engine: &str) -> Vec<Vec<f64
     serde_json::from_value(report["logits"].clone()).unwrap()
 }
 
-/// The largest of `max|a − b| / max|b|` over all positions.
+/// Returns the largest `max|a − b| / max|b|` over all positions.
 fn distance(a: &[Vec<f64>], b: &[Vec<f64>]) -> f64 {
     assert_eq!(a.len(), b.len());
     let rows = a.iter().zip(b).map(|(a, b)| {
@@ -52,14 +52,14 @@ fn distance(a: &[Vec<f64>], b: &[Vec<f64>]) -> f64 {
     rows.fold(0.0, f64::max)
 }
 
-/// 16 times the context of 8, as `--tokens` takes them.
+/// Returns 128 tokens, 16 times the context of 8, in the format of `--tokens`.
 fn long_text() -> String {
     let tokens: Vec<String> = (0..128).map(|n| (97 + n * n % 26).to_string()).collect();
     tokens.join(",")
 }
 
 #[test]
-fn from_training_to_the_exported_file() {
+fn a_trained_model_and_its_exported_file_agree() {
     let folder = trained(&tiny_config(60, 20));
     let path = folder.path();
     for name in ["config.toml", "model.safetensors", "tokenizer.json", "trainer.safetensors"] {
@@ -68,19 +68,19 @@ fn from_training_to_the_exported_file() {
     let metrics = fs::read_to_string(path.join("run/metrics.csv")).unwrap();
     assert_eq!(metrics.lines().count(), 61, "{metrics}");
 
-    // A run folder is computed with dfdx, a file with the core engine; 1e-4 is what we promise, and
-    // what f32 costs a model of this size is a hundred times less (see golden_decoder.rs).
+    // A run folder is computed with dfdx, a file with the core engine. The documented tolerance is 1e-4; the
+    // error of f32 in a model of this size is a hundred times smaller (see golden_decoder.rs).
     let text = long_text();
     let dfdx = logits(path, "run", &text, "dfdx");
     assert_eq!((dfdx.len(), dfdx[0].len()), (128, 256));
     let core = logits(path, "f32.expe", &text, "core");
     assert!(distance(&core, &dfdx) < 1e-5, "{}", distance(&core, &dfdx));
-    // An f16 weight is off by 2^-12 on average over a dozen products: about 1e-3.
+    // An f16 weight has a relative error of 2^-12 on average; over a dozen products, about 1e-3.
     let half = logits(path, "f16.expe", &text, "core");
     let change = distance(&half, &dfdx);
     assert!(change > 1e-6 && change < 1e-2, "{change}");
 
-    // Greedy generation is the argmax of the logits.
+    // Greedy generation takes the argmax of the logits.
     let generate = "generate --prompt Once --tokens 20 --temperature 0 --model";
     let ids = expe(path, &format!("{generate} f32.expe --ids")).succeeded().stdout;
     assert_eq!(expe(path, &format!("{generate} run --ids")).succeeded().stdout, ids);
@@ -95,7 +95,7 @@ fn from_training_to_the_exported_file() {
     assert_eq!(tokens.len(), 24);
     let told = expe(path, &format!("{generate} f32.expe")).succeeded().stdout;
     assert!(told.starts_with("Once") && told.len() > 20, "{told}");
-    // Another seed samples another text, the same seed the same.
+    // The same seed samples the same text, another seed another text.
     let sample = |seed| {
         let arguments =
             format!("generate --model f32.expe --prompt Once --tokens 40 --seed {seed} --ids");
@@ -106,7 +106,7 @@ fn from_training_to_the_exported_file() {
 }
 
 #[test]
-fn evaluation_as_json_and_as_a_table() {
+fn evaluation_is_written_as_json_and_as_a_table() {
     let folder = trained(&tiny_config(60, 20));
     let path = folder.path();
     let rows = |model: &str| {
@@ -126,11 +126,11 @@ fn evaluation_as_json_and_as_a_table() {
             assert_eq!(row["length"], 8 * factor);
             assert_eq!(row["factor"].as_f64(), Some(f64::from(factor)));
             let perplexity = row["perplexity"].as_f64().unwrap();
-            // 256 is what knowing nothing costs; sixty steps learn the letters.
+            // An untrained model has a perplexity of 256; sixty steps learn the letter frequencies.
             assert!(perplexity > 1.0 && perplexity < 100.0, "{row}");
         }
     }
-    // One text, two engines: they differ by rounding alone.
+    // The two engines differ only by rounding on the same text.
     for (a, b) in dfdx.iter().zip(&core) {
         assert_eq!(a["tokens"], b["tokens"]);
         for figure in ["perplexity", "perplexity_last"] {
@@ -138,7 +138,7 @@ fn evaluation_as_json_and_as_a_table() {
             assert!((a / b - 1.0).abs() < 1e-5, "{figure}: {a} {b}");
         }
     }
-    // With --json FILE the table is printed too.
+    // With `--json FILE`, the table is also printed.
     let arguments = format!("eval --model run --data {DATA} --lengths 1,2,16 --json rows.json");
     let table = expe(path, &arguments).succeeded().stdout;
     assert!(table.contains("expe") && table.contains("16×"), "{table}");
@@ -147,7 +147,7 @@ fn evaluation_as_json_and_as_a_table() {
 }
 
 #[test]
-fn inspection_tells_the_size_and_the_memory() {
+fn inspect_reports_size_and_memory() {
     let folder = trained(&tiny_config(5, 5));
     let path = folder.path();
     let report = json(expe(path, "inspect f32.expe --context 8,100 --json -"));
@@ -158,12 +158,12 @@ fn inspection_tells_the_size_and_the_memory() {
     assert_eq!(report["file_bytes"], fs::metadata(path.join("f32.expe")).unwrap().len());
     assert_eq!(report["config"]["width"], 16);
     assert_eq!(report["config"]["position"]["name"], "expe");
-    // embed, 2 columns of q and k folded into sums, v, o, MLP, three norms.
+    // Embedding; q and k, with 2 columns folded into one; v, o, MLP, three norms.
     let attention = 16 * 14 + 16 + 8 * 14 + 8 + 8 * 16 + 16 * 16;
     assert_eq!(report["parameters"], 256 * 16 + attention + 2 * 16 * 32 + 3 * 16);
     let memory = report["memory"].as_array().unwrap();
-    // Two contexts in three formats each: keys and values of one layer with one head of 8, in 8 bits
-    // with their scales of 2 bytes, and the position's code.
+    // Two contexts in three formats each: keys and values of one layer with one head of width 8 (in 8 bits,
+    // with scales of 2 bytes), and the position word.
     assert_eq!(memory.len(), 6);
     assert_eq!(memory[3]["cache"], 100 * (2 * 8 + 1) * 4);
     assert_eq!(memory[5]["cache"], 100 * (2 * (8 + 2) + 4));
@@ -174,7 +174,7 @@ fn inspection_tells_the_size_and_the_memory() {
 }
 
 #[test]
-fn byte_pair_encoding_travels_with_the_model() {
+fn the_exported_file_contains_the_bpe_tokenizer() {
     let config = tiny_config(10, 10).replace("\"byte\"", "\"bpe\"").replace("256\nw", "300\nw");
     let folder = trained(&config);
     let path = folder.path();
@@ -188,9 +188,8 @@ fn byte_pair_encoding_travels_with_the_model() {
     expe(path, &format!("{generate} run")).failed(1, &["tokenizer.json"]);
 }
 
-/// Every encoding by its name, from training through the file to both engines.
 #[test]
-fn every_encoding_by_its_name() {
+fn every_encoding_agrees_in_both_engines() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     fs::write(path.join("tiny.toml"), tiny_config(5, 5)).unwrap();
@@ -207,7 +206,7 @@ fn every_encoding_by_its_name() {
         let distance = distance(&core, &dfdx);
         assert!(distance < 1e-5, "{name}: {distance}");
     }
-    // A learned table ends with the context, in both engines.
+    // In both engines, a learned table ends with the context.
     for model in ["learned", "learned.expe"] {
         let arguments = format!("logits --model {model} --tokens {text}");
         expe(path, &arguments).failed(1, &["position", "8"]);
@@ -215,7 +214,7 @@ fn every_encoding_by_its_name() {
 }
 
 #[test]
-fn a_comparison_goes_on_where_it_was() {
+fn a_comparison_reuses_finished_models() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     fs::write(path.join("tiny.toml"), tiny_config(8, 4)).unwrap();
@@ -230,7 +229,7 @@ fn a_comparison_goes_on_where_it_was() {
     assert_eq!(first.len(), 2 * 2 * 2);
     let model = fs::metadata(path.join("grid/perplexity.svg")).unwrap();
     assert!(model.len() > 500);
-    // Again: nothing is trained anew, and the rows are the same; more encodings only add.
+    // A second run trains nothing and returns the same rows; further encodings only add rows.
     assert_eq!(compare("rope,expe"), first);
     let more = compare("rope,expe,alibi");
     assert_eq!(more.len(), 3 * 2 * 2);
@@ -278,7 +277,7 @@ fn a_refused_comparison_leaves_finished_models_alone() {
         );
         expe(path, &command)
     };
-    // With byte pair encoding the tokenizer depends on the text.
+    // With byte-pair encoding, the tokenizer depends on the text.
     let config = tiny_config(5, 5).replace("\"byte\"", "\"bpe\"").replace("256", "300");
     fs::write(path.join("bpe.toml"), config).unwrap();
     compare("stories:1:40k").succeeded();

@@ -1,8 +1,8 @@
-//! The program with the feature `cuda`, from the command line, on the emulated driver: what it says
-//! where something is missing, and that it trains, fails and goes on.
+//! The program with the feature `cuda`, from the command line, on the emulated driver: its messages when
+//! something is missing, training, failures and resumption.
 //!
-//! `EXPE_CUDA_EMULATOR` names the emulator's folder (`tests/cuda/emulator/build` makes it), `EXPE_PROGRAM`
-//! the program. What is in the module `any_gpu` also runs on a GPU (`tests/gpu`), without the first.
+//! `EXPE_CUDA_EMULATOR` names the emulator's folder (built by `tests/cuda/emulator/build`), `EXPE_PROGRAM`
+//! the program. The tests in the module `any_gpu` also run on a GPU (`tests/gpu`), without the emulator.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -17,8 +17,8 @@ fn emulator() -> PathBuf {
     fs::canonicalize(folder).expect("the emulator is built")
 }
 
-/// Run the program with libraries from `libraries` and further `settings` of the environment.
-fn with(folder: &Path, libraries: &Path, settings: &str, arguments: &str) -> Done {
+/// Runs the program with libraries from `libraries` and additional environment `settings`.
+fn run_with(folder: &Path, libraries: &Path, settings: &str, arguments: &str) -> Done {
     let libraries = libraries.display();
     let clean = "unset CUDA_PATH CUDA_ROOT CUDA_VISIBLE_DEVICES";
     let export = format!("{clean}; export LD_LIBRARY_PATH={libraries} {settings}");
@@ -26,10 +26,10 @@ fn with(folder: &Path, libraries: &Path, settings: &str, arguments: &str) -> Don
 }
 
 fn emulated(folder: &Path, settings: &str, arguments: &str) -> Done {
-    with(folder, &emulator(), settings, arguments)
+    run_with(folder, &emulator(), settings, arguments)
 }
 
-/// A folder with `tiny.toml`.
+/// Returns a folder with `tiny.toml`.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("tiny.toml"), tiny_config(8, 2)).unwrap();
@@ -42,10 +42,10 @@ fn json(done: Done) -> Value {
     serde_json::from_str(&done.succeeded().stdout).unwrap()
 }
 
-/// Each reason is an error with exit code 1 where the GPU was asked for, stands in the list of devices,
-/// and is told where the choice was left to the program, which then takes the processor.
+/// If a GPU cannot be used, `--device cuda` fails with the reason and exit code 1, `expe devices` lists the
+/// reason, and `--device auto` reports it and uses the CPU.
 #[test]
-fn what_is_missing_is_named() {
+fn the_reason_why_a_gpu_cannot_be_used_is_reported() {
     let folder = folder();
     let path = folder.path();
     let broken = path.join("broken");
@@ -67,7 +67,7 @@ fn what_is_missing_is_named() {
         (&emulator, "EXPE_EMULATOR_DRIVER=12040", &["CUDA 12.4", "13.0", "newer"]),
         (&emulator, "EXPE_EMULATOR_CAPABILITY=7.5", &["cuda:0", "7.5", "CUDA_COMPUTE_CAP=75"]),
     ] {
-        let run = |arguments: &str| with(path, libraries, settings, arguments);
+        let run = |arguments: &str| run_with(path, libraries, settings, arguments);
         let all = [words, &["--device cpu"]].concat();
         let message = run(TRAIN).failed(1, &all);
         assert!(!path.join("run").exists(), "{message}");
@@ -84,9 +84,9 @@ fn what_is_missing_is_named() {
     }
 }
 
-/// Training and evaluation have no kernel that is compiled while the program runs.
+/// Training and evaluation compile no kernel at run time.
 #[test]
-fn the_run_time_compiler_is_not_needed() {
+fn the_runtime_compiler_is_not_needed() {
     let folder = folder();
     let path = folder.path();
     let without = path.join("without");
@@ -101,7 +101,7 @@ fn the_run_time_compiler_is_not_needed() {
         "eval --model run --data stories:2:20k --lengths 1,4 --eval-tokens 128 --device cuda",
         "logits --model run --tokens 1,2,3 --device cuda",
     ] {
-        with(path, &without, "", command).succeeded();
+        run_with(path, &without, "", command).succeeded();
     }
 }
 
@@ -135,16 +135,16 @@ fn devices_are_listed_and_numbered() {
     }
 }
 
-/// A run that breaks off on the GPU goes on from its checkpoint on the CPU.
+/// A run that fails on the GPU resumes from its checkpoint on the CPU.
 #[test]
-fn runs_change_devices() {
+fn a_run_resumes_on_another_device() {
     let folder = folder();
     let path = folder.path();
     let traced =
         emulated(path, "EXPE_EMULATOR_TRACE=1", &TRAIN.replace("run", "whole")).succeeded();
     let launches = traced.stderr.lines().filter(|line| line.contains("launch")).count();
     assert!(launches > 8, "{}", traced.stderr);
-    // In the sixth of eight steps, or close: a checkpoint is kept after every second one.
+    // The fault occurs in about the sixth of eight steps; every second step writes a checkpoint.
     let fault = format!("EXPE_EMULATOR_FAULT={}:700", launches * 7 / 10);
     emulated(path, &fault, TRAIN).failed(1, &["CUDA_ERROR_ILLEGAL_ADDRESS"]);
     let metrics = fs::read_to_string(path.join("run/metrics.csv")).unwrap();
@@ -156,8 +156,8 @@ fn runs_change_devices() {
     assert_eq!(metrics.lines().count(), 9, "{metrics}");
 }
 
-/// What a step of ExPE with GELU and without dropout asks of the driver, for any number of layers: so many
-/// calls, and so many more for each layer. `docs/gpu.md` tells these numbers.
+/// Driver calls of one step of ExPE with GELU and without dropout: kind, calls per step, and further calls
+/// per layer. `docs/gpu.md` documents these numbers.
 const CALLS: [(&str, usize, usize); 9] = [
     ("launch", 15, 23),
     ("product", 3, 18),
@@ -170,7 +170,7 @@ const CALLS: [(&str, usize, usize); 9] = [
     ("free", 0, 0),
 ];
 
-/// The calls of a training, in their order.
+/// Returns the driver calls of a training run, in order.
 fn calls(path: &Path, steps: u32, layers: usize) -> Vec<String> {
     let config = tiny_config(steps, 100).replace("dropout = 0.1", "dropout = 0.0");
     let config = config.replace("layers = 1", &format!("layers = {layers}"));
@@ -181,7 +181,7 @@ fn calls(path: &Path, steps: u32, layers: usize) -> Vec<String> {
     done.stderr.lines().filter(known).map(str::to_owned).collect()
 }
 
-/// Four steps more, and nothing but them.
+/// Counts the calls of four additional steps.
 #[test]
 fn a_step_allocates_nothing_and_makes_a_known_number_of_calls() {
     let folder = folder();
@@ -195,7 +195,7 @@ fn a_step_allocates_nothing_and_makes_a_known_number_of_calls() {
     }
 }
 
-/// The tokens of a step are cut out and sent off while the device still changes parameters for the step before.
+/// The host prepares and sends the tokens of a step while the device still updates parameters for the previous one.
 #[test]
 fn nothing_waits_between_two_steps() {
     let folder = folder();
@@ -211,7 +211,7 @@ fn nothing_waits_between_two_steps() {
     }
 }
 
-/// Blocks and threads in other orders, and memory that is used again or not: the same bytes.
+/// Results are identical for every order of blocks and threads, with and without reuse of memory.
 #[test]
 fn no_result_depends_on_the_order_of_threads() {
     let folder = folder();
@@ -230,8 +230,8 @@ fn no_result_depends_on_the_order_of_threads() {
     assert!(models.iter().all(|model| *model == models[0]));
 }
 
-/// Refused by the estimate first, then by the driver on the way; with the batch that is named then, training
-/// fits, and with an eighth more it does not.
+/// The estimate refuses a batch first, then the driver a smaller one. Training fits with the batch that the last
+/// message names, and fails with one that is larger by an eighth.
 #[test]
 fn full_memory_names_a_batch_that_fits() {
     let folder = folder();
@@ -261,7 +261,7 @@ fn full_memory_names_a_batch_that_fits() {
 mod any_gpu {
     use super::*;
 
-    /// Run the program on the emulator, or where none is named on this machine's GPU.
+    /// Runs the program on the emulator, or on this machine's GPU if no emulator is named.
     fn gpu(folder: &Path, arguments: &str) -> Done {
         match std::env::var_os("EXPE_CUDA_EMULATOR") {
             Some(_) => emulated(folder, "", arguments),
@@ -270,7 +270,7 @@ mod any_gpu {
     }
 
     #[test]
-    fn both_devices_measure_the_same_of_a_model() {
+    fn both_devices_compute_the_same_perplexity() {
         let folder = folder();
         let path = folder.path();
         gpu(path, TRAIN).succeeded();
@@ -284,7 +284,7 @@ mod any_gpu {
         assert_eq!(cpu.len(), 2);
         for (cpu, other) in cpu.iter().zip(&other) {
             let [cpu, other] = [cpu, other].map(|row| row["perplexity"].as_f64().unwrap());
-            // A mean of log-probabilities, each with some hundred roundings of numbers below 8.
+            // A mean of log-probabilities, each with a few hundred roundings of numbers below 8.
             assert!(
                 (cpu / other).ln().abs() < 2.0 * 8.0 * 400.0 / f64::from(1 << 24),
                 "{cpu} {other}"
@@ -295,7 +295,7 @@ mod any_gpu {
     }
 
     #[test]
-    fn files_are_for_the_processor() {
+    fn model_files_are_computed_on_the_cpu() {
         let folder = folder();
         let path = folder.path();
         gpu(path, &TRAIN.replace("cuda", "cpu")).succeeded();

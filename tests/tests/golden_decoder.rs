@@ -1,5 +1,5 @@
-//! The model on dfdx and the engine of core against `golden/decoder.py`: the documented model in
-//! f64, taken literally.
+//! Compares the dfdx model and the core engine with `golden/decoder.py`, a literal implementation of the
+//! documented model in f64.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 struct Golden {
     text: Vec<u32>,
-    /// The tokens whose logits are kept.
+    /// The tokens whose logits are stored.
     kept: Vec<usize>,
     cases: Vec<Case>,
 }
@@ -27,14 +27,14 @@ struct Golden {
 #[serde(deny_unknown_fields)]
 struct Case {
     config: Config,
-    /// The largest relative change of any position's logits when every weight moves by half an ulp.
+    /// The largest relative change of any position's logits when every weight changes by half an ulp.
     sensitivity: f64,
-    /// Position, largest magnitude of its logits, and the kept ones.
+    /// Position, largest magnitude of its logits, and the stored logits.
     rows: Vec<(usize, f64, Vec<f64>)>,
 }
 
 impl Case {
-    /// Reading as far as the encoding goes: a learned table ends with the context.
+    /// The text, up to the length that the encoding supports: a learned table ends with the context.
     fn text<'a>(&self, golden: &'a Golden) -> &'a [u32] {
         match self.config.position.name() {
             "learned" => &golden.text[..self.config.context],
@@ -47,7 +47,7 @@ impl Case {
         format!("{position:?} {norm:?} {activation:?} kv_heads={kv_heads} tied={tied_head}")
     }
 
-    /// `max|a − b| / max|b|` of each kept position must lie within `tolerance`; the largest one.
+    /// Asserts that `max|a − b| / max|b|` at each stored position is at most `tolerance`; returns the largest.
     fn check(&self, kept: &[usize], tolerance: f64, found: &[Vec<f32>]) -> f64 {
         let mut worst: f64 = 0.0;
         for (n, largest, expected) in &self.rows {
@@ -60,9 +60,9 @@ impl Case {
         worst
     }
 
-    /// What f32 may lose. A dot product of `k` terms is the exact one of weights that are off by up to
-    /// `k` half ulps; roundings go both ways, so that `√k` is to be expected (Higham and Mary 2019).
-    /// The longest one here is that of `wo`, over all heads.
+    /// The error that f32 may cause. A dot product of `k` terms is exact for weights that are off by up to
+    /// `k` half ulps; because roundings go both ways, `√k` is expected (Higham and Mary 2019).
+    /// The longest dot product here is that of `wo`, over all heads.
     fn tolerance(&self) -> f64 {
         let tolerance = (self.config.query_width() as f64).sqrt() * self.sensitivity;
         assert!(tolerance < 1e-4, "{}: the case is too badly conditioned", self.name());
@@ -70,9 +70,9 @@ impl Case {
     }
 }
 
-/// The tensors of a model of this configuration: the first rows and columns of the kept ones.
-fn part(kept: &Tensors, config: &Config) -> Tensors {
-    // The layout of a model file is that of the checkpoint where no columns are folded.
+/// Returns the tensors of a model with this configuration: the first rows and columns of the stored tensors.
+fn submodel(kept: &Tensors, config: &Config) -> Tensors {
+    // Without folded columns, a model file has the layout of the checkpoint.
     let position = match config.position {
         PositionConfig::Learned => PositionConfig::Learned,
         _ => PositionConfig::None,
@@ -110,7 +110,7 @@ fn engine_logits(config: &Config, tensors: &Tensors, text: &[u32]) -> Vec<Vec<f3
 fn the_engine_computes_the_golden_logits_from_the_exported_file() {
     let (golden, weights) = kept();
     let errors = golden.cases.iter().map(|case| {
-        let tensors = part(&weights, &case.config);
+        let tensors = submodel(&weights, &case.config);
         let found = engine_logits(&case.config, &tensors, case.text(&golden));
         case.check(&golden.kept, case.tolerance(), &found)
     });
@@ -121,7 +121,7 @@ fn the_engine_computes_the_golden_logits_from_the_exported_file() {
 fn the_model_on_dfdx_computes_the_golden_logits() {
     let (golden, weights) = kept();
     let errors = golden.cases.iter().map(|case| {
-        let file = write_tensors(&part(&weights, &case.config), None).unwrap();
+        let file = write_tensors(&submodel(&weights, &case.config), None).unwrap();
         let model = from_safetensors(&case.config, &Cpu::default(), &file).unwrap();
         let found = model.logits(case.text(&golden), 1).unwrap();
         let found: Vec<_> = found.chunks(case.config.vocab).map(<[f32]>::to_vec).collect();
@@ -130,7 +130,7 @@ fn the_model_on_dfdx_computes_the_golden_logits() {
     println!("largest relative error: {:e}", errors.fold(0.0, f64::max));
 }
 
-/// Run folders as another program would write them, from the documentation alone.
+/// Run folders written by another program that only follows the documentation.
 #[test]
 fn run_folders_written_by_numpy_are_read() {
     let (golden, _) = kept();

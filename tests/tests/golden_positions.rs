@@ -1,4 +1,4 @@
-//! The position encodings of core against `golden/positions.py`: exact rationals and decimal angles.
+//! Compares the position encodings of core with `golden/positions.py`: exact rationals and decimal angles.
 
 use expe_core::num::Element;
 use expe_core::position::{
@@ -18,20 +18,20 @@ struct Golden {
     alibi: Vec<AlibiCase>,
 }
 
-/// Rows are `[n, code of a query, code of a key]`.
+/// Rows are `[n, query value, key value]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ExpeCase {
     config: PositionConfig,
     format: String,
-    /// The first position whose code an earlier one has.
+    /// The first position whose value equals that of an earlier position.
     collision: u32,
-    /// How far a promised length may stay below it (derived in the script).
+    /// How far the guaranteed length may be below `collision` (derived in the script).
     slack: u32,
     rows: Vec<(u32, f64, f64)>,
 }
 
-/// Rows are `[n, codes of a query, codes of a key]`.
+/// Rows are `[n, query values, key values]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ExqpeCase {
@@ -41,7 +41,7 @@ struct ExqpeCase {
     rows: Vec<(u32, Vec<f64>, Vec<f64>)>,
 }
 
-/// Rows are `[n, what the encoding writes]`.
+/// Rows are `[n, values that the encoding writes]`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WaveCase {
@@ -64,9 +64,9 @@ fn kept() -> Golden {
     golden::read("positions.json")
 }
 
-/// The half formats carry their values exactly in f32.
-fn value<T: Element>(code: T) -> f64 {
-    f64::from(code.to_f32())
+/// Every value of a half-precision format is exact in f32.
+fn value<T: Element>(element: T) -> f64 {
+    f64::from(element.to_f32())
 }
 
 fn check_expe<T: Element>(case: &ExpeCase) {
@@ -84,9 +84,15 @@ fn check_expe<T: Element>(case: &ExpeCase) {
     for (n, query, key) in &case.rows {
         let mut row = vec![T::ZERO; width as usize + 1];
         expe.override_query(*n, &mut row).unwrap();
-        assert!(row[..width as usize].iter().all(|code| value(*code) == *query), "{name} at {n}");
+        assert!(
+            row[..width as usize].iter().all(|element| value(*element) == *query),
+            "{name} at {n}"
+        );
         expe.override_key(*n, &mut row).unwrap();
-        assert!(row[..width as usize].iter().all(|code| value(*code) == *key), "{name} at {n}");
+        assert!(
+            row[..width as usize].iter().all(|element| value(*element) == *key),
+            "{name} at {n}"
+        );
         assert_eq!(row[width as usize], T::ZERO, "{name} at {n}");
         assert_eq!(expe.decode(row[0]), Some(*n), "{name} at {n}");
     }
@@ -120,7 +126,7 @@ fn check_exqpe<T: Element>(case: &ExqpeCase) {
         exqpe = exqpe.with_query_cap(cap);
     }
     let length = exqpe.length();
-    // One value of the top digit less than there are is allowed (see the script).
+    // The guaranteed length may be short by one value of the top digit (see the script).
     let top = base.pow(digits - 1);
     assert!(length <= case.length, "{name}: {length} > {}", case.length);
     assert!(length >= case.length - top, "{name}: {length} < {} - {top}", case.length);
@@ -130,19 +136,19 @@ fn check_exqpe<T: Element>(case: &ExqpeCase) {
     for (n, query, key) in &case.rows {
         let mut row = vec![T::ZERO; width as usize];
         exqpe.override_query(*n, &mut row).unwrap();
-        let spread = |codes: &[f64]| -> Vec<f64> {
-            codes.iter().flat_map(|code| std::iter::repeat_n(*code, run)).collect()
+        let spread = |values: &[f64]| -> Vec<f64> {
+            values.iter().flat_map(|value| std::iter::repeat_n(*value, run)).collect()
         };
         assert_eq!(row.iter().map(|c| value(*c)).collect::<Vec<_>>(), spread(query), "{name}: {n}");
         exqpe.override_key(*n, &mut row).unwrap();
         assert_eq!(row.iter().map(|c| value(*c)).collect::<Vec<_>>(), spread(key), "{name}: {n}");
-        let codes: Vec<T> = row.iter().copied().step_by(run).collect();
-        assert_eq!(exqpe.decode(&codes), Some(*n), "{name}: {n}");
+        let digits: Vec<T> = row.iter().copied().step_by(run).collect();
+        assert_eq!(exqpe.decode(&digits), Some(*n), "{name}: {n}");
     }
 }
 
 #[test]
-fn exqpe_holds_the_digits_exactly() {
+fn exqpe_represents_the_digits_exactly() {
     let cases = kept().exqpe;
     assert!(cases.len() > 10);
     for case in &cases {
@@ -156,9 +162,8 @@ fn exqpe_holds_the_digits_exactly() {
     }
 }
 
-/// Chosen at run time, the same encodings give the same values.
 #[test]
-fn any_position_gives_the_same_values() {
+fn encodings_chosen_at_run_time_give_the_same_values() {
     let kept = kept();
     let shape = Shape { width: 16, heads: 2, head_width: 8 };
     for case in kept.expe.iter().filter(|case| case.format == "f32") {
@@ -183,11 +188,11 @@ fn any_position_gives_the_same_values() {
     }
 }
 
-/// How far the angle of pair `i` may be off at position `n`, in radians.
+/// Bounds the error of the angle of pair `i` at position `n`, in radians.
 ///
-/// Core keeps a frequency as an integer fraction of a turn: one radian, times a ratio `i` times. The
-/// ratio is right to `2^-59` (see `Frequencies`) and each product is cut to `2^-64` turns. A scaling
-/// adds the relative error `stretch` and one more cut. Multiplying with `n` is exact.
+/// Core stores a frequency as an integer fraction of a turn: one radian, multiplied by a ratio `i` times. The
+/// ratio is exact to `2^-59` (see `Frequencies`), and each product is truncated to `2^-64` turns. A scaling
+/// adds the relative error `stretch` and one more truncation. Multiplication by `n` is exact.
 fn angle_error(n: u32, i: usize, frequency: f64, stretch: f64) -> f64 {
     let relative = i as f64 * 0.5f64.powi(59) + stretch;
     let cut = std::f64::consts::TAU * (i as f64 + 2.0) * 0.5f64.powi(64);
@@ -195,11 +200,11 @@ fn angle_error(n: u32, i: usize, frequency: f64, stretch: f64) -> f64 {
     f64::from(n) * (frequency * relative + cut) + 0.5f64.powi(51)
 }
 
-/// What `Turn::sin_cos_fixed` promises, in multiples of `2^-30`.
+/// Error bound of `Turn::sin_cos_fixed`, in multiples of `2^-30`.
 const WAVE: f64 = 2.2;
-/// One multiple of `2^-30`.
+/// The unit of fixed-point sines.
 const UNIT: f64 = 1.0 / (1 << 30) as f64;
-/// What `Turn::sin_cos` promises, and the eleven decimals that the script keeps.
+/// Error bound of `Turn::sin_cos`, plus the rounding to the eleven decimals that the script writes.
 const SINE: f64 = 1.0 / 16_777_216.0 + DECIMALS;
 const DECIMALS: f64 = 5e-12;
 
@@ -246,10 +251,10 @@ fn rotations_stay_exact_at_long_positions() {
             for (column, ((found, fixed), expected)) in found.zip(expected).enumerate() {
                 let pair = column % (case.width / 2);
                 let i = pair as f64;
-                // The relative error that the scaling adds. Linear: `1/s` is cut to 2^-64. NTK has
-                // its base in the ratio. YaRN blends by the turns in the original context, of which
-                // up to 32 matter, divided by 31; their error is that of the frequency, and the
-                // blended factor is at least `1/s`.
+                // The relative error that the scaling adds. Linear: `1/s` is truncated to 2^-64. NTK changes
+                // only the ratio. YaRN interpolates by the number of turns in the original context, up to
+                // 32, divided by 31; their error is that of the frequency, and the
+                // interpolated factor is at least `1/s`.
                 let (stretch, magnitude) = match scaling {
                     Scaling::None | Scaling::Ntk { .. } => (0.0, 1.0),
                     Scaling::Linear { factor } => (f64::from(factor) * 0.5f64.powi(64), 1.0),
@@ -261,8 +266,8 @@ fn rotations_stay_exact_at_long_positions() {
                     }
                 };
                 let angle = angle_error(*n, pair, case.frequencies[pair], stretch);
-                // Half a multiple of 2^-29 for the product, and as much for YaRN's factor; the
-                // multiple itself is rounded to f32 in the float table.
+                // Half a unit of 2^-29 for the product, and another half for YaRN's factor. The table in
+                // floating point also rounds the result to f32.
                 let bound = magnitude * (WAVE * UNIT + angle) + 2.0 * UNIT + DECIMALS;
                 let error = (2.0 * UNIT * f64::from(*fixed) - expected).abs();
                 assert!(error <= bound, "{:?} at {n}, {column}: {error} > {bound}", case.config);
@@ -283,11 +288,11 @@ fn alibi_slopes_are_those_of_the_paper() {
         let position = Position::new(&case.config, shape, &[]).unwrap();
         assert_eq!(case.slopes.len(), case.heads);
         for (head, expected) in case.slopes.iter().enumerate() {
-            // Rounded once into f32; the recursion of powers in the script is off by some f64 ulps.
+            // Rounded once to f32; the recursive powers in the script are off by a few f64 ulps.
             let allowed = expected * (0.5 * f64::from(f32::EPSILON) + 1e-13);
             let slope = f64::from(position.slope(head));
             assert!((slope - expected).abs() <= allowed, "{} heads, {head}", case.heads);
-            // The distance is exact up to 2^24, the product is rounded once more.
+            // The distance is exact up to 2^24; the product is rounded once more.
             for (n, m) in [(0, 0), (5, 5), (9, 2), (1 << 20, 1), (1 << 24, 0)] {
                 let bias = f64::from(position.bias(head, n, m));
                 let exact = -expected * f64::from(n - m);

@@ -1,5 +1,5 @@
-//! Damaged and malicious files, as the library meets them: a typed error or a file that makes sense,
-//! never a panic and never an absurd amount of memory. (`.expe` files: `core/tests/hostile.rs`.)
+//! Damaged and malicious files: the library returns a typed error or a valid result, and never panics or
+//! allocates an absurd amount of memory. For `.expe` files see `core/tests/hostile.rs`.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ fn kept(name: &str) -> Vec<u8> {
     fs::read(golden::folder().join("runs/expe").join(name)).unwrap()
 }
 
-/// `count` copies of `bytes`, each with one to four bytes changed.
+/// Returns `count` copies of `bytes`, each with one to three bytes replaced.
 fn changed(bytes: &[u8], count: usize, seed: u64) -> impl Iterator<Item = Vec<u8>> {
     let mut random = Random::new(seed);
     (0..count).map(move |_| {
@@ -29,7 +29,7 @@ fn changed(bytes: &[u8], count: usize, seed: u64) -> impl Iterator<Item = Vec<u8
     })
 }
 
-/// Load a run folder of these two files.
+/// Loads a run folder that contains these two files.
 fn load(config: &[u8], model: &[u8]) -> Result<(), TrainError> {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(CONFIG_FILE), config).unwrap();
@@ -42,7 +42,7 @@ fn every_truncation_of_model_safetensors_is_an_error() {
     let (config, model) = (kept(CONFIG_FILE), kept(MODEL_FILE));
     load(&config, &model).unwrap();
     let header = u64::from_le_bytes(model[..8].try_into().unwrap()) as usize + 8;
-    // Every place in the header, then every few in the tensors, which are all alike.
+    // Every length within the header, then a sample within the tensors, which are all alike.
     for len in (0..header + 64).chain((header..model.len()).step_by(997)) {
         assert!(read_tensors(&model[..len]).is_err(), "{len} bytes");
     }
@@ -61,9 +61,9 @@ fn random_changes_of_model_safetensors_are_an_error_or_a_model() {
         let loaded = expe_runtime::model::from_safetensors(&config, &Cpu::default(), &bytes);
         errors += usize::from(loaded.is_err());
     }
-    // A change of a name, a shape, an offset or of the JSON itself cannot go unnoticed; one inside
-    // the padding or of one digit to itself can.
-    assert!(errors > 2_900, "only {errors} of 3000 were found");
+    // A change to a name, a shape, an offset or the JSON syntax is always an error. A change to the padding,
+    // or of a byte to itself, is not.
+    assert!(errors > 2_900, "only {errors} of 3000 changes were found");
 }
 
 #[test]
@@ -91,7 +91,6 @@ fn tensors_that_do_not_fit_are_named() {
     assert!(broken.contains("final_norm.weight") && broken.contains("NaN"), "{broken}");
 }
 
-/// The header of a safetensors file promises what it likes.
 #[test]
 fn absurd_safetensors_headers_are_errors() {
     let file = |header: &str, data: usize| {
@@ -131,10 +130,9 @@ fn absurd_safetensors_headers_are_errors() {
     }
 }
 
-/// A configuration promises what it likes, and is found out by the tensors that are there, before
-/// memory for its model is asked for.
+/// The loader compares a configuration with the tensors in the file before it allocates memory for the model.
 #[test]
-fn a_configuration_of_another_size_is_found_out_before_memory_is_taken() {
+fn a_configuration_of_another_size_is_an_error_before_memory_is_allocated() {
     let (config, model) = (kept(CONFIG_FILE), kept(MODEL_FILE));
     let config = String::from_utf8(config).unwrap();
     let sizes = [
@@ -161,11 +159,11 @@ fn a_configuration_of_another_size_is_found_out_before_memory_is_taken() {
 }
 
 #[test]
-fn damaged_configurations_are_errors_or_make_sense() {
+fn damaged_configurations_are_errors_or_valid() {
     let text = preset("context-64").unwrap().to_toml().unwrap();
     for len in 0..text.len() {
         if let Ok(config) = RunConfig::from_toml(&text[..len]) {
-            // Only what has a default was cut off.
+            // The truncation removed only fields that have defaults.
             config.check().unwrap();
         }
     }
@@ -177,10 +175,10 @@ fn damaged_configurations_are_errors_or_make_sense() {
 }
 
 #[test]
-fn what_is_wrong_with_a_configuration_is_said() {
+fn configuration_errors_name_the_field_or_value() {
     let text = preset("context-64").unwrap().to_toml().unwrap();
     let wrong = [
-        ("[model]", "[model]\ncolour = 3", "colour"),
+        ("[model]", "[model]\ncolor = 3", "color"),
         ("vocab = 512", "vocab = -1", "vocab"),
         ("vocab = 512", "vocab = 9223372036854775807", "vocab"),
         ("layers = 4", "layers = 0", "layers"),
@@ -208,7 +206,7 @@ fn what_is_wrong_with_a_configuration_is_said() {
     // Settings that an encoding does not have.
     let rest = text.split_once("name = \"expe\"").unwrap().0;
     for (position, says) in [
-        ("name = \"none\"\ncolour = 1", "colour"),
+        ("name = \"none\"\ncolor = 1", "color"),
         ("name = \"alibi\"\nslope = 1.0", "slope"),
         ("name = \"learned\"\nstart = 1.0", "start"),
         ("name = \"sinusoidal\"\nbase = 100.0\nstart = 1.0", "start"),
@@ -229,7 +227,7 @@ fn load_tokenizer(folder: &Path, bytes: &[u8]) -> bool {
     let path = folder.join("tokenizer.json");
     fs::write(&path, bytes).unwrap();
     match Tokenizer::load(&path) {
-        // What is taken must work.
+        // An accepted tokenizer must work.
         Ok(tokenizer) => {
             let text = "the cat sat on the mat. Ünïcödé\n";
             assert_eq!(tokenizer.decode(&tokenizer.encode(text)), text);

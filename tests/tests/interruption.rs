@@ -1,5 +1,5 @@
-//! Training that is killed, interrupted or runs out of disk: it resumes to the bytes of training that
-//! was never disturbed, and leaves no half-written file.
+//! Training that is killed, interrupted or runs out of disk space resumes to the same bytes as undisturbed
+//! training and leaves no partially written file.
 #![cfg(unix)]
 
 use std::fs;
@@ -13,7 +13,7 @@ use expe_tests::{Done, expe, limited, program, tiny_config};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A checkpoint every few steps, so that many a kill comes while one is written.
+/// Steps of a run. It writes a checkpoint every few steps, so that some kills interrupt a write.
 const STEPS: u32 = 400;
 const TRAIN: &str = "train --config tiny.toml --data stories:3:60k --out";
 
@@ -23,7 +23,7 @@ fn folder() -> TempDir {
     folder
 }
 
-/// The command with these arguments, in `folder`.
+/// Returns the command with these arguments, to run in `folder`.
 fn command(folder: &Path, arguments: &str) -> Command {
     let mut command = Command::new(program());
     command.args(arguments.split_whitespace()).current_dir(folder);
@@ -35,7 +35,7 @@ fn finish(child: Child) -> Done {
     Done::new(child.wait_with_output().unwrap())
 }
 
-/// Wait until `run` is so many steps into the training, as its metrics say.
+/// Waits until the metrics of `run` contain `step` steps.
 fn wait_for_step(child: &mut Child, run: &Path, step: usize) {
     let started = Instant::now();
     let steps =
@@ -49,20 +49,20 @@ fn wait_for_step(child: &mut Child, run: &Path, step: usize) {
     }
 }
 
-/// Send a signal with the system's own command.
+/// Sends a signal with the command `kill`.
 fn signal(child: &Child, name: &str) {
     let sent = Command::new("kill").arg(name).arg(child.id().to_string()).status().unwrap();
     assert!(sent.success());
 }
 
-/// What a finished run consists of.
+/// Returns the files of a finished run with their contents.
 fn finished(run: &Path) -> Vec<(String, Vec<u8>)> {
     ["config.toml", "model.safetensors", "tokenizer.json", "trainer.safetensors"]
         .map(|name| (name.to_owned(), fs::read(run.join(name)).unwrap()))
         .into()
 }
 
-/// The files of a run folder that are not ones of a run: temporary files that stayed.
+/// Returns the unexpected files in a run folder, such as temporary files.
 fn left_over(run: &Path) -> Vec<String> {
     let names = fs::read_dir(run).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
     let known = [
@@ -93,8 +93,8 @@ fn killed_training_resumes_to_the_same_bytes() {
     let run = path.join("killed");
     let mut random = Random::new(11);
     let mut kills = 0;
-    // The first one before there is a checkpoint, the others some milliseconds after one: between
-    // two steps, inside one, or while the next checkpoint is written.
+    // The first kill precedes every checkpoint. The others come some milliseconds after one: between
+    // two steps, within a step, or during the next checkpoint.
     for step in (0..STEPS as usize).step_by(40) {
         let mut child = command(path, &format!("{TRAIN} killed --resume")).spawn().unwrap();
         if step > 0 {
@@ -108,7 +108,7 @@ fn killed_training_resumes_to_the_same_bytes() {
         }
         assert_eq!(done.code, None, "{}", done.stderr);
         kills += 1;
-        // Whatever the moment: what is there is whole.
+        // Whenever the kill comes, every existing file is complete.
         if run.join("model.safetensors").exists() {
             expe(path, "logits --model killed --tokens 1,2,3").succeeded();
         }
@@ -133,19 +133,19 @@ fn interrupted_training_saves_and_resumes_to_the_same_bytes() {
         assert!(!message.contains("saved at step 0;"), "{message}");
         assert_eq!(left_over(&run), Vec::<String>::new());
     }
-    // Without --resume nothing is overwritten.
+    // Without `--resume`, nothing is overwritten.
     let kept = finished(&run);
     expe(path, &format!("{TRAIN} stopped")).failed(1, &["stopped", "resume"]);
     assert_eq!(finished(&run), kept);
     expe(path, &format!("{TRAIN} stopped --resume")).succeeded();
     assert_same(&run, &path.join("whole"));
-    // A finished run stays as it is.
+    // Resuming a finished run changes nothing.
     expe(path, &format!("{TRAIN} stopped --resume")).succeeded();
     assert_same(&run, &path.join("whole"));
 }
 
 #[test]
-fn an_interrupted_comparison_goes_on() {
+fn an_interrupted_comparison_resumes() {
     let folder = folder();
     let path = folder.path();
     let compare = |out: &str| {
@@ -192,24 +192,24 @@ fn two_trainings_cannot_share_a_folder() {
     finish(child).succeeded();
 }
 
-/// A limit on the size of a file stands in for a full disk: the write fails in the middle. The signal
-/// that would end the process is ignored, so that the write gets the error.
+/// Runs the program with a limit on file sizes, which stands in for a full disk: a write fails in the middle.
+/// The process ignores the signal that would end it, so the write returns the error.
 fn small_disk(folder: &Path, blocks: u32, arguments: &str) -> Done {
     limited(folder, &format!("trap '' XFSZ; ulimit -f {blocks}"), arguments)
 }
 
 #[test]
-fn a_full_disk_leaves_no_half_written_file() {
+fn a_full_disk_leaves_no_partially_written_file() {
     let folder = folder();
     let path = folder.path();
     expe(path, &format!("{TRAIN} whole")).succeeded();
-    // The state of the trainer is larger than 16 blocks (of 512 bytes, or of 1024 in some shells).
+    // The trainer's state is larger than 16 blocks (of 512 bytes, or 1024 in some shells).
     let failed = small_disk(path, 16, &format!("{TRAIN} run"));
     failed.failed(1, &["trainer.safetensors"]);
     let run = path.join("run");
     assert!(!run.join("trainer.safetensors").exists() && !run.join("model.safetensors").exists());
     assert_eq!(left_over(&run), Vec::<String>::new());
-    // With room again it goes on, or starts.
+    // With enough space, training resumes or starts.
     expe(path, &format!("{TRAIN} run --resume")).succeeded();
     assert_same(&run, &path.join("whole"));
 

@@ -1,5 +1,5 @@
-//! Every numeric format as people use it: export, inspect, evaluate at any length, generate without
-//! end.
+//! Every numeric format through the whole program: export, inspect, evaluate at several lengths, generate
+//! endless text.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ fn json(folder: &Path, arguments: &str) -> Value {
     serde_json::from_str(&expe(folder, arguments).succeeded().stdout).unwrap()
 }
 
-/// Perplexities at 1×, 2× and 16×.
+/// Returns the perplexities at 1×, 2× and 16× the training length.
 fn perplexities(folder: &Path, file: &str, more: &str) -> Vec<f64> {
     let arguments = format!("eval --model {file} --data {DATA} --lengths 1,2,16 {more} --json -");
     let report = json(folder, &arguments);
@@ -22,8 +22,8 @@ fn perplexities(folder: &Path, file: &str, more: &str) -> Vec<f64> {
     rows.iter().map(|row| row["perplexity"].as_f64().unwrap()).collect()
 }
 
-/// One model in all formats: sizes, errors, perplexities, memory, text. The bounds on perplexity are
-/// those that the formats are made for; this model has width 16, where rounding costs most.
+/// Exports one model in all formats and checks sizes, errors, perplexities, memory and text. The bounds on
+/// perplexity are the design targets of the formats; at width 16, as here, rounding costs most.
 #[test]
 fn one_model_in_every_format() {
     let folder = tempfile::tempdir().unwrap();
@@ -62,8 +62,8 @@ fn one_model_in_every_format() {
         }
         assert_ne!(found, exact, "{scheme}");
     }
-    // A cached number is off by 2^-11 of itself in f16, and by 1/254 of its head's largest in i8: less
-    // than what int8 weights and inputs are allowed.
+    // A cached value has a relative error of 2^-11 in f16, and an error of 1/254 of its head's largest value
+    // in i8: less than the errors of int8 weights and inputs.
     for cache in ["f16", "i8"] {
         let found = perplexities(path, "f32.expe", &format!("--cache {cache}"));
         for (found, exact) in found.iter().zip(&exact) {
@@ -76,7 +76,7 @@ fn one_model_in_every_format() {
     memory(path);
     endless(path);
 
-    // Without text the model writes its own to calibrate on.
+    // Without text, the model generates its own calibration text.
     expe(path, "export --model run --numbers integer --out alone.expe --calibration-tokens 512")
         .succeeded();
     let alone = perplexities(path, "alone.expe", "");
@@ -84,7 +84,7 @@ fn one_model_in_every_format() {
     expe(path, "export --model integer.expe --numbers f16 --out twice.expe")
         .failed(1, &["integer.expe", "run folder"]);
     expe(path, "inspect run").failed(1, &["run", "expe export"]);
-    // What was trained is not written over, and positions that cannot be computed are not exported.
+    // Export does not overwrite training results, and refuses positions that cannot be computed.
     let weights = fs::read(path.join("run/model.safetensors")).unwrap();
     expe(path, "export --model run --numbers f16 --out run/model.safetensors")
         .failed(1, &["model.safetensors", "--out"]);
@@ -93,13 +93,13 @@ fn one_model_in_every_format() {
         .failed(1, &["step"]);
     expe(path, "export --model run --numbers int8 --calibration-tokens 0 --out none.expe")
         .failed(2, &["--calibration-tokens"]);
-    // Missing text is an error before anything is done.
+    // Missing text is an error before anything is written.
     expe(path, "export --model run --numbers int8 --out none.expe --data missing.txt")
         .failed(1, &["missing.txt"]);
     assert!(!path.join("none.expe").exists());
 }
 
-/// `inspect` tells the memory of every cache format that the file's arithmetic knows.
+/// Checks that `inspect` reports the memory of every cache format that the file's arithmetic supports.
 fn memory(path: &Path) {
     let report = json(path, "inspect int8.expe --context 100 --json -");
     assert_eq!(report["arithmetic"], "floating point");
@@ -113,7 +113,7 @@ fn memory(path: &Path) {
     assert_eq!(report["memory"].as_array().unwrap().len(), 1);
 }
 
-/// A window of fixed size: the text goes on far beyond it, and is the same again.
+/// Checks that text continues far beyond a window of fixed size, and repeats exactly.
 fn endless(path: &Path) {
     let generate = |more: &str| {
         let arguments =
@@ -124,7 +124,7 @@ fn endless(path: &Path) {
     assert_eq!(first.lines().count(), 500);
     assert_eq!(generate("--window 16 --sinks 2"), first);
     assert_ne!(generate(""), first);
-    // Inside the window nothing is different.
+    // Within the window, the ring changes nothing.
     let short = |more: &str| {
         let arguments =
             format!("generate --model integer.expe --prompt Once --tokens 12 --ids {more}");

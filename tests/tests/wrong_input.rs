@@ -1,5 +1,5 @@
-//! Whatever is wrong with arguments, text or files: an exit code, a message that says what, where and
-//! what to do, and nothing half-done. (A panic is never taken for a message.)
+//! Wrong arguments, text and files give an exit code and a message that says what is wrong, where, and what to do,
+//! and leave nothing half-done. A panic never counts as a message.
 
 #![cfg(unix)]
 
@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use expe_tests::{Done, expe, expe_with, limited, program, tiny_config};
 use tempfile::TempDir;
 
-/// A folder with a trained run `run`, its file `model.expe`, and `tiny.toml`.
+/// Returns a folder with a trained run `run`, its file `model.expe`, and `tiny.toml`.
 fn kept() -> &'static Path {
     static KEPT: OnceLock<TempDir> = OnceLock::new();
     let folder = KEPT.get_or_init(|| {
@@ -27,7 +27,7 @@ fn kept() -> &'static Path {
     folder.path()
 }
 
-/// A copy of [`kept`] to damage.
+/// Returns a copy of [`kept`] that a test may damage.
 fn copy() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("run")).unwrap();
@@ -42,7 +42,7 @@ fn copy() -> TempDir {
     folder
 }
 
-/// Note what is wrong with a command that must fail, and go on: all problems in one run.
+/// Runs a command that must fail and records a problem instead of panicking, so that one run shows all problems.
 fn check(problems: &mut Vec<String>, folder: &Path, command: &str, code: i32, words: &[&str]) {
     if let Some(problem) = expe(folder, command).problem(code, words) {
         problems.push(format!("expe {command}\n    {problem}"));
@@ -78,7 +78,7 @@ fn wrong_usage_is_exit_code_2() {
 }
 
 #[test]
-fn what_is_asked_for_must_make_sense() {
+fn arguments_without_meaning_are_errors() {
     let mut problems = Vec::new();
     for (arguments, words) in [
         ("train --out a --preset huge --data stories:1:30k", &["huge", "context-64"][..]),
@@ -90,8 +90,8 @@ fn what_is_asked_for_must_make_sense() {
             &["99", "16"],
         ),
         (
-            "train --out a --config tiny.toml --position expe:colour=1 --data stories:1:30k",
-            &["colour"],
+            "train --out a --config tiny.toml --position expe:color=1 --data stories:1:30k",
+            &["color"],
         ),
         ("train --out a --config tiny.toml --position alibi:x=1 --data stories:1:30k", &["x"]),
         (
@@ -128,7 +128,7 @@ fn what_is_asked_for_must_make_sense() {
         ("eval --model run --data stories:1:30k --device cuda", &["built without CUDA"]),
         ("eval --model model.expe --data stories:1:30k --device cuda", &["model.expe", "--device"]),
         ("eval --model no-run --data stories:1:30k", &["no-run"]),
-        ("eval --model run --data stories:1:30k --position-set colour=1", &["colour"]),
+        ("eval --model run --data stories:1:30k --position-set color=1", &["color"]),
         ("generate --model no.expe --prompt a", &["no.expe"]),
         ("generate --model tiny.toml --prompt a", &["tiny.toml", ".expe"]),
         ("generate --model run --prompt a --temperature=-1", &["-1"]),
@@ -157,7 +157,7 @@ fn what_is_asked_for_must_make_sense() {
 }
 
 #[test]
-fn text_must_be_there_and_be_text() {
+fn missing_or_binary_text_is_an_error() {
     let mut problems = Vec::new();
     let folder = copy();
     let path = folder.path();
@@ -217,9 +217,9 @@ fn damaged_run_folders_are_named() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
-/// A tokenizer of another model: its tokens would be read as others.
+/// With another model's tokenizer, the same token ids would mean other text.
 #[test]
-fn the_tokenizer_must_be_the_models() {
+fn the_tokenizer_of_another_model_is_an_error() {
     let mut problems = Vec::new();
     let folder = copy();
     let path = folder.path();
@@ -262,7 +262,7 @@ fn damaged_model_files_are_named() {
     }
 }
 
-/// A configuration that the memory cannot hold is an error, not the end of the process.
+/// A configuration that does not fit in memory is an error and does not abort the process.
 #[test]
 fn absurd_sizes_are_errors() {
     let mut problems = Vec::new();
@@ -278,7 +278,7 @@ fn absurd_sizes_are_errors() {
         let huge = tiny.replacen(old, new, 1);
         assert_ne!(huge, tiny);
         fs::write(path.join("huge.toml"), huge).unwrap();
-        // Four gigabytes, so that a machine with much memory is not filled.
+        // Four gigabytes, so that the test does not fill a machine with much memory.
         let train = "train --config huge.toml --data stories:1:30k --out a";
         let problem = limited(path, "ulimit -v 4000000", train).problem(1, &[]);
         problems.extend(problem.map(|problem| format!("{new}: {problem}")));
