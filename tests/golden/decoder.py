@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Golden logits of the decoder, computed slowly in f64 from the documented model alone.
+"""Golden logits of the decoder, computed in f64 from the documented model alone.
 
-    python decoder.py            writes decoder.json, decoder.safetensors and runs/ beside this script
-    python decoder.py --check    fails where they are not what the script computes
+    python decoder.py            write decoder.json, decoder.safetensors and runs/ next to this script
+    python decoder.py --check    fail if they differ from what the script computes
 
-The model is taken literally: the whole sequence at once, the full matrix of scores, no cache, no
+The model is implemented literally: the whole sequence at once, the full matrix of scores, no cache, no
 folding. ExPE and ExQPE override the leading columns of the inputs of the query and key projections
 by concatenation. RoPE rotates the halves of a head; ALiBi subtracts slope times distance.
 
-The weights of all cases are parts of one file: a case takes the first heads of the projections and
-leaves out the tensors that it has no place for. They come from an integer hash, so that no version
-of NumPy changes them.
+The weights of all cases are parts of one file: a case uses the first heads of the projections and
+omits the tensors that it does not have. They come from an integer hash, so that they do not depend on the
+version of NumPy.
 """
 
 import json
@@ -34,7 +34,7 @@ KEPT_TOKENS = [0, 10, 65, 97, 128, 255]
 
 
 def uniform(name, count):
-    """`count` numbers in [-1, 1), of the tensor called `name`: splitmix64, f32-exact."""
+    """Return `count` numbers in [-1, 1) for the tensor `name`: splitmix64, exact in f32."""
     seed = sum(byte * 257**i for i, byte in enumerate(name.encode())) % 2**64
     with np.errstate(over="ignore"):
         z = np.uint64(seed) + np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
@@ -45,11 +45,11 @@ def uniform(name, count):
 
 
 def all_weights():
-    """The largest model: 4 heads, all of them with keys, three MLP matrices, a free head, a table."""
+    """Return the largest model: 4 heads with keys of their own, three MLP matrices, an untied head, a position table."""
     heads = 4 * HEAD_WIDTH
 
     def matrix(name, rows, columns, gain=1.0):
-        scale = gain * np.sqrt(3 / columns)  # keeps the variance
+        scale = gain * np.sqrt(3 / columns)  # preserves the variance
         return (uniform(name, rows * columns) * scale).astype(np.float32).reshape(rows, columns)
 
     def norm(name):
@@ -64,7 +64,7 @@ def all_weights():
         tensors[f"{layer}.attn_norm.weight"] = norm(f"{layer}.attn_norm")
         for name in ("wq", "wk"):
             weight = matrix(f"{layer}.{name}", heads, WIDTH, 1.2)
-            weight[:, :4] /= 4  # positions are larger than activations; training shrinks them too
+            weight[:, :4] /= 4  # positions are larger than activations; training shrinks these weights too
             tensors[f"{layer}.attn.{name}.weight"] = weight
         tensors[f"{layer}.attn.wv.weight"] = matrix(f"{layer}.wv", heads, WIDTH)
         tensors[f"{layer}.attn.wo.weight"] = matrix(f"{layer}.wo", WIDTH, heads)
@@ -77,8 +77,8 @@ def all_weights():
     return tensors
 
 
-def part(tensors, config):
-    """The weights of one case."""
+def submodel(tensors, config):
+    """Return the weights of one case."""
     queries, keys = config["heads"] * HEAD_WIDTH, config["kv_heads"] * HEAD_WIDTH
     weights = {}
     for name, tensor in tensors.items():
@@ -99,7 +99,7 @@ def part(tensors, config):
 
 
 def safetensors(tensors):
-    """The bytes of a safetensors file: length of the header, header in JSON, data."""
+    """Return the bytes of a safetensors file: length of the header, header in JSON, data."""
     header, data = {}, b""
     for name in sorted(tensors):
         tensor = np.ascontiguousarray(tensors[name]).astype("<f4")
@@ -114,7 +114,7 @@ def safetensors(tensors):
 # ---------------------------------------------------------------- the model
 
 
-def normalise(config, x, gain):
+def normalize(config, x, gain):
     if config["norm"] == "layernorm":
         x = x - x.mean(-1, keepdims=True)
     return gain * x / np.sqrt((x * x).mean(-1, keepdims=True) + float(positions.f32(EPSILON)))
@@ -132,7 +132,7 @@ def activate(config, weights, layer, h):
 
 
 def override(position, h, query):
-    """ExPE and ExQPE: the rows of `h` with their leading columns replaced."""
+    """Replace the leading columns of the rows of `h` (ExPE and ExQPE)."""
     start, step = float(position["start"]), float(position["step"])
     cap = position.get("query_cap") if query else None
     base, digits = position.get("base", 2), position.get("digits", 1)
@@ -150,7 +150,7 @@ def override(position, h, query):
 
 
 def rotate(table, heads):
-    """Column i of a head turns with column i + half."""
+    """Rotate column i of each head with column i + half."""
     half = HEAD_WIDTH // 2
     cos, sin = table[:, None, :half], table[:, None, half:]
     low, high = heads[..., :half], heads[..., half:]
@@ -182,7 +182,7 @@ def attend(config, weights, layer, h):
 
 
 def logits(config, weights, tokens):
-    """The logits of every position, in f64."""
+    """Return the logits of every position, in f64."""
     weights = {name: tensor.astype(np.float64) for name, tensor in weights.items()}
     position = config["position"]
     x = weights["embed.weight"][tokens]
@@ -192,10 +192,10 @@ def logits(config, weights, tokens):
         x = x + weights["position.weight"][: len(tokens)]
     for n in range(LAYERS):
         layer = f"layers.{n}"
-        x = x + attend(config, weights, layer, normalise(config, x, weights[f"{layer}.attn_norm.weight"]))
-        h = normalise(config, x, weights[f"{layer}.mlp_norm.weight"])
+        x = x + attend(config, weights, layer, normalize(config, x, weights[f"{layer}.attn_norm.weight"]))
+        h = normalize(config, x, weights[f"{layer}.mlp_norm.weight"])
         x = x + activate(config, weights, layer, h)
-    x = normalise(config, x, weights["final_norm.weight"])
+    x = normalize(config, x, weights["final_norm.weight"])
     return x @ weights.get("head.weight", weights["embed.weight"]).T
 
 
@@ -218,7 +218,7 @@ ENCODINGS = [
 
 
 def configs():
-    """Every encoding with every norm, activation and kind of heads; half of them with a tied head."""
+    """Yield every encoding with every norm, activation and number of heads; half of the cases tie the head."""
     for position in ENCODINGS:
         for norm in ("rmsnorm", "layernorm"):
             for index, activation in enumerate(("gelu", "swiglu", "relu")):
@@ -241,13 +241,13 @@ def configs():
 
 
 def tokens():
-    """Text has repetitions: attention should find something."""
+    """Return text with repetitions, so that attention has something to find."""
     return [int(token) for token in np.abs(uniform("tokens", LENGTH) * 128).astype(np.int64) % 40 + 65]
 
 
 def sensitivity(config, weights, text, exact):
-    """How much the logits of a position change, relative to the largest, when every weight moves by
-    half an ulp of an f32, up or down: what rounding once in f32 must cost."""
+    """Return the largest relative change of the logits of a position when every weight moves by half an
+    ulp of an f32, up or down: the error that one rounding to f32 causes."""
     moved = {}
     for name, tensor in weights.items():
         sign = np.sign(uniform(f"sign of {name}", tensor.size)).reshape(tensor.shape)
@@ -260,7 +260,7 @@ def cases():
     everything, text = all_weights(), tokens()
     result = []
     for config in configs():
-        weights = part(everything, config)
+        weights = submodel(everything, config)
         read = text[:CONTEXT] if config["position"]["name"] == "learned" else text
         exact = logits(config, weights, read)
         rows = []
@@ -280,7 +280,7 @@ def cases():
 
 # ---------------------------------------------------------------- run folders
 
-# Two of the cases as whole run folders: index into ENCODINGS, norm, activation, heads.
+# Two cases as complete run folders: index into ENCODINGS, norm, activation, heads.
 RUNS = {
     "expe": (8, "rmsnorm", "gelu", 4),
     "rope": (6, "layernorm", "swiglu", 3),
@@ -288,14 +288,14 @@ RUNS = {
 
 
 def chosen(run):
-    """The configuration of a run folder."""
+    """Return the configuration of a run folder."""
     encoding, *rest = RUNS[run]
     wanted = [ENCODINGS[encoding], *rest]
     return next(c for c in configs() if [c["position"], c["norm"], c["activation"], c["heads"]] == wanted)
 
 
 def toml(run):
-    """`config.toml`, with no more than the required keys of the training."""
+    """Return `config.toml` with only the required training keys."""
 
     def lines(table):
         plain = {key: value for key, value in table.items() if not isinstance(value, dict)}
@@ -315,7 +315,7 @@ def runs():
     for run in RUNS:
         folder = FOLDER / "runs" / run
         files[folder / "config.toml"] = lambda run=run: toml(run)
-        files[folder / "model.safetensors"] = lambda run=run: safetensors(part(all_weights(), chosen(run)))
+        files[folder / "model.safetensors"] = lambda run=run: safetensors(submodel(all_weights(), chosen(run)))
     return files
 
 

@@ -1,4 +1,4 @@
-"""What both scripts share: writing kept vectors, and comparing them with freshly computed ones."""
+"""Write golden vectors, or compare the stored ones with freshly computed ones."""
 
 import json
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def text(value, depth=0):
-    """JSON with one case, and inside a case one row, to a line."""
+    """Return JSON with one case per line, and within a case one row per line."""
     if isinstance(value, dict) and depth < 3:
         inner = (f"{json.dumps(key)}: {text(item, depth + 1)}" for key, item in value.items())
         return "{\n" + ",\n".join(inner) + "\n}"
@@ -16,31 +16,31 @@ def text(value, depth=0):
 
 
 def difference(kept, fresh, tolerance, at=""):
-    """The first place where two values differ by more than `tolerance`, relative to at least 1."""
+    """Return the first place where two values differ by more than `tolerance` times max(1, |fresh|)."""
     if isinstance(kept, float) and isinstance(fresh, float):
         near = abs(kept - fresh) <= tolerance * max(1.0, abs(fresh))
-        return None if near else f"{at}: kept {kept}, computed {fresh}"
+        return None if near else f"{at}: stored {kept}, computed {fresh}"
     if type(kept) is not type(fresh):
-        return f"{at}: kept {kept!r}, computed {fresh!r}"
+        return f"{at}: stored {kept!r}, computed {fresh!r}"
     if isinstance(kept, dict):
         if kept.keys() != fresh.keys():
-            return f"{at}: kept {list(kept)}, computed {list(fresh)}"
+            return f"{at}: stored {list(kept)}, computed {list(fresh)}"
         kept, fresh = list(kept.items()), list(fresh.items())
         pairs = [(f"{at}.{name}", a, b) for (name, a), (_, b) in zip(kept, fresh)]
     elif isinstance(kept, list):
         if len(kept) != len(fresh):
-            return f"{at}: kept {len(kept)} items, computed {len(fresh)}"
+            return f"{at}: stored {len(kept)} items, computed {len(fresh)}"
         pairs = [(f"{at}[{i}]", a, b) for i, (a, b) in enumerate(zip(kept, fresh))]
     else:
-        return None if kept == fresh else f"{at}: kept {kept!r}, computed {fresh!r}"
+        return None if kept == fresh else f"{at}: stored {kept!r}, computed {fresh!r}"
     return next((found for name, a, b in pairs if (found := difference(a, b, tolerance, name))), None)
 
 
 def main(files):
-    """Write `files` (path to a function that computes JSON, text or bytes), or check with --check.
+    """Write `files` (a path for each function that computes JSON, text or bytes), or check them with --check.
 
-    Sines may differ in the last digits from one C library to the next, hence the tolerance of
-    1e-10 for JSON; text and bytes must be equal.
+    C libraries differ in the last digits of sines, hence the tolerance of 1e-10 for JSON; text and
+    bytes must be equal.
     """
     check = sys.argv[1:] == ["--check"]
     if sys.argv[1:] and not check:
@@ -55,9 +55,9 @@ def main(files):
             path.write_bytes(content.encode() if isinstance(content, str) else content)
             continue
         if isinstance(fresh, bytes):
-            found = None if path.read_bytes() == fresh else "other bytes"
+            found = None if path.read_bytes() == fresh else "bytes differ"
         elif isinstance(fresh, str):
-            found = None if path.read_text() == fresh else "other text"
+            found = None if path.read_text() == fresh else "text differs"
         else:
             found = difference(json.loads(path.read_text()), json.loads(json.dumps(fresh)), 1e-10)
         failures += found is not None

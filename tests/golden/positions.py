@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Golden vectors of every position encoding, written from the papers, independently of the Rust code.
+"""Golden vectors of every position encoding, implemented from the papers, independently of the Rust code.
 
-    python positions.py            writes positions.json beside this script
-    python positions.py --check    fails where positions.json is not what the script computes
+    python positions.py            write positions.json next to this script
+    python positions.py --check    fail if positions.json differs from what the script computes
 
-Values of ExPE and ExQPE are exact rationals (`fractions`), rounded once into the number format by
+Values of ExPE and ExQPE are exact rationals (`fractions`), rounded once to the number format with
 integer arithmetic and checked against NumPy's conversions. Angles are products in 50-digit decimal
-arithmetic, reduced by a turn before their sine is taken: they are exact at any position.
+arithmetic, reduced modulo one turn before the sine, so they are exact at every position.
 """
 
 import sys
@@ -34,42 +34,42 @@ FORMATS = {
 
 
 def f32(value):
-    """The rational value of the f32 nearest to `value`, as configurations store it."""
+    """Return the nearest f32 to `value`, which is what a configuration stores, as a rational."""
     return Fraction(float(np.float32(value)))
 
 
 def log2_floor(value):
-    """The largest e with 2^e <= value, for a positive rational."""
+    """Return the largest e with 2^e <= value, for a positive rational."""
     e = value.numerator.bit_length() - value.denominator.bit_length()
     return e if Fraction(2) ** e <= value else e - 1
 
 
 def rounded(value, name):
-    """The rational `value` rounded to the format, ties to even; None past the largest finite."""
+    """Round a rational to the format, ties to even; None beyond the largest finite value."""
     digits, quantum, largest = FORMATS[name]
     if value == 0:
         return Fraction(0)
     spacing = Fraction(2) ** max(log2_floor(abs(value)) - digits + 1, quantum)
-    result = round(value / spacing) * spacing  # Fraction.__round__ takes ties to even
+    result = round(value / spacing) * spacing  # Fraction.__round__ rounds ties to even
     return None if abs(result) > largest else result
 
 
 def rounded_array(values, name):
-    """The same for an array of f64, through NumPy (bf16 through the bits), as floats."""
+    """Round an array of f64 to the format with NumPy (bf16 by its bits)."""
     if name == "f32":
         return values.astype(np.float32).astype(np.float64)
     if name == "f16":
         with np.errstate(over="ignore"):
             return values.astype(np.float16).astype(np.float64)
     bits = values.view(np.uint64)
-    lost = np.uint64(52 - 7)  # an f64 has 52 stored digits, a bf16 has 7
+    lost = np.uint64(52 - 7)  # an f64 stores 52 mantissa bits, a bf16 stores 7
     half = (np.uint64(1) << (lost - np.uint64(1))) - np.uint64(1)
     bits = bits + half + ((bits >> lost) & np.uint64(1))
     return ((bits >> lost) << lost).view(np.float64)
 
 
 def progression(start, step, name, count, first=0):
-    """start + step·n for n = first.., exact in f64 (asserted), and rounded into the format."""
+    """Return start + step·n for n = first.., exact in f64 (asserted), and the same rounded to the format."""
     n = np.arange(first, first + count, dtype=np.float64)
     values = float(start) + float(step) * n
     for i in (0, count // 2, count - 1):
@@ -78,10 +78,10 @@ def progression(start, step, name, count, first=0):
 
 
 def first_where(start, step, name, condition, limit=2**25, chunk=2**20):
-    """The first n with condition(exact, code, next code), or `limit`."""
+    """Return the first n with condition(exact, value, next value), or `limit`."""
     for first in range(0, limit, chunk):
-        values, codes = progression(start, step, name, chunk + 1, first)
-        found = np.flatnonzero(condition(values[:-1], codes[:-1], codes[1:]))
+        exact, values = progression(start, step, name, chunk + 1, first)
+        found = np.flatnonzero(condition(exact[:-1], values[:-1], values[1:]))
         if len(found):
             return first + int(found[0])
     return limit
@@ -89,16 +89,16 @@ def first_where(start, step, name, condition, limit=2**25, chunk=2**20):
 
 # ---------------------------------------------------------------- ExPE
 
-# An encoding may promise a few positions less than there are before the first collision: once the
-# spacing w exceeds the step t, k positions share k·t/w + 1 codes, so two of them meet after at most
+# An encoding may guarantee a few positions fewer than precede the first collision: once the spacing w
+# exceeds the step t, k positions share k·t/w + 1 values, so two of them coincide after at most
 # 1/(1 − t/w) + 2 positions. The cases below have t/w <= 0.8.
 SLACK = 8
 
 
 def expe(name, start, step, width, cap=None):
     start, step = f32(start), f32(step)
-    # The progression is monotonic, so a collision is one of neighbours; an infinity ends it too.
-    collision = first_where(start, step, name, lambda _, code, nxt: (code == nxt) | np.isinf(nxt)) + 1
+    # The progression is monotonic, so neighbors collide first; an infinity also ends it.
+    collision = first_where(start, step, name, lambda _, value, nxt: (value == nxt) | np.isinf(nxt)) + 1
     safe = collision - SLACK
     positions = sorted({n for n in POSITIONS + [safe // 2, safe - 1] if 0 <= n < safe})
     rows = []
@@ -119,26 +119,26 @@ def expe(name, start, step, width, cap=None):
 def exqpe(name, start, step, width, base, digits, growth, cap=None):
     start, step = f32(start), f32(step)
     weights = [step * (base**j if growth == "weighted" else 1) for j in range(digits)]
-    # Values of the top digit that the format holds exactly, counted one by one.
-    values = first_where(start, weights[-1], name, lambda exact, code, _: exact != code)
+    # Count the values of the top digit that the format represents exactly.
+    values = first_where(start, weights[-1], name, lambda exact, value, _: exact != value)
     for weight in weights[:-1]:
-        exact, codes = progression(start, weight, name, base)
-        assert (exact == codes).all(), "a low digit is not exact: choose another case"
+        exact, found = progression(start, weight, name, base)
+        assert (exact == found).all(), "a low digit is not exact: choose another case"
     length = min(base ** (digits - 1) * values, LAST)
 
-    def codes(n):
+    def values_at(n):
         low = [n // base**j % base for j in range(digits - 1)]
         places = low + [n // base ** (digits - 1)]  # the top digit never wraps
         exact = [start + weight * a for weight, a in zip(weights, places)]
         assert [rounded(value, name) for value in exact] == exact
         return [float(value) for value in exact]
 
-    # An encoding may promise one value of the top digit less: past 2^p a mantissa is exact where it is
-    # even, which the first one can be and two in a row cannot.
+    # An encoding may guarantee one value of the top digit fewer: beyond 2^p only even mantissas are exact,
+    # so the first value may be exact, but never two in a row.
     safe = length - base ** (digits - 1)
     picks = POSITIONS + [base - 1, base, base + 1, base**digits - 1, base**digits, safe // 2, safe - 1]
     positions = sorted({n for n in picks if 0 <= n < safe})
-    rows = [[n, codes(n if cap is None else min(n, cap)), codes(n)] for n in positions]
+    rows = [[n, values_at(n if cap is None else min(n, cap)), values_at(n)] for n in positions]
     config = {
         "name": "exqpe",
         "start": float(start),
@@ -157,7 +157,7 @@ def exqpe(name, start, step, width, base, digits, growth, cap=None):
 
 
 def pi():
-    """π by Machin's formula, to the working precision."""
+    """Compute π with Machin's formula to the working precision."""
 
     def arctan_of_inverse(x):
         power, total, k = Decimal(1) / x, Decimal(0), 0
@@ -174,29 +174,29 @@ TURN = 2 * pi()
 
 
 def decimal(value):
-    """An f32 as an exact decimal."""
+    """Convert an f32 to an exact decimal."""
     return Decimal(float(np.float32(value)))
 
 
 def frequencies(base, width):
-    """base^(−2i/width), i = 0 .. width/2 − 1."""
+    """Return base^(−2i/width) for i = 0 .. width/2 − 1."""
     log = base.ln()
     return [(-log * 2 * i / width).exp() for i in range(width // 2)]
 
 
 def waves(n, frequency):
-    """(cos, sin) of n·frequency."""
+    """Return (cos, sin) of n·frequency."""
     angle = float(n * frequency % TURN)
     return float(np.cos(angle)), float(np.sin(angle))
 
 
 def digits(row):
-    """Kept to 11 decimals, far below what an f32 holds."""
+    """Round to 11 decimals, far below the precision of an f32."""
     return [round(float(value), 11) + 0.0 for value in row]
 
 
 def sinusoidal_rows(base, width, at):
-    """Sines in the even columns and cosines in the odd ones, for every position in `at`."""
+    """Return sines in even columns and cosines in odd columns, for every position in `at`."""
     turns = frequencies(decimal(base), width)
     pairs = [[waves(n, frequency) for frequency in turns] for n in at]
     return np.array([[wave for cos, sin in row for wave in (sin, cos)] for row in pairs])
@@ -213,7 +213,7 @@ def sinusoidal(base, width):
 
 
 def rope_frequencies(base, width, scaling):
-    """Radians per position; scalings as in their papers (arXiv 2306.15595, NTK-aware, 2309.00071)."""
+    """Return radians per position; scalings follow their papers (arXiv 2306.15595, NTK-aware, 2309.00071)."""
     base, factor = decimal(base), decimal(scaling.get("factor", 1))
     if scaling["kind"] == "ntk":
         base *= (factor.ln() * width / (width - 2)).exp()
@@ -231,7 +231,7 @@ def rope_frequencies(base, width, scaling):
 
 
 def rope_table(base, width, scaling, at):
-    """Cosines in the first half and sines in the second, for every position in `at`."""
+    """Return cosines in the first half and sines in the second, for every position in `at`."""
     turns = rope_frequencies(base, width, scaling)
     pairs = [[waves(n, frequency) for frequency in turns] for n in at]
     table = np.array([[cos for cos, _ in row] + [sin for _, sin in row] for row in pairs])
@@ -254,7 +254,7 @@ def rope(base, width, scaling):
 
 
 def alibi(heads):
-    """Slopes as the paper's code computes them (Press et al. 2022), by recursion."""
+    """Compute slopes by recursion, as the code of the paper does (Press et al. 2022)."""
 
     def slopes(count):
         if count & (count - 1) == 0:
@@ -270,11 +270,11 @@ def alibi(heads):
 
 
 def cases():
-    codes = []
+    expe_cases = []
     for name in FORMATS:
         for start, step in [(0, 1), (0, 0.125), (1, 0.5), (-7.25, 3), (100, -0.5), (4, 0.5), (0, 0.75)]:
-            codes.append(expe(name, start, step, 4))
-    codes += [
+            expe_cases.append(expe(name, start, step, 4))
+    expe_cases += [
         expe("f32", 16, 0.0625, 8),
         expe("f32", 16, 0.1, 1),
         expe("f32", 0, 1 / 3, 2),
@@ -303,7 +303,7 @@ def cases():
     ]
     plain = {"kind": "none"}
     return {
-        "expe": codes,
+        "expe": expe_cases,
         "exqpe": digit,
         "sinusoidal": [sinusoidal(10_000, 16), sinusoidal(10_000, 6), sinusoidal(100, 8)],
         "rope": [
