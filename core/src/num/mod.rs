@@ -9,6 +9,7 @@ mod fixed_point;
 #[cfg(feature = "half")]
 mod half_float;
 mod integer;
+pub(crate) mod invariant;
 mod math;
 mod multiplier;
 mod phase;
