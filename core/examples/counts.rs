@@ -16,7 +16,7 @@ fn main() {
     let kernel = arguments.next().unwrap_or_default();
     let times = arguments.next().and_then(|times| times.parse().ok()).unwrap_or(1);
     let weights = vec![0.25_f32; hidden * width];
-    let (codes, scales) = (vec![3_i8; hidden * width], vec![0.5_f32; hidden]);
+    let (quants, scales) = (vec![3_i8; hidden * width], vec![0.5_f32; hidden]);
     let x = vec![0.5_f32; tokens * hidden];
     let (packed, packed_scales) = (vec![5_i8; tokens * width], vec![0.5_f32; tokens]);
     let mut y = vec![0.0_f32; tokens * hidden];
@@ -29,9 +29,9 @@ fn main() {
             }
             // A prompt's products of 8-bit integers.
             "int8" => {
-                let weights = Weights::Int8 { scales: &scales, codes: &codes };
+                let weights = Weights::Int8 { scales: &scales, quants: &quants };
                 let Some(matrix) = Matrix::new(weights, hidden, width) else { return };
-                let inputs = Inputs::new(&x, width).with_codes(&packed, &packed_scales);
+                let inputs = Inputs::new(&x, width).with_quants(&packed, &packed_scales);
                 matrix.apply(inputs, &mut y);
             }
             "swiglu" => swiglu::<Exact>(&mut y, &x),

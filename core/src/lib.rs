@@ -17,7 +17,7 @@
 //! failure is a typed error that carries the numbers.
 //!
 //! Two pages in the crate's folder hold the mathematics: `docs/positions.md` the encodings and their
-//! lengths, `docs/numbers.md` the number formats, the formulas of quantisation and the bound of every
+//! lengths, `docs/numbers.md` the number formats, the formulas of quantization and the bound of every
 //! integer sum.
 #![no_std]
 #![deny(

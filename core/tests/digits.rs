@@ -7,7 +7,7 @@ use expe_core::kernels::I8;
 use expe_core::model::{Decoder, KvCache, Workspace};
 use expe_core::num::Dyadic;
 use expe_core::position::{
-    Beyond, Columns, Position, PositionConfig, PositionEncoding, PositionError, Progression,
+    Beyond, Override, Position, PositionConfig, PositionEncoding, PositionError, Progression,
 };
 use support::model::small;
 use support::{AlignedBytes, TestModel};
@@ -19,8 +19,8 @@ struct Finer<'p> {
 }
 
 impl PositionEncoding for Finer<'_> {
-    fn columns(&self) -> Columns {
-        PositionEncoding::columns(&self.expe)
+    fn override_block(&self) -> Override {
+        PositionEncoding::override_block(&self.expe)
     }
 
     fn progression(&self, digit: usize) -> Progression {

@@ -5,8 +5,8 @@ mod support;
 use std::convert::Infallible;
 
 use expe_core::format::{
-    Codes, Execution, FormatError, Model, Numbers, Storage, TensorId, TensorKind, WeightSource,
-    WriteError, Writer, config, layout,
+    Execution, FormatError, Model, Numbers, QuantizedRow, Storage, TensorId, TensorKind,
+    WeightSource, WriteError, Writer, config, layout,
 };
 use expe_core::include_model;
 use expe_core::kernels::{Bf16, F16, F32, Matrix, Stored, Weights};
@@ -86,15 +86,15 @@ fn version_2_stays_readable() {
     // Scales and factors of the embedding come before its integers.
     let embed = model.tensors().next().unwrap();
     assert_eq!(embed.bytes.len(), 256 * 4 + 256 * 2 + 256 * 2 * 16);
-    let Weights::Int4 { scales, factors, codes } = model.embed().weights() else { panic!() };
+    let Weights::Int4 { scales, factors, quants } = model.embed().weights() else { panic!() };
     let start = embed.bytes.as_ptr().addr();
     assert_eq!(scales.as_ptr().addr(), start);
     assert_eq!(factors.as_ptr().addr(), start + 1024);
-    assert_eq!(codes.as_ptr().addr(), start + 1024 + 512);
+    assert_eq!(quants.as_ptr().addr(), start + 1024 + 512);
     // Column 17 of row 0 is in the high half of byte 1.
     let mut row = [0.0; 36];
     model.embed().read_row(0, &mut row);
-    let code = codes[1] as i8 >> 4;
+    let code = quants[1] as i8 >> 4;
     assert_eq!(row[17], scales[0] * (f32::from(factors[0]) * f32::from(code)));
 }
 
@@ -144,8 +144,8 @@ fn crc32(bytes: &[u8]) -> u32 {
 /// The matrix holds the weights: exactly, where its numbers can, else within half a step.
 #[track_caller]
 fn assert_holds(matrix: Matrix<'_>, expected: &[f32]) {
-    for (o, expected) in expected.chunks(matrix.columns().max(1)).enumerate() {
-        let mut row = vec![0.0; matrix.columns()];
+    for (o, expected) in expected.chunks(matrix.cols().max(1)).enumerate() {
+        let mut row = vec![0.0; matrix.cols()];
         assert!(matrix.read_row(o, &mut row));
         let largest = expected.iter().fold(0.0, |max: f32, w| max.max(w.abs()));
         // The scales of int4's groups are 255ths of the row's.
@@ -196,17 +196,17 @@ fn check_weights(source: &TestModel, model: &Model<'_>, numbers: Numbers) {
     let matrix = |kind, layer| -> Vec<f32> {
         source.tensor(kind, layer).iter().map(|w| stored(*w)).collect()
     };
-    let skip = config.columns().width;
+    let skip = config.override_block().width;
     let free = |kind, layer| -> Vec<f32> {
         matrix(kind, layer).chunks(config.width).flat_map(|row| row[skip..].to_vec()).collect()
     };
     let folded = |kind, layer| -> Vec<f32> {
         let rows: Vec<_> = source.tensor(kind, layer).chunks(config.width).collect();
-        let run = config.columns().run();
+        let run = config.override_block().run_width();
         let sum = |row: &[f32], digit: usize| -> f32 {
             row[digit * run..][..run].iter().map(|w| f64::from(*w)).sum::<f64>() as f32
         };
-        let digits = 0..config.columns().digits;
+        let digits = 0..config.override_block().digits;
         digits.flat_map(|digit| rows.iter().map(move |row| sum(row, digit))).collect()
     };
     assert_holds(model.embed(), &matrix(TensorKind::Embed, 0));
@@ -313,8 +313,8 @@ impl WeightSource for Faulty {
         Ok(&self.row)
     }
 
-    fn codes(&mut self, tensor: TensorId, row: usize) -> Result<Codes<'_>, String> {
-        self.model.codes(tensor, row)
+    fn quantized_row(&mut self, tensor: TensorId, row: usize) -> Result<QuantizedRow<'_>, String> {
+        self.model.quantized_row(tensor, row)
     }
 }
 

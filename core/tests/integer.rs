@@ -108,7 +108,7 @@ fn integers_say_what_floats_say_for_every_kind_of_layer() {
     }
 }
 
-/// Rounded matrices give what their dequantised weights give in floating point, but for the inputs.
+/// Rounded matrices give what their dequantized weights give in floating point, but for the inputs.
 #[test]
 fn integer_matrices_stand_for_their_weights() {
     for numbers in [Numbers::Int8, Numbers::Int4, Numbers::Bf16] {
@@ -120,7 +120,7 @@ fn integer_matrices_stand_for_their_weights() {
         for (id, matrix) in model.matrices() {
             let skip = id.kind.folded(&config);
             let weights = rounded.tensor_mut(id.kind, id.layer);
-            for (o, row) in weights.chunks_mut(matrix.columns() + skip).enumerate() {
+            for (o, row) in weights.chunks_mut(matrix.cols() + skip).enumerate() {
                 matrix.read_row(o, &mut row[skip..]);
             }
         }

@@ -172,7 +172,7 @@ fn check_expe<T: Number>(case: &Case, random: &[u32]) -> Result<bool, TestCaseEr
     };
     let length = expe.collision_free_length();
     prop_assert!(length >= 2);
-    // Codes of neighbours differ in the direction of the step, so no two are alike.
+    // Codes of neighbors differ in the direction of the step, so no two are alike.
     let code = |n| expe.encode(n).map(T::value);
     for n in positions(case, length, random) {
         let (here, decoded) = (code(n).unwrap(), expe.decode(expe.encode(n).unwrap()));

@@ -93,7 +93,7 @@ fn tried<T: Element>(code: impl FnMut(u32) -> Result<Vec<T>, PositionError>) -> 
 fn cell<T: Element>(line: &Line) -> String {
     let none = || "–".to_owned();
     let digits = |encoding: &dyn PositionEncoding<T>, n| {
-        let mut values = vec![T::ZERO; encoding.columns().digits];
+        let mut values = vec![T::ZERO; encoding.override_block().digits];
         encoding.key_values(n, &mut values).map(|()| values)
     };
     match *line {

@@ -138,7 +138,7 @@ fn folded_and_direct_positions_agree_with_their_gradients() {
         let w = Projections { wq: random(16, 16, 2), wk: random(8, 16, 3), wv: random(8, 16, 4) };
         let weights = random(12, 16, 5);
         let trace = || x.retaped::<OwnedTape<f64, Cpu>>();
-        let columns = config.columns().width;
+        let columns = config.override_block().width;
         let outcomes = [
             direct(trace(), &w, &sites, site, columns, &heads),
             folded(trace(), &w, &sites, site, &heads),
@@ -161,7 +161,7 @@ fn folded_and_direct_positions_agree_with_their_gradients() {
 #[test]
 fn no_gradient_reaches_an_overridden_column_through_queries_and_keys() {
     let config = config(position("expe", 64).unwrap());
-    let columns = config.columns().width;
+    let columns = config.override_block().width;
     assert!(columns > 1);
     let sites = Sites::<f64, Cpu>::new(&config, 6, &Cpu::default()).unwrap();
     let site = sites.attention.overrides.as_ref().unwrap();

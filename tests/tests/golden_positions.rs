@@ -2,7 +2,7 @@
 
 use expe_core::num::Element;
 use expe_core::position::{
-    Expe, Exqpe, Position, PositionConfig, PositionEncoding, PositionError, Scaling, Shape,
+    Expe, Exqpe, ModelDims, Position, PositionConfig, PositionEncoding, PositionError, Scaling,
 };
 use expe_tests::golden;
 use half::{bf16, f16};
@@ -165,7 +165,7 @@ fn exqpe_represents_the_digits_exactly() {
 #[test]
 fn encodings_chosen_at_run_time_give_the_same_values() {
     let kept = kept();
-    let shape = Shape { width: 16, heads: 2, head_width: 8 };
+    let shape = ModelDims { width: 16, heads: 2, head_width: 8 };
     for case in kept.expe.iter().filter(|case| case.format == "f32") {
         let position = Position::new(&case.config, shape, &[]).unwrap();
         for (n, query, key) in &case.rows {
@@ -213,7 +213,7 @@ fn sinusoids_stay_exact_at_long_positions() {
     let cases = kept().sinusoidal;
     assert_eq!(cases.len(), 3);
     for case in &cases {
-        let shape = Shape { width: case.width, heads: 1, head_width: case.width };
+        let shape = ModelDims { width: case.width, heads: 1, head_width: case.width };
         let position = Position::new(&case.config, shape, &[]).unwrap();
         for (n, expected) in &case.rows {
             let (mut row, mut fixed) = (vec![0.0; case.width], vec![0; case.width]);
@@ -241,7 +241,7 @@ fn rotations_stay_exact_at_long_positions() {
         let PositionConfig::Rope { scaling, .. } = case.config else {
             panic!("not RoPE: {:?}", case.config)
         };
-        let shape = Shape { width: case.width, heads: 1, head_width: case.width };
+        let shape = ModelDims { width: case.width, heads: 1, head_width: case.width };
         let position = Position::new(&case.config, shape, &[]).unwrap();
         for (n, expected) in &case.rows {
             let (mut table, mut fixed) = (vec![0.0; case.width], vec![0; case.width]);
@@ -284,7 +284,7 @@ fn alibi_slopes_are_those_of_the_paper() {
     let cases = kept().alibi;
     assert_eq!(cases.len(), 10);
     for case in &cases {
-        let shape = Shape { width: case.heads, heads: case.heads, head_width: 1 };
+        let shape = ModelDims { width: case.heads, heads: case.heads, head_width: 1 };
         let position = Position::new(&case.config, shape, &[]).unwrap();
         assert_eq!(case.slopes.len(), case.heads);
         for (head, expected) in case.slopes.iter().enumerate() {

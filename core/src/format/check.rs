@@ -5,7 +5,7 @@ use super::header::{Header, TokenizerKind};
 use super::tensors::{Tensors, weights};
 use super::{ALIGNMENT, ENTRY_LEN, FormatError, Numbers, OLDEST_VERSION, header_len, layout};
 use crate::kernels::{
-    Bf16, F16, GROUP, GROUP_BYTES, INT4_COLUMNS, INT8_COLUMNS, Weights, rows, unpack_group,
+    Bf16, F16, GROUP, GROUP_BYTES, INT4_MAX_COLS, INT8_MAX_COLS, Weights, rows, unpack_group,
 };
 
 /// Whether a float is finite, by its bits.
@@ -21,13 +21,13 @@ fn is_sound(weights: &Weights<'_>, columns: usize) -> bool {
         Weights::F16(weights) => weights.iter().all(|weight| F16::is_finite(*weight)),
         Weights::Bf16(weights) => weights.iter().all(|weight| Bf16::is_finite(*weight)),
         Weights::Int8 { scales, .. } => scales.iter().all(is_scale),
-        Weights::Int4 { scales, codes, .. } => {
+        Weights::Int4 { scales, quants, .. } => {
             // Columns past the last, in the last group of every row.
             let groups = columns.div_ceil(GROUP).max(1);
             let last = columns.checked_rem(GROUP).filter(|rest| *rest > 0).unwrap_or(GROUP);
-            let unused = |group| unpack_group(group).skip(last).all(|code| code == 0);
+            let unused = |group| unpack_group(group).skip(last).all(|quant| quant == 0);
             scales.iter().all(is_scale)
-                && rows(codes, GROUP_BYTES)
+                && rows(quants, GROUP_BYTES)
                     .skip(groups.saturating_sub(1))
                     .step_by(groups)
                     .all(unused)
@@ -89,8 +89,8 @@ pub(super) fn check_tensors(mut rest: Tensors<'_>, header: &Header) -> Result<()
         }
         let (_, bytes) = rest.next(&shape).ok_or(too_short)?;
         let most = match entry.numbers {
-            Numbers::Int8 => INT8_COLUMNS,
-            Numbers::Int4 => INT4_COLUMNS,
+            Numbers::Int8 => INT8_MAX_COLS,
+            Numbers::Int4 => INT4_MAX_COLS,
             _ => usize::MAX,
         };
         if shape.columns > most {

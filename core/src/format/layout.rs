@@ -196,7 +196,7 @@ impl TensorKind {
     /// overrides, which are folded.
     pub const fn folded(self, config: &Config) -> usize {
         match self {
-            Self::Wq | Self::Wk => config.columns().width,
+            Self::Wq | Self::Wk => config.override_block().width,
             _ => 0,
         }
     }
@@ -204,7 +204,7 @@ impl TensorKind {
     /// `(rows, columns)` in a model of this configuration; `None` if it has no such tensor.
     pub const fn shape(self, config: &Config) -> Option<(usize, usize)> {
         let Config { vocab, width, hidden, .. } = *config;
-        let columns = config.columns();
+        let columns = config.override_block();
         let free = width.saturating_sub(columns.width);
         let (queries, keys) = (config.query_width(), config.key_width());
         let shape = match self {

@@ -136,7 +136,7 @@ mod writer;
 pub use error::{FormatError, WriteError};
 pub use layout::{Execution, Numbers, TensorId, TensorKind, TensorShape, layout};
 pub use model::{Layer, Layers, Model, StoredTensor};
-pub use writer::{Codes, Storage, WeightSource, Writer};
+pub use writer::{QuantizedRow, Storage, WeightSource, Writer};
 
 use crate::model::Config;
 use header::Header;

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::kernels::Matrix;
 use crate::model::Config;
-use crate::position::{Position, PositionError, Shape};
+use crate::position::{ModelDims, Position, PositionError};
 use crate::token::{Bpe, Tokenizer};
 
 /// A model file, checked: all of it lies in the bytes it was made from and no access can fail.
@@ -182,7 +182,7 @@ impl<'m> Model<'m> {
     /// The [`PositionError`] of the encoding's constructor.
     pub fn position(&self) -> Result<Position<'m>, PositionError> {
         let Config { width, heads, head_width, .. } = self.config;
-        Position::new(&self.config.position, Shape { width, heads, head_width }, self.position)
+        Position::new(&self.config.position, ModelDims { width, heads, head_width }, self.position)
     }
 
     /// The layers, from the first to the last.

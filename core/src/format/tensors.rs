@@ -75,14 +75,14 @@ pub(super) fn weights(
         Numbers::F16 => Weights::F16(<[u16]>::ref_from_bytes(bytes).ok()?),
         Numbers::Bf16 => Weights::Bf16(<[u16]>::ref_from_bytes(bytes).ok()?),
         Numbers::Int8 => {
-            let (scales, codes) = <[f32]>::ref_from_prefix_with_elems(bytes, rows).ok()?;
-            Weights::Int8 { scales, codes: <[i8]>::ref_from_bytes(codes).ok()? }
+            let (scales, quants) = <[f32]>::ref_from_prefix_with_elems(bytes, rows).ok()?;
+            Weights::Int8 { scales, quants: <[i8]>::ref_from_bytes(quants).ok()? }
         }
         Numbers::Int4 => {
             let (scales, rest) = <[f32]>::ref_from_prefix_with_elems(bytes, rows).ok()?;
             let groups = rows.checked_mul(columns.div_ceil(GROUP))?;
-            let (padded, codes) = rest.split_at_checked(groups.checked_next_multiple_of(4)?)?;
-            Weights::Int4 { scales, factors: padded.get(..groups)?, codes }
+            let (padded, quants) = rest.split_at_checked(groups.checked_next_multiple_of(4)?)?;
+            Weights::Int4 { scales, factors: padded.get(..groups)?, quants }
         }
     })
 }

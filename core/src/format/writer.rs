@@ -31,27 +31,31 @@ pub trait WeightSource {
     ///
     /// # Errors
     /// Whatever keeps the source from having it.
-    fn codes(&mut self, tensor: TensorId, row: usize) -> Result<Codes<'_>, Self::Error>;
+    fn quantized_row(
+        &mut self,
+        tensor: TensorId,
+        row: usize,
+    ) -> Result<QuantizedRow<'_>, Self::Error>;
 }
 
 /// A row of a matrix of integers; see the [file's specification](super#numbers).
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Codes<'a> {
-    /// `W[i] = scale·codes[i]`
+pub enum QuantizedRow<'a> {
+    /// `W[i] = scale·quants[i]`
     Int8 {
         /// Finite, not negative.
         scale: f32,
         /// One per column.
-        codes: &'a [i8],
+        quants: &'a [i8],
     },
-    /// `W[i] = scale·factors[i/32]·code[i]`
+    /// `W[i] = scale·factors[i/32]·quant[i]`
     Int4 {
         /// Finite, not negative.
         scale: f32,
         /// One per group of 32 columns.
         factors: &'a [u8],
         /// 16 bytes per group.
-        codes: &'a [u8],
+        quants: &'a [u8],
     },
 }
 
@@ -231,8 +235,8 @@ impl<'a> Writer<'a> {
         sink: &mut impl FnMut(&[u8]) -> Result<u64, WriteError<S::Error, E>>,
     ) -> Result<u64, WriteError<S::Error, E>> {
         let id = shape.id;
-        let columns = self.config.columns();
-        let run = columns.run();
+        let columns = self.config.override_block();
+        let run = columns.run_width();
         let mut end = 0;
         let folded = match id.kind {
             TensorKind::QueryColumns => Some(TensorKind::Wq),
@@ -253,7 +257,7 @@ impl<'a> Writer<'a> {
             return Ok(end);
         }
         if self.storage.numbers_of(id.kind).is_integer() {
-            return emit_codes(shape, self.storage.numbers_of(id.kind), source, sink);
+            return emit_quants(shape, self.storage.numbers_of(id.kind), source, sink);
         }
         let skipped = id.kind.folded(&self.config);
         let width = shape.columns.saturating_add(skipped);
@@ -312,7 +316,7 @@ fn emit_row<R, W>(
 }
 
 /// Write a matrix of integers: scales, factors, integers; the number of bytes written so far.
-fn emit_codes<S: WeightSource, E>(
+fn emit_quants<S: WeightSource, E>(
     shape: &TensorShape,
     numbers: Numbers,
     source: &mut S,
@@ -321,14 +325,14 @@ fn emit_codes<S: WeightSource, E>(
     let tensor = shape.id;
     let groups = shape.columns.div_ceil(GROUP);
     for row in 0..shape.rows {
-        let codes = source.codes(tensor, row).map_err(WriteError::Source)?;
-        let (found, expected, scale) = match codes {
-            Codes::Int8 { scale, codes } if numbers == Numbers::Int8 => {
-                (codes.len(), shape.columns, scale)
+        let quantized = source.quantized_row(tensor, row).map_err(WriteError::Source)?;
+        let (found, expected, scale) = match quantized {
+            QuantizedRow::Int8 { scale, quants } if numbers == Numbers::Int8 => {
+                (quants.len(), shape.columns, scale)
             }
-            Codes::Int4 { scale, factors, codes } if numbers == Numbers::Int4 => {
+            QuantizedRow::Int4 { scale, factors, quants } if numbers == Numbers::Int4 => {
                 // Both lengths in one number: sixteen bytes and a factor for each group.
-                let found = codes.len().saturating_add(factors.len());
+                let found = quants.len().saturating_add(factors.len());
                 (found, groups.saturating_mul(GROUP_BYTES + 1), scale)
             }
             _ => (0, shape.columns, 0.0),
@@ -343,8 +347,8 @@ fn emit_codes<S: WeightSource, E>(
     }
     if numbers == Numbers::Int4 {
         for row in 0..shape.rows {
-            if let Codes::Int4 { factors, .. } =
-                source.codes(tensor, row).map_err(WriteError::Source)?
+            if let QuantizedRow::Int4 { factors, .. } =
+                source.quantized_row(tensor, row).map_err(WriteError::Source)?
             {
                 sink(factors)?;
             }
@@ -355,9 +359,9 @@ fn emit_codes<S: WeightSource, E>(
     }
     let mut end = sink(&[])?;
     for row in 0..shape.rows {
-        end = match source.codes(tensor, row).map_err(WriteError::Source)? {
-            Codes::Int8 { codes, .. } => sink(codes.as_bytes())?,
-            Codes::Int4 { codes, .. } => sink(codes)?,
+        end = match source.quantized_row(tensor, row).map_err(WriteError::Source)? {
+            QuantizedRow::Int8 { quants, .. } => sink(quants.as_bytes())?,
+            QuantizedRow::Int4 { quants, .. } => sink(quants)?,
         };
     }
     Ok(end)

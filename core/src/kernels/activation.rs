@@ -14,7 +14,7 @@ fn gated<M: Math>(x: f32, exponent: f32) -> f32 {
 ///
 /// Computed as `x·σ(2z)`, the same function, without the cancellation at negative `x`.
 pub fn gelu<M: Math>(x: &mut [f32]) {
-    arch::vectorised(Gelu::<M>(x, PhantomData));
+    arch::vectorized(Gelu::<M>(x, PhantomData));
 }
 
 struct Gelu<'a, M>(&'a mut [f32], PhantomData<M>);
@@ -33,7 +33,7 @@ impl<M: Math> Kernel for Gelu<'_, M> {
 
 /// SiLU, in place: `x ← x·σ(x) = x / (1 + e^-x)`.
 pub fn silu<M: Math>(x: &mut [f32]) {
-    arch::vectorised(Silu::<M>(x, PhantomData));
+    arch::vectorized(Silu::<M>(x, PhantomData));
 }
 
 struct Silu<'a, M>(&'a mut [f32], PhantomData<M>);
@@ -49,7 +49,7 @@ impl<M: Math> Kernel for Silu<'_, M> {
 
 /// The inside of SwiGLU, in place: `x_i ← silu(x_i)·gate_i`.
 pub fn swiglu<M: Math>(x: &mut [f32], gate: &[f32]) {
-    arch::vectorised(SwiGlu::<M>(x, gate, PhantomData));
+    arch::vectorized(SwiGlu::<M>(x, gate, PhantomData));
 }
 
 struct SwiGlu<'a, M>(&'a mut [f32], &'a [f32], PhantomData<M>);

@@ -1,5 +1,6 @@
 use super::Stored;
 use super::lanes::{LANES, each_lane};
+use crate::num::invariant::split;
 
 /// `Σ w_i·x_i` over the shorter of the two.
 ///
@@ -17,8 +18,8 @@ pub fn dot<S: Stored>(weights: &[S::Bits], x: &[f32]) -> f32 {
     let (mut weights, mut x) = (weights, x);
     let first = weights.len().min(x.len()) % LANES;
     if first > 0 {
-        let (w, later_weights) = weights.split_at_checked(first).unwrap_or_default();
-        let (y, later_x) = x.split_at_checked(first).unwrap_or_default();
+        let (w, later_weights) = split(weights, first);
+        let (y, later_x) = split(x, first);
         (weights, x) = (later_weights, later_x);
         for ((sum, w), y) in sums.iter_mut().zip(w).zip(y) {
             *sum += S::widen(*w) * y;

@@ -1,8 +1,9 @@
-use super::arch::{self, Codes, INPUTS, OUTPUTS};
-use super::codes::{GROUP, GROUP_BYTES, INT4_COLUMNS, INT8_COLUMNS, sums_int4, sums_int8};
+use super::arch::{self, MAX_TILE_INPUTS, QuantRows, TILE_OUTPUTS};
+use super::quants::{GROUP, GROUP_BYTES, INT4_MAX_COLS, INT8_MAX_COLS, sums_int4, sums_int8};
 use super::{
-    Bf16, F16, F32, Inputs, RowsMut, Stored, matvec, matvec_add, rows, rows_mut, unpack_group,
+    Bf16, F16, F32, Inputs, RowIterMut, Stored, matvec, matvec_add, rows, rows_mut, unpack_group,
 };
+use crate::num::invariant::{slice, slice_mut};
 
 /// The elements of a matrix in one of the formats in which weights are stored.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,65 +14,65 @@ pub enum Weights<'a> {
     F16(&'a [u16]),
     /// bfloat16, as bits; all finite.
     Bf16(&'a [u16]),
-    /// 8-bit integers: `W[o, i] = scales[o]·codes[o, i]`.
+    /// 8-bit integers: `W[o, i] = scales[o]·quants[o, i]`.
     Int8 {
         /// One per row.
         scales: &'a [f32],
         /// Row by row.
-        codes: &'a [i8],
+        quants: &'a [i8],
     },
-    /// 4-bit integers in groups of [`GROUP`] columns: `W[o, i] = scales[o]·factors[o, i/32]·code[o, i]`.
+    /// 4-bit integers in groups of [`GROUP`] columns: `W[o, i] = scales[o]·factors[o, i/32]·quant[o, i]`.
     Int4 {
         /// One per row.
         scales: &'a [f32],
         /// One per row and group.
         factors: &'a [u8],
         /// [`GROUP_BYTES`] per row and group.
-        codes: &'a [u8],
+        quants: &'a [u8],
     },
 }
 
 /// A weight matrix `[rows, columns]`, row by row, that maps inputs of `columns` elements to outputs
 /// of `rows`.
 ///
-/// Integer matrices act on the inputs' 8-bit integers: `y_o = Σ_i code[o, i]·x_i`, exact in 32 bits,
+/// Integer matrices act on the inputs' 8-bit integers: `y_o = Σ_i quant[o, i]·x_i`, exact in 32 bits,
 /// times the scales of row and input.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Matrix<'a> {
     weights: Weights<'a>,
     rows: usize,
-    columns: usize,
+    cols: usize,
 }
 
 impl<'a> Matrix<'a> {
     /// The matrix of these weights; `None` if their number is not that of `rows` and `columns`, or a
-    /// sum of integers could leave 32 bits (see [`INT8_COLUMNS`] and [`INT4_COLUMNS`]).
-    pub fn new(weights: Weights<'a>, rows: usize, columns: usize) -> Option<Self> {
-        let count = rows.checked_mul(columns)?;
+    /// sum of integers could leave 32 bits (see [`INT8_MAX_COLS`] and [`INT4_MAX_COLS`]).
+    pub fn new(weights: Weights<'a>, rows: usize, cols: usize) -> Option<Self> {
+        let count = rows.checked_mul(cols)?;
         let fits = match weights {
             Weights::F32(weights) => weights.len() == count,
             Weights::F16(weights) | Weights::Bf16(weights) => weights.len() == count,
-            Weights::Int8 { scales, codes } => {
-                scales.len() == rows && codes.len() == count && columns <= INT8_COLUMNS
+            Weights::Int8 { scales, quants } => {
+                scales.len() == rows && quants.len() == count && cols <= INT8_MAX_COLS
             }
-            Weights::Int4 { scales, factors, codes } => {
-                let groups = rows.checked_mul(columns.div_ceil(GROUP))?;
+            Weights::Int4 { scales, factors, quants } => {
+                let groups = rows.checked_mul(cols.div_ceil(GROUP))?;
                 let bytes = groups.checked_mul(GROUP_BYTES)?;
-                let whole = factors.len() == groups && codes.len() == bytes;
-                scales.len() == rows && whole && columns <= INT4_COLUMNS
+                let whole = factors.len() == groups && quants.len() == bytes;
+                scales.len() == rows && whole && cols <= INT4_MAX_COLS
             }
         };
-        fits.then_some(Self { weights, rows, columns })
+        fits.then_some(Self { weights, rows, cols })
     }
 
-    /// Rows: the width of an output.
+    /// RowIter: the width of an output.
     pub const fn rows(&self) -> usize {
         self.rows
     }
 
     /// Columns: the width of an input.
-    pub const fn columns(&self) -> usize {
-        self.columns
+    pub const fn cols(&self) -> usize {
+        self.cols
     }
 
     /// The stored elements.
@@ -87,9 +88,9 @@ impl<'a> Matrix<'a> {
     /// `y_r = W·x_r` for every input row; see [`matvec`].
     pub fn apply(&self, inputs: Inputs<'_>, outputs: &mut [f32]) {
         match self.weights {
-            Weights::F32(w) => matvec::<F32>(w, self.columns, inputs, outputs, self.rows),
-            Weights::F16(w) => matvec::<F16>(w, self.columns, inputs, outputs, self.rows),
-            Weights::Bf16(w) => matvec::<Bf16>(w, self.columns, inputs, outputs, self.rows),
+            Weights::F32(w) => matvec::<F32>(w, self.cols, inputs, outputs, self.rows),
+            Weights::F16(w) => matvec::<F16>(w, self.cols, inputs, outputs, self.rows),
+            Weights::Bf16(w) => matvec::<Bf16>(w, self.cols, inputs, outputs, self.rows),
             Weights::Int8 { .. } | Weights::Int4 { .. } => {
                 self.each_sum(inputs, outputs, |outputs, sums, scales, input| {
                     for ((y, sum), row) in outputs.iter_mut().zip(sums).zip(scales) {
@@ -103,9 +104,9 @@ impl<'a> Matrix<'a> {
     /// `y_r += W·x_r` for every input row; see [`matvec_add`].
     pub fn apply_add(&self, inputs: Inputs<'_>, outputs: &mut [f32]) {
         match self.weights {
-            Weights::F32(w) => matvec_add::<F32>(w, self.columns, inputs, outputs, self.rows),
-            Weights::F16(w) => matvec_add::<F16>(w, self.columns, inputs, outputs, self.rows),
-            Weights::Bf16(w) => matvec_add::<Bf16>(w, self.columns, inputs, outputs, self.rows),
+            Weights::F32(w) => matvec_add::<F32>(w, self.cols, inputs, outputs, self.rows),
+            Weights::F16(w) => matvec_add::<F16>(w, self.cols, inputs, outputs, self.rows),
+            Weights::Bf16(w) => matvec_add::<Bf16>(w, self.cols, inputs, outputs, self.rows),
             Weights::Int8 { .. } | Weights::Int4 { .. } => {
                 self.each_sum(inputs, outputs, |outputs, sums, scales, input| {
                     for ((y, sum), row) in outputs.iter_mut().zip(sums).zip(scales) {
@@ -116,7 +117,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// For every output of every input row, in blocks of neighbours: `put` gets their places, the sums
+    /// For every output of every input row, in blocks of neighbors: `put` gets their places, the sums
     /// of the products of integers, the scales of the matrix's rows, all of one length, and the scale of
     /// the input. Nothing happens for a matrix of floats.
     #[inline(always)]
@@ -132,23 +133,23 @@ impl<'a> Matrix<'a> {
         };
         // Weights outside, inputs inside: a block of weights is read from memory once for all inputs.
         let mut first = 0usize;
-        for scales in scales.chunks(OUTPUTS) {
+        for scales in scales.chunks(TILE_OUTPUTS) {
             let mut outputs = rows_mut(&mut *outputs, self.rows);
             let end = first.saturating_add(scales.len());
-            let inputs = if INPUTS > 1 {
+            let inputs = if MAX_TILE_INPUTS > 1 {
                 self.tiles(first, scales, inputs, &mut outputs, &mut put)
             } else {
                 inputs
             };
-            let mut block = [0i32; OUTPUTS];
-            let sums = block.get_mut(..scales.len()).unwrap_or_default();
-            for ((x, input), outputs) in inputs.codes().zip(outputs) {
+            let mut block = [0i32; TILE_OUTPUTS];
+            let sums = slice_mut(&mut block, ..scales.len());
+            for ((x, input), outputs) in inputs.quants().zip(outputs) {
                 if let Some(outputs) = outputs.get_mut(first..end) {
                     self.sums(first, x, sums);
                     put(outputs, sums, scales, input);
                 }
             }
-            first = first.saturating_add(OUTPUTS);
+            first = first.saturating_add(TILE_OUTPUTS);
         }
     }
 
@@ -160,18 +161,18 @@ impl<'a> Matrix<'a> {
         first: usize,
         scales: &[f32],
         mut inputs: Inputs<'i, R>,
-        outputs: &mut RowsMut<'_, Q>,
+        outputs: &mut RowIterMut<'_, Q>,
         put: &mut impl FnMut(&mut [Q], &[i32], &[f32], f32),
     ) -> Inputs<'i, R> {
-        let mut block = [[0i32; OUTPUTS]; INPUTS];
+        let mut block = [[0i32; TILE_OUTPUTS]; MAX_TILE_INPUTS];
         loop {
-            let codes = inputs.all_codes(outputs.len());
-            let count = self.tile(first, scales.len(), &codes, &mut block);
+            let quants = inputs.quant_rows(outputs.len());
+            let count = self.tile(first, scales.len(), &quants, &mut block);
             if count == 0 {
                 return inputs;
             }
             for ((sums, (_, input)), outputs) in
-                block.iter().take(count).zip(inputs.codes()).zip(&mut *outputs)
+                block.iter().take(count).zip(inputs.quants()).zip(&mut *outputs)
             {
                 let end = first.saturating_add(scales.len());
                 if let (Some(outputs), Some(sums)) =
@@ -191,22 +192,22 @@ impl<'a> Matrix<'a> {
         &self,
         first: usize,
         rows: usize,
-        x: &Codes<'_>,
-        sums: &mut [[i32; OUTPUTS]; INPUTS],
+        x: &QuantRows<'_>,
+        sums: &mut [[i32; TILE_OUTPUTS]; MAX_TILE_INPUTS],
     ) -> usize {
         if x.most < 2 {
             return 0;
         }
         match self.weights {
-            Weights::Int8 { codes, .. } => {
-                let codes = from_row(codes, first, self.columns);
-                arch::int8_tile(codes, self.columns, rows, x, sums)
+            Weights::Int8 { quants, .. } => {
+                let quants = from_row(quants, first, self.cols);
+                arch::int8_tile(quants, self.cols, rows, x, sums)
             }
-            Weights::Int4 { factors, codes, .. } => {
-                let groups = self.columns.div_ceil(GROUP);
-                let codes = from_row(codes, first, groups.saturating_mul(GROUP_BYTES));
+            Weights::Int4 { factors, quants, .. } => {
+                let groups = self.cols.div_ceil(GROUP);
+                let quants = from_row(quants, first, groups.saturating_mul(GROUP_BYTES));
                 let factors = from_row(factors, first, groups);
-                arch::int4_tile(codes, factors, self.columns, rows, x, sums)
+                arch::int4_tile(quants, factors, self.cols, rows, x, sums)
             }
             Weights::F32(_) | Weights::F16(_) | Weights::Bf16(_) => 0,
         }
@@ -220,21 +221,21 @@ impl<'a> Matrix<'a> {
             Weights::Int4 { .. } => 255 * 8 * 127,
             Weights::F32(_) | Weights::F16(_) | Weights::Bf16(_) => 0,
         };
-        (self.columns as u32).saturating_mul(product)
+        (self.cols as u32).saturating_mul(product)
     }
 
     /// The sums of the products of integers of the rows from `first` on, as many as `sums` has places.
     #[inline(never)] // the same for whatever becomes of the sums
     fn sums(&self, first: usize, x: &[i8], sums: &mut [i32]) {
         match self.weights {
-            Weights::Int8 { codes, .. } => {
-                let codes = from_row(codes, first, self.columns);
-                sums_int8(codes, self.columns, x, sums);
+            Weights::Int8 { quants, .. } => {
+                let quants = from_row(quants, first, self.cols);
+                sums_int8(quants, self.cols, x, sums);
             }
-            Weights::Int4 { factors, codes, .. } => {
-                let groups = self.columns.div_ceil(GROUP);
-                let codes = from_row(codes, first, groups.saturating_mul(GROUP_BYTES));
-                sums_int4(codes, from_row(factors, first, groups), groups, x, sums);
+            Weights::Int4 { factors, quants, .. } => {
+                let groups = self.cols.div_ceil(GROUP);
+                let quants = from_row(quants, first, groups.saturating_mul(GROUP_BYTES));
+                sums_int4(quants, from_row(factors, first, groups), groups, x, sums);
             }
             Weights::F32(_) | Weights::F16(_) | Weights::Bf16(_) => {}
         }
@@ -243,11 +244,11 @@ impl<'a> Matrix<'a> {
     /// Widen row `index` into `row`; whether there is such a row.
     pub fn read_row(&self, index: usize, row: &mut [f32]) -> bool {
         match self.weights {
-            Weights::F32(weights) => widen::<F32>(weights, self.columns, index, row),
-            Weights::F16(weights) => widen::<F16>(weights, self.columns, index, row),
-            Weights::Bf16(weights) => widen::<Bf16>(weights, self.columns, index, row),
+            Weights::F32(weights) => widen::<F32>(weights, self.cols, index, row),
+            Weights::F16(weights) => widen::<F16>(weights, self.cols, index, row),
+            Weights::Bf16(weights) => widen::<Bf16>(weights, self.cols, index, row),
             Weights::Int8 { .. } | Weights::Int4 { .. } => {
-                self.read_codes(index, row, |code, scale| scale * code as f32)
+                self.read_quants(index, row, |quant, scale| scale * quant as f32)
             }
         }
     }
@@ -255,39 +256,39 @@ impl<'a> Matrix<'a> {
     /// Row `index` of a matrix of integers: every element becomes `value(integer, scale)`, where the
     /// integer has the group's factor in it; whether there is such a row.
     #[inline(always)]
-    pub fn read_codes<R>(
+    pub fn read_quants<R>(
         &self,
         index: usize,
         row: &mut [R],
         value: impl Fn(i32, f32) -> R,
     ) -> bool {
         match self.weights {
-            Weights::Int8 { scales, codes } => {
-                let (Some(scale), Some(codes)) =
-                    (scales.get(index), rows(codes, self.columns).nth(index))
+            Weights::Int8 { scales, quants } => {
+                let (Some(scale), Some(quants)) =
+                    (scales.get(index), rows(quants, self.cols).nth(index))
                 else {
                     return false;
                 };
-                for (to, code) in row.iter_mut().zip(codes) {
-                    *to = value(i32::from(*code), *scale);
+                for (to, quant) in row.iter_mut().zip(quants) {
+                    *to = value(i32::from(*quant), *scale);
                 }
                 true
             }
-            Weights::Int4 { scales, factors, codes } => {
-                let groups = self.columns.div_ceil(GROUP);
+            Weights::Int4 { scales, factors, quants } => {
+                let groups = self.cols.div_ceil(GROUP);
                 let bytes = groups.saturating_mul(GROUP_BYTES);
-                let (Some(scale), Some(factors), Some(codes)) = (
+                let (Some(scale), Some(factors), Some(quants)) = (
                     scales.get(index),
                     rows(factors, groups).nth(index),
-                    rows(codes, bytes).nth(index),
+                    rows(quants, bytes).nth(index),
                 ) else {
                     return false;
                 };
                 for ((to, factor), group) in
-                    row.chunks_mut(GROUP).zip(factors).zip(rows(codes, GROUP_BYTES))
+                    row.chunks_mut(GROUP).zip(factors).zip(rows(quants, GROUP_BYTES))
                 {
-                    for (to, code) in to.iter_mut().zip(unpack_group(group)) {
-                        *to = value(i32::from(code) * i32::from(*factor), *scale);
+                    for (to, quant) in to.iter_mut().zip(unpack_group(group)) {
+                        *to = value(i32::from(quant) * i32::from(*factor), *scale);
                     }
                 }
                 true
@@ -299,11 +300,11 @@ impl<'a> Matrix<'a> {
 
 /// The rows from `first` on.
 fn from_row<T>(data: &[T], first: usize, width: usize) -> &[T] {
-    data.get(first.saturating_mul(width)..).unwrap_or(&[])
+    slice(data, first * width..)
 }
 
-fn widen<S: Stored>(weights: &[S::Bits], columns: usize, index: usize, row: &mut [f32]) -> bool {
-    let Some(stored) = rows(weights, columns).nth(index) else {
+fn widen<S: Stored>(weights: &[S::Bits], cols: usize, index: usize, row: &mut [f32]) -> bool {
+    let Some(stored) = rows(weights, cols).nth(index) else {
         return false;
     };
     for (value, bits) in row.iter_mut().zip(stored) {

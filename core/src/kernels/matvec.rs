@@ -1,4 +1,4 @@
-use super::arch::{self, Codes};
+use super::arch::{self, QuantRows};
 use super::{Stored, dot, rows, rows_mut};
 
 /// Input rows of a matrix product: rows of `width` numbers, of which the first `skip` are left out,
@@ -6,7 +6,7 @@ use super::{Stored, dot, rows, rows_mut};
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a, R = f32> {
     pub(super) data: &'a [R],
-    codes: &'a [i8],
+    quants: &'a [i8],
     scales: &'a [f32],
     pub(super) width: usize,
     pub(super) skip: usize,
@@ -15,13 +15,13 @@ pub struct Inputs<'a, R = f32> {
 impl<'a, R> Inputs<'a, R> {
     /// Whole rows of `width` elements.
     pub const fn new(data: &'a [R], width: usize) -> Self {
-        Self { data, codes: &[], scales: &[], width, skip: 0 }
+        Self { data, quants: &[], scales: &[], width, skip: 0 }
     }
 
     /// The same rows with their 8-bit integers, also `width` a row, and the scale of each row.
     #[must_use]
-    pub const fn with_codes(self, codes: &'a [i8], scales: &'a [f32]) -> Self {
-        Self { codes, scales, ..self }
+    pub const fn with_quants(self, quants: &'a [i8], scales: &'a [f32]) -> Self {
+        Self { quants, scales, ..self }
     }
 
     /// The same rows without their first `skip` elements.
@@ -36,7 +36,7 @@ impl<'a, R> Inputs<'a, R> {
         let start = count.saturating_mul(self.width);
         Self {
             data: self.data.get(start..).unwrap_or(&[]),
-            codes: self.codes.get(start..).unwrap_or(&[]),
+            quants: self.quants.get(start..).unwrap_or(&[]),
             scales: self.scales.get(count..).unwrap_or(&[]),
             ..self
         }
@@ -49,31 +49,31 @@ impl<'a, R> Inputs<'a, R> {
     }
 
     /// The rows as 8-bit integers, up to `most` of them.
-    pub(super) fn all_codes(&self, most: usize) -> Codes<'a> {
-        let data = self.codes.get(self.skip..).unwrap_or(&[]);
-        Codes { data, stride: self.width, most: most.min(self.scales.len()) }
+    pub(super) fn quant_rows(&self, most: usize) -> QuantRows<'a> {
+        let data = self.quants.get(self.skip..).unwrap_or(&[]);
+        QuantRows { data, stride: self.width, most: most.min(self.scales.len()) }
     }
 
     /// The rows as 8-bit integers, each with its scale, in order.
-    pub fn codes(&self) -> impl Iterator<Item = (&'a [i8], f32)> + use<'a, R> {
+    pub fn quants(&self) -> impl Iterator<Item = (&'a [i8], f32)> + use<'a, R> {
         let skip = self.skip;
-        let rows = rows(self.codes, self.width).map(move |row| row.get(skip..).unwrap_or(&[]));
+        let rows = rows(self.quants, self.width).map(move |row| row.get(skip..).unwrap_or(&[]));
         rows.zip(self.scales.iter().copied())
     }
 }
 
 /// `put(y, w·x)` for every place `y` of the outputs: the portable twin of what is in `arch`.
 #[inline(always)]
-pub(super) fn each_output<S: Stored>(
+pub(super) fn matvec_portable<S: Stored>(
     weights: &[S::Bits],
-    columns: usize,
+    cols: usize,
     inputs: Inputs<'_>,
     outputs: &mut [f32],
     outs: usize,
     put: impl Fn(&mut f32, f32),
 ) {
     // Weights outside, rows inside: a weight row is read from memory once for all input rows.
-    for (o, row) in rows(weights, columns).enumerate() {
+    for (o, row) in rows(weights, cols).enumerate() {
         for (x, y) in inputs.iter().zip(rows_mut(outputs, outs)) {
             if let Some(y) = y.get_mut(o) {
                 put(y, dot::<S>(row, x));
@@ -95,32 +95,32 @@ pub(super) fn each_output<S: Stored>(
 /// ```
 pub fn matvec<S: Stored>(
     weights: &[S::Bits],
-    columns: usize,
+    cols: usize,
     inputs: Inputs<'_>,
     outputs: &mut [f32],
     outs: usize,
 ) {
-    if columns == 0 {
+    if cols == 0 {
         outputs.fill(0.0);
     }
-    if arch::each_dot(S::named(weights), columns, &inputs, outputs, outs, false) {
+    if arch::each_dot(S::stored_slice(weights), cols, &inputs, outputs, outs, false) {
         return;
     }
-    each_output::<S>(weights, columns, inputs, outputs, outs, |y, value| *y = value);
+    matvec_portable::<S>(weights, cols, inputs, outputs, outs, |y, value| *y = value);
 }
 
 /// `y_r += W·x_r`: [`matvec`] onto what `outputs` holds already.
 pub fn matvec_add<S: Stored>(
     weights: &[S::Bits],
-    columns: usize,
+    cols: usize,
     inputs: Inputs<'_>,
     outputs: &mut [f32],
     outs: usize,
 ) {
-    if arch::each_dot(S::named(weights), columns, &inputs, outputs, outs, true) {
+    if arch::each_dot(S::stored_slice(weights), cols, &inputs, outputs, outs, true) {
         return;
     }
-    each_output::<S>(weights, columns, inputs, outputs, outs, |y, value| *y += value);
+    matvec_portable::<S>(weights, cols, inputs, outputs, outs, |y, value| *y += value);
 }
 
 /// `y += Σ_m factors[m]·matrix[m]`, rows as wide as `y`, in the order of `m`.
@@ -132,13 +132,17 @@ pub fn matvec_add<S: Stored>(
 /// assert_eq!(y, [3.0, 4.0]);
 /// ```
 pub fn add_weighted_rows<S: Stored>(factors: &[f32], matrix: &[S::Bits], y: &mut [f32]) {
-    if !arch::add_rows(factors, S::named(matrix), y) {
-        add_each_row::<S>(factors, matrix, y);
+    if !arch::add_rows(factors, S::stored_slice(matrix), y) {
+        add_weighted_rows_portable::<S>(factors, matrix, y);
     }
 }
 
 /// The portable twin of what is in `arch`.
-pub(super) fn add_each_row<S: Stored>(factors: &[f32], matrix: &[S::Bits], y: &mut [f32]) {
+pub(super) fn add_weighted_rows_portable<S: Stored>(
+    factors: &[f32],
+    matrix: &[S::Bits],
+    y: &mut [f32],
+) {
     for (factor, row) in factors.iter().zip(rows(matrix, y.len())) {
         for (y, x) in y.iter_mut().zip(row) {
             *y += factor * S::widen(*x);

@@ -9,8 +9,8 @@
 /// assert!(rows(&[1, 2, 3, 4, 5], 0).next().is_none());
 /// ```
 #[inline(always)]
-pub const fn rows<T>(data: &[T], width: usize) -> Rows<'_, T> {
-    Rows { data, width }
+pub const fn rows<T>(data: &[T], width: usize) -> RowIter<'_, T> {
+    RowIter { data, width }
 }
 
 /// As [`rows`], to be written to.
@@ -22,18 +22,18 @@ pub const fn rows<T>(data: &[T], width: usize) -> Rows<'_, T> {
 /// assert_eq!(data, [1, 2, 9, 9]);
 /// ```
 #[inline(always)]
-pub const fn rows_mut<T>(data: &mut [T], width: usize) -> RowsMut<'_, T> {
-    RowsMut { data, width }
+pub const fn rows_mut<T>(data: &mut [T], width: usize) -> RowIterMut<'_, T> {
+    RowIterMut { data, width }
 }
 
 /// See [`rows`].
 #[derive(Debug, Clone, Copy)]
-pub struct Rows<'a, T> {
+pub struct RowIter<'a, T> {
     data: &'a [T],
     width: usize,
 }
 
-impl<'a, T> Iterator for Rows<'a, T> {
+impl<'a, T> Iterator for RowIter<'a, T> {
     type Item = &'a [T];
 
     #[inline(always)]
@@ -52,19 +52,19 @@ impl<'a, T> Iterator for Rows<'a, T> {
 
 /// See [`rows_mut`].
 #[derive(Debug)]
-pub struct RowsMut<'a, T> {
+pub struct RowIterMut<'a, T> {
     data: &'a mut [T],
     width: usize,
 }
 
-impl<T> RowsMut<'_, T> {
+impl<T> RowIterMut<'_, T> {
     /// The rows that are left.
     pub(super) fn len(&self) -> usize {
         self.data.len().checked_div(self.width).unwrap_or(0)
     }
 }
 
-impl<'a, T> Iterator for RowsMut<'a, T> {
+impl<'a, T> Iterator for RowIterMut<'a, T> {
     type Item = &'a mut [T];
 
     #[inline(always)]

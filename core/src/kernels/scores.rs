@@ -15,7 +15,7 @@ pub(crate) fn position_scores(
     scale: f32,
     slope: f32,
 ) {
-    arch::vectorised(PositionScores { scores, then, now, products, scale, slope });
+    arch::vectorized(PositionScores { scores, then, now, products, scale, slope });
 }
 
 struct PositionScores<'a> {

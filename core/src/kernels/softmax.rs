@@ -17,7 +17,7 @@ use crate::num::Math;
 ///
 /// The sum has eight partial sums over `i mod 8`, added up in order.
 pub fn softmax<M: Math>(x: &mut [f32]) {
-    arch::vectorised(Softmax::<M>(x, PhantomData));
+    arch::vectorized(Softmax::<M>(x, PhantomData));
 }
 
 struct Softmax<'a, M>(&'a mut [f32], PhantomData<M>);

@@ -8,16 +8,16 @@ pub trait Stored {
 
     /// The same weights by the name of their format, for kernels that are written for one; `None` for a
     /// format without a name.
-    fn named(bits: &[Self::Bits]) -> Option<Named<'_>> {
+    fn stored_slice(bits: &[Self::Bits]) -> Option<StoredSlice<'_>> {
         let _ = bits;
         None
     }
 }
 
-/// Stored weights by the name of their format; see [`Stored::named`].
+/// Stored weights by the name of their format; see [`Stored::stored_slice`].
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub enum Named<'a> {
+pub enum StoredSlice<'a> {
     /// [`F32`].
     F32(&'a [f32]),
     /// [`F16`].
@@ -40,13 +40,13 @@ impl Stored for F32 {
         bits
     }
     #[inline(always)]
-    fn named(bits: &[f32]) -> Option<Named<'_>> {
-        Some(Named::F32(bits))
+    fn stored_slice(bits: &[f32]) -> Option<StoredSlice<'_>> {
+        Some(StoredSlice::F32(bits))
     }
 }
 
 /// Weights stored as IEEE 754 half precision, given as their 16 bits. Only finite ones: the model
-/// file is refused otherwise, which leaves the conversion without a branch, and so vectorisable.
+/// file is refused otherwise, which leaves the conversion without a branch, and so vectorizable.
 #[derive(Debug, Clone, Copy)]
 pub struct F16;
 
@@ -70,8 +70,8 @@ impl Stored for F16 {
         f32::from_bits(moved) * REBIAS
     }
     #[inline(always)]
-    fn named(bits: &[u16]) -> Option<Named<'_>> {
-        Some(Named::F16(bits))
+    fn stored_slice(bits: &[u16]) -> Option<StoredSlice<'_>> {
+        Some(StoredSlice::F16(bits))
     }
 }
 
@@ -87,8 +87,8 @@ impl Stored for Bf16 {
         f32::from_bits(u32::from(bits) << 16)
     }
     #[inline(always)]
-    fn named(bits: &[u16]) -> Option<Named<'_>> {
-        Some(Named::Bf16(bits))
+    fn stored_slice(bits: &[u16]) -> Option<StoredSlice<'_>> {
+        Some(StoredSlice::Bf16(bits))
     }
 }
 
@@ -131,8 +131,8 @@ impl Stored for I8 {
         f32::from(bits)
     }
     #[inline(always)]
-    fn named(bits: &[i8]) -> Option<Named<'_>> {
-        Some(Named::I8(bits))
+    fn stored_slice(bits: &[i8]) -> Option<StoredSlice<'_>> {
+        Some(StoredSlice::I8(bits))
     }
 }
 
@@ -202,7 +202,7 @@ mod tests {
             let expected = reference.is_finite().then_some(reference.to_bits());
             assert_eq!(F16::narrow(x), expected, "{x:e}");
         };
-        // Every half, the middle between it and the next one, and the neighbours of both.
+        // Every half, the middle between it and the next one, and the neighbors of both.
         for bits in 0..0x7c00u16 {
             let low = half::f16::from_bits(bits).to_f32();
             let high = half::f16::from_bits(bits + 1).to_f32().min(65536.0);

@@ -11,7 +11,7 @@ const INNER_LIMIT: Multiplier = Multiplier::new(127, 31 - 7 + INNER);
 /// A gain of the norm lies below this: its units are `2^-20`.
 const GAIN_LIMIT: Multiplier = Multiplier::new(1, 11);
 /// A folded column lies below this: `2^24` of a query times `2^27` times a head's width fits 64 bits.
-const COLUMN_LIMIT: Multiplier = Multiplier::new(1, 7);
+const FOLDED_LIMIT: Multiplier = Multiplier::new(1, 7);
 /// A norm's row has at most so many elements.
 const WIDTH_LIMIT: usize = 1 << 15;
 /// A head has at most so many elements.
@@ -112,7 +112,7 @@ impl Bounds {
     fn columns(&mut self, tensor: TensorId, columns: &[f32]) -> Result<(), DecodeError> {
         let largest = columns.iter().map(|x| Multiplier::from_f32(*x)).max();
         self.column = self.column.max(largest.unwrap_or(Multiplier::ZERO));
-        if self.column < COLUMN_LIMIT { Ok(()) } else { Err(DecodeError::Range { tensor }) }
+        if self.column < FOLDED_LIMIT { Ok(()) } else { Err(DecodeError::Range { tensor }) }
     }
 }
 
@@ -134,45 +134,45 @@ fn inner(
 
 /// `max_o Σ_i |W_oi|`
 fn sums(tensor: TensorId, matrix: &Matrix<'_>) -> Result<Multiplier, DecodeError> {
-    per_row(tensor, matrix, |codes| codes.fold(0, |sum: u64, code| sum.saturating_add(code)))
+    per_row(tensor, matrix, |quants| quants.fold(0, |sum: u64, q| sum.saturating_add(q)))
 }
 
 /// `max_oi |W_oi|`
 fn largest(tensor: TensorId, matrix: &Matrix<'_>) -> Result<Multiplier, DecodeError> {
-    per_row(tensor, matrix, |codes| codes.max().unwrap_or(0))
+    per_row(tensor, matrix, |quants| quants.max().unwrap_or(0))
 }
 
-/// The largest of all rows' figures, each made by `of_codes` from the magnitudes of its integers, times
+/// The largest of all rows' figures, each made by `of_quants` from the magnitudes of its integers, times
 /// the row's scale.
 #[inline(never)] // one for all figures
 fn per_row(
     tensor: TensorId,
     matrix: &Matrix<'_>,
-    of_codes: fn(&mut dyn Iterator<Item = u64>) -> u64,
+    of_quants: fn(&mut dyn Iterator<Item = u64>) -> u64,
 ) -> Result<Multiplier, DecodeError> {
     let scaled =
         |scale: &f32, figure| Multiplier::from_f32(*scale).times(Multiplier::new(figure, 0));
     let largest = match matrix.weights() {
-        Weights::Int8 { scales, codes } => scales
+        Weights::Int8 { scales, quants } => scales
             .iter()
-            .zip(rows(codes, matrix.columns()))
-            .map(|(scale, codes)| {
-                scaled(scale, of_codes(&mut codes.iter().map(|code| code.unsigned_abs().into())))
+            .zip(rows(quants, matrix.cols()))
+            .map(|(scale, quants)| {
+                scaled(scale, of_quants(&mut quants.iter().map(|q| q.unsigned_abs().into())))
             })
             .max(),
-        Weights::Int4 { scales, factors, codes } => {
-            let groups = matrix.columns().div_ceil(GROUP);
-            let codes = rows(codes, groups.saturating_mul(GROUP_BYTES));
+        Weights::Int4 { scales, factors, quants } => {
+            let groups = matrix.cols().div_ceil(GROUP);
+            let quants = rows(quants, groups.saturating_mul(GROUP_BYTES));
             scales
                 .iter()
-                .zip(rows(factors, groups).zip(codes))
-                .map(|(scale, (factors, codes))| {
-                    let groups = rows(codes, GROUP_BYTES).zip(factors);
-                    let mut codes = groups.flat_map(|(group, factor)| {
+                .zip(rows(factors, groups).zip(quants))
+                .map(|(scale, (factors, quants))| {
+                    let groups = rows(quants, GROUP_BYTES).zip(factors);
+                    let mut quants = groups.flat_map(|(group, factor)| {
                         let factor = u64::from(*factor);
-                        unpack_group(group).map(move |code| u64::from(code.unsigned_abs()) * factor)
+                        unpack_group(group).map(move |q| u64::from(q.unsigned_abs()) * factor)
                     });
-                    scaled(scale, of_codes(&mut codes))
+                    scaled(scale, of_quants(&mut quants))
                 })
                 .max()
         }

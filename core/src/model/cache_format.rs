@@ -1,7 +1,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::Config;
-use crate::kernels::{Bf16, F16, F32, I8, Stored, quantise_coarse};
+use crate::kernels::{Bf16, F16, F32, I8, Stored, quantize_bf16};
 
 /// How a [`KvCache`](super::KvCache) stores keys and values: [`F32`], [`F16`] or [`I8`].
 pub trait CacheFormat: Stored<Bits: FromBytes + IntoBytes + Immutable> {
@@ -42,7 +42,7 @@ impl CacheFormat for I8 {
     const SCALED: bool = true;
 
     fn store(row: &[f32], place: &mut [i8]) -> u16 {
-        quantise_coarse(row, place)
+        quantize_bf16(row, place)
     }
 }
 
@@ -78,7 +78,7 @@ impl Config {
     pub const fn cache_len<S: CacheFormat>(&self, context: usize) -> usize {
         let heads = self.layers.saturating_mul(self.kv_heads).saturating_mul(context);
         let half = half_len::<S>(heads, self.head_width);
-        half.saturating_mul(2).saturating_add(self.columns().digits.saturating_mul(context))
+        half.saturating_mul(2).saturating_add(self.override_block().digits.saturating_mul(context))
     }
 
     /// Whether keys can be moved to another position in the cache: the position is added at the

@@ -1,8 +1,8 @@
 use core::fmt;
 
-use crate::position::{Columns, PositionConfig};
+use crate::position::{Override, PositionConfig};
 
-/// The normalisation in front of attention, MLP and head.
+/// The normalization in front of attention, MLP and head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
@@ -52,10 +52,10 @@ pub struct Config {
     pub hidden: usize,
     /// Training length `L`; also the rows of a learned position table.
     pub context: usize,
-    /// Normalisation.
+    /// Normalization.
     #[cfg_attr(feature = "serde", serde(default))]
     pub norm: Norm,
-    /// `ε` of the normalisation.
+    /// `ε` of the normalization.
     #[cfg_attr(feature = "serde", serde(default = "default_epsilon"))]
     pub epsilon: f32,
     /// Non-linearity of the MLP.
@@ -94,8 +94,8 @@ impl Config {
     }
 
     /// Columns of the query and key inputs that the position overrides.
-    pub const fn columns(&self) -> Columns {
-        self.position.columns()
+    pub const fn override_block(&self) -> Override {
+        self.position.override_block()
     }
 
     /// Check that the numbers fit together.
@@ -135,7 +135,7 @@ impl Config {
         if rotated && self.head_width & 1 == 1 {
             return Err(ConfigError::OddHead { head_width: self.head_width });
         }
-        let columns = self.columns();
+        let columns = self.override_block();
         let acts =
             matches!(self.position, PositionConfig::Expe { .. } | PositionConfig::Exqpe { .. });
         if acts && (columns.width == 0 || columns.width > self.width) {

@@ -66,8 +66,8 @@ impl<'m, P: PositionEncoding, A: Arithmetic> Decoder<'m, P, A> {
         arithmetic: A,
     ) -> Result<Self, DecodeError> {
         let config = model.config();
-        if position.columns() != config.columns() {
-            let (model, encoding) = (config.columns(), position.columns());
+        if position.override_block() != config.override_block() {
+            let (model, encoding) = (config.override_block(), position.override_block());
             return Err(DecodeError::Columns { model, encoding });
         }
         if position.rotates() != config.rotates() {
@@ -254,7 +254,7 @@ impl<'m, P: PositionEncoding, A: Arithmetic> Decoder<'m, P, A> {
         // An encoding that reaches the last position reaches all before it.
         let row = parts.x.get_mut(..config.width).unwrap_or_default();
         self.arithmetic.embed_position(&self.position, last, row)?;
-        let codes = parts.codes.get_mut(..config.columns().digits).unwrap_or_default();
+        let codes = parts.codes.get_mut(..config.override_block().digits).unwrap_or_default();
         self.arithmetic.key_codes(&self.position, last, codes)?;
         // Not so an arithmetic: digits that are smaller at later positions need less room.
         for n in positions {

@@ -7,14 +7,14 @@ use super::{Activation, Config, DecodeError, Norm};
 use crate::format::Model;
 use crate::kernels::{
     F32, Inputs, Matrix, add_weighted_rows, dot, gelu, layer_norm, matvec, position_scores,
-    quantise, relu, rms_norm, rows, softmax, swiglu,
+    quantize, relu, rms_norm, rows, softmax, swiglu,
 };
 use crate::num::{Exact, Math};
 use crate::position::{MAX_DIGITS, PositionEncoding, PositionError, rotate};
 
 /// Single precision. `M` are the elementary functions in norms, activations and softmax.
 ///
-/// Matrices of integers act on 8-bit integers: each row of inputs is quantised by its largest
+/// Matrices of integers act on 8-bit integers: each row of inputs is quantized by its largest
 /// magnitude, the sums are exact, and everything else stays in single precision.
 #[derive(Debug, Clone, Copy)]
 pub struct Float<M = Exact> {
@@ -32,7 +32,7 @@ impl<M> Float<M> {
     }
 
     fn pack(&self, x: &[f32], codes: &mut [i8]) -> f32 {
-        if self.packs { quantise(x, codes) } else { 0.0 }
+        if self.packs { quantize(x, codes) } else { 0.0 }
     }
 }
 

@@ -4,11 +4,12 @@ use super::kv_cache::Past;
 use super::{Activation, Config, DecodeError, Norm};
 use crate::format::Model;
 use crate::kernels::integer::{
-    COLUMN, COLUMN_LIMIT, TERM_CUT, add_columns, add_terms, add_weighted_rows, digits, dot_columns,
-    gelu, norm, project, project_add, quantise, quantise_coarse, reach, relu, softmax, swiglu,
+    FOLDED_LIMIT, FOLDED_UNIT, TERM_SHIFT, add_folded, add_terms, add_weighted_rows, digits,
+    distance_bound, dot_folded, gelu, norm, project, project_add, quantize, quantize_bf16, relu,
+    softmax, swiglu,
 };
 use crate::kernels::{Bf16, I8, Inputs, Matrix, Stored, rows, sums_int8};
-use crate::num::{Dyadic, Multiplier, Prepared, RowScales, saturate, without};
+use crate::num::{Dyadic, Multiplier, PreparedMultiplier, RowScales, round_shift, saturate};
 use crate::position::{MAX_DIGITS, PositionEncoding, PositionError};
 
 /// Units of queries, keys, values, inner layers and logits: `2^INNER`.
@@ -54,7 +55,7 @@ impl Arithmetic for Integer {
 
     fn embed(&self, embed: &Matrix<'_>, token: usize, x: &mut [i32]) {
         let unit = self.bounds.residual;
-        embed.read_codes(token, x, |code, scale| Multiplier::from_f32(scale).apply(code, unit));
+        embed.read_quants(token, x, |code, scale| Multiplier::from_f32(scale).apply(code, unit));
     }
 
     fn embed_position(
@@ -84,7 +85,7 @@ impl Arithmetic for Integer {
         position.query_digits(n, codes)?;
         let mut reach = Multiplier::ZERO;
         for (digit, code) in codes.iter().enumerate() {
-            reach = reach.plus(Multiplier::of(value(position, digit, *code)));
+            reach = reach.plus(Multiplier::from_dyadic(value(position, digit, *code)));
         }
         if self.bounds.holds(reach) {
             Ok(())
@@ -111,16 +112,16 @@ impl Arithmetic for Integer {
         y: &mut [i32],
         codes: &mut [i8],
     ) -> f32 {
-        let centred = matches!(config.norm, Norm::LayerNorm);
-        norm(x, self.bounds.residual, centred, gain, self.epsilon, y, codes)
+        let centered = matches!(config.norm, Norm::LayerNorm);
+        norm(x, self.bounds.residual, centered, gain, self.epsilon, y, codes)
     }
 
     fn pack_attention(&self, x: &[i32], codes: &mut [i8]) -> f32 {
-        quantise(x, UNIT, codes)
+        quantize(x, UNIT, codes)
     }
 
     fn pack_inner(&self, x: &[i32], codes: &mut [i8]) -> f32 {
-        quantise(x, Multiplier::new(1, self.bounds.product), codes)
+        quantize(x, Multiplier::new(1, self.bounds.product), codes)
     }
 
     fn project(&self, matrix: &Matrix<'_>, inputs: Inputs<'_, i32>, outputs: &mut [i32]) {
@@ -141,9 +142,9 @@ impl Arithmetic for Integer {
         let width = q.len();
         for ((digit, code), columns) in codes.iter().enumerate().zip(rows(columns, width)) {
             let value = value(position, digit, *code);
-            let factor = Multiplier::of(value).shifted(COLUMN);
-            let factor = Prepared::new(factor, COLUMN_LIMIT, INNER);
-            add_columns(columns, factor, value.mantissa < 0, q);
+            let factor = Multiplier::from_dyadic(value).shifted(FOLDED_UNIT);
+            let factor = PreparedMultiplier::new(factor, FOLDED_LIMIT, INNER);
+            add_folded(columns, factor, value.mantissa < 0, q);
         }
     }
 
@@ -157,8 +158,8 @@ impl Arithmetic for Integer {
         for (((a, b), c), s) in low.iter_mut().zip(high).zip(cosines).zip(sines) {
             let (x, y) = (i64::from(*a), i64::from(*b));
             let (c, s) = (i64::from(*c), i64::from(*s));
-            *a = saturate(without::<ROTATION>((x * c).saturating_sub(y * s)));
-            *b = saturate(without::<ROTATION>((y * c).saturating_add(x * s)));
+            *a = saturate(round_shift::<ROTATION>((x * c).saturating_sub(y * s)));
+            *b = saturate(round_shift::<ROTATION>((y * c).saturating_add(x * s)));
         }
     }
 
@@ -178,7 +179,7 @@ fn value(position: &impl PositionEncoding, digit: usize, code: u32) -> Dyadic {
 
 impl Attend<I8> for Integer {
     fn store(&self, row: &[i32], place: &mut [i8]) -> u16 {
-        quantise_coarse(row, UNIT, place)
+        quantize_bf16(row, UNIT, place)
     }
 
     fn attend(
@@ -194,7 +195,7 @@ impl Attend<I8> for Integer {
         let codes = codes.get_mut(..width).unwrap_or_default();
         // Scores to the base 2, in units of 2^-16.
         let unit = self.scale.shifted(INNER);
-        let query_scale = quantise(query, unit, codes);
+        let query_scale = quantize(query, unit, codes);
         let largest = (width as u32).saturating_mul(128 * 127);
         let scales = RowScales::new(query_scale, largest, INNER);
         for run in &past.runs {
@@ -210,7 +211,7 @@ impl Attend<I8> for Integer {
             let slope =
                 Multiplier::from_f32(head.slope).times(Multiplier::LOG2_E).apply_wide(1, SLOPE);
             for (distance, score) in (0i64..).zip(scores.iter_mut().rev()) {
-                let penalty = without::<TERM_CUT>(slope.saturating_mul(distance));
+                let penalty = round_shift::<TERM_SHIFT>(slope.saturating_mul(distance));
                 *score = saturate(i64::from(*score).saturating_sub(penalty));
             }
         }
@@ -219,7 +220,7 @@ impl Attend<I8> for Integer {
         // The value's scale goes into the weight, relative to the largest.
         let bits = past.runs.iter().flat_map(|run| run.value_scales).copied().max().unwrap_or(0);
         let largest = Multiplier::from_f32(Bf16::widen(bits));
-        let scales = RowScales::of(total.over(largest), 1 << 30, WEIGHT);
+        let scales = RowScales::from_multiplier(total.over(largest), 1 << 30, WEIGHT);
         query.fill(0);
         for run in &past.runs {
             let weights = scores.get_mut(run.first..).unwrap_or_default();
@@ -230,7 +231,7 @@ impl Attend<I8> for Integer {
             add_weighted_rows(weights, run.values, query);
         }
         // The weights add up to 2^24 at most.
-        let factor = Prepared::new(largest.shifted(WEIGHT), (1 << 24) * 127, INNER);
+        let factor = PreparedMultiplier::new(largest.shifted(WEIGHT), (1 << 24) * 127, INNER);
         for sum in query {
             *sum = factor.apply(*sum);
         }
@@ -254,15 +255,15 @@ impl Integer {
             return;
         }
         let shift = QUERY_DIGITS.saturating_sub(digits(query) as i32);
-        let unit = INNER.saturating_sub(shift).saturating_add(COLUMN);
+        let unit = INNER.saturating_sub(shift).saturating_add(FOLDED_UNIT);
         let mut by_digit = [0i64; MAX_DIGITS];
         let columns = rows(head.key_columns, head.key_width);
         for ((digit, product), columns) in by_digit.iter_mut().enumerate().zip(columns) {
             let columns = rows(columns, width).nth(head.kv_head).unwrap_or(&[]);
             // At most 2^24·2^27·2^11.
-            let sum = dot_columns(columns, query, shift);
+            let sum = dot_folded(columns, query, shift);
             let step = position.progression(digit).step;
-            let factor = self.scale.times(Multiplier::of(step)).shifted(unit);
+            let factor = self.scale.times(Multiplier::from_dyadic(step)).shifted(unit);
             let sum = if step.mantissa < 0 { sum.saturating_neg() } else { sum };
             *product = factor.apply_to_wide(sum, SLOPE);
         }
@@ -276,18 +277,18 @@ impl Integer {
         };
         // Where a term could be too large for a score, the largest is taken off all of them, so that only
         // what has no weight can saturate.
-        let reach = reach(codes);
+        let bound = distance_bound(codes);
         let largest = by_digit.iter().take(row).fold(0u64, |sum, product| {
-            sum.saturating_add(product.unsigned_abs().saturating_mul(u64::from(reach)))
+            sum.saturating_add(product.unsigned_abs().saturating_mul(u64::from(bound)))
         });
-        if largest < TERM_LIMIT && i32::try_from(reach).is_ok() {
+        if largest < TERM_LIMIT && i32::try_from(bound).is_ok() {
             // All terms are below 2^44, and in the score's units below 2^30.
-            add_terms(scores, codes, now, &by_digit, reach);
+            add_terms(scores, codes, now, &by_digit, bound);
             return;
         }
         let most = rows(codes, row).map(term).max().unwrap_or(0);
         for (score, codes) in scores.iter_mut().zip(rows(codes, row)) {
-            let term = without::<TERM_CUT>(term(codes).saturating_sub(most));
+            let term = round_shift::<TERM_SHIFT>(term(codes).saturating_sub(most));
             *score = saturate(i64::from(*score).saturating_add(term));
         }
     }

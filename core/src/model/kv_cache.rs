@@ -73,7 +73,7 @@ impl CacheShape {
             layers: config.layers,
             kv_heads: config.kv_heads,
             head_width: config.head_width,
-            digits: config.columns().digits,
+            digits: config.override_block().digits,
             position_free: config.is_position_free(),
         }
     }
@@ -88,7 +88,7 @@ pub enum Part {
     Values,
 }
 
-/// Neighbouring slots of one kv head of one layer: `first..first + len` of the window's positions.
+/// Neighboring slots of one kv head of one layer: `first..first + len` of the window's positions.
 #[derive(Debug)]
 pub struct Run<'c, S: CacheFormat> {
     /// The first position.
@@ -271,7 +271,7 @@ impl<'a, S: CacheFormat> KvCache<'a, S> {
         rows_mut(self.codes, self.shape.digits).skip(self.len).take(count)
     }
 
-    /// The slots of the positions `0..count`, as runs of neighbours: `(first position, slot, length)`.
+    /// The slots of the positions `0..count`, as runs of neighbors: `(first position, slot, length)`.
     fn runs(&self, count: usize) -> [(usize, usize, usize); 3] {
         let Ring { sinks, offset, .. } =
             self.ring.unwrap_or(Ring { sinks: 0, offset: 0, dropped: 0 });

@@ -1,4 +1,4 @@
-use crate::num::{Exact, Math, Multiplier, exp2_negative};
+use crate::num::{Exact, Math, Multiplier, exp2_minus};
 
 /// A logit that a [`Sampler`](super::Sampler) can choose by: `f32`, or `i32` in units of `2^-16`, for
 /// which no float instruction is used.
@@ -75,6 +75,6 @@ impl Logit for i32 {
     fn weight(self, max: Self, temperature: Multiplier) -> u32 {
         // Differences past 2^31 have no weight anyway.
         let difference = max.abs_diff(self).min(i32::MAX as u32) as i32;
-        exp2_negative(temperature.apply(difference, 0).unsigned_abs())
+        exp2_minus(temperature.apply(difference, 0).unsigned_abs())
     }
 }

@@ -101,7 +101,7 @@ impl<'p, 'm, 'c, P: PositionEncoding, A: Attend<S>, S: CacheFormat> Pass<'p, 'm,
             arithmetic.embed(&embed, *token as usize, x);
             arithmetic.embed_position(position, n, x)?;
         }
-        for (n, codes) in positions().zip(rows_mut(parts.codes, config.columns().digits)) {
+        for (n, codes) in positions().zip(rows_mut(parts.codes, config.override_block().digits)) {
             arithmetic.query_codes(position, n, codes)?;
         }
         for (n, table) in positions().zip(rows_mut(parts.rotations, config.head_width)) {
@@ -132,14 +132,14 @@ impl<'p, 'm, 'c, P: PositionEncoding, A: Attend<S>, S: CacheFormat> Pass<'p, 'm,
         let config = decoder.model().config();
         let Config { width, heads, kv_heads, head_width, .. } = *config;
         let (query_width, key_width) = (config.query_width(), config.key_width());
-        let columns = config.columns();
+        let columns = config.override_block();
         let x = front(parts.x, count, width);
         let h = front(parts.h, count, width);
         let (q, rest) = split(parts.inner, count.saturating_sub(first), query_width);
         let kv = front(rest, count, key_width);
 
         norm_rows(arithmetic, config, x, layer.attn_norm, h, parts.packed, parts.scales);
-        let whole = Inputs::new(h, width).with_codes(parts.packed, parts.scales);
+        let whole = Inputs::new(h, width).with_quants(parts.packed, parts.scales);
         let free = whole.skip(columns.width);
         arithmetic.project(&layer.wq, free.from(first), q);
         let codes = rows(parts.codes, columns.digits).skip(first);
@@ -178,7 +178,7 @@ impl<'p, 'm, 'c, P: PositionEncoding, A: Attend<S>, S: CacheFormat> Pass<'p, 'm,
         for ((q, codes), scale) in rows(q, query_width).zip(packed).zip(parts.scales.iter_mut()) {
             *scale = arithmetic.pack_attention(q, codes);
         }
-        let inputs = Inputs::new(q, query_width).with_codes(parts.packed, parts.scales);
+        let inputs = Inputs::new(q, query_width).with_quants(parts.packed, parts.scales);
         arithmetic.project_add(&layer.wo, inputs, behind(x, first, width));
     }
 
@@ -195,7 +195,7 @@ impl<'p, 'm, 'c, P: PositionEncoding, A: Attend<S>, S: CacheFormat> Pass<'p, 'm,
         let mut gate: &mut [A::Real] = &mut [];
 
         norm_rows(arithmetic, config, x, layer.mlp_norm, h, parts.packed, parts.scales);
-        let inputs = Inputs::new(h, width).with_codes(parts.packed, parts.scales);
+        let inputs = Inputs::new(h, width).with_quants(parts.packed, parts.scales);
         arithmetic.project(&layer.w1, inputs, inner);
         if let (Activation::SwiGlu, Some(w3)) = (activation, layer.w3) {
             gate = front(rest, count, hidden);
@@ -207,7 +207,7 @@ impl<'p, 'm, 'c, P: PositionEncoding, A: Attend<S>, S: CacheFormat> Pass<'p, 'm,
         {
             *scale = arithmetic.pack_inner(inner, codes);
         }
-        let inputs = Inputs::new(inner, hidden).with_codes(parts.packed, parts.scales);
+        let inputs = Inputs::new(inner, hidden).with_quants(parts.packed, parts.scales);
         arithmetic.project_add(&layer.w2, inputs, x);
     }
 
@@ -223,7 +223,7 @@ impl<'p, 'm, 'c, P: PositionEncoding, A: Attend<S>, S: CacheFormat> Pass<'p, 'm,
         let h = front(parts.h, count, config.width);
         let gain = model.final_norm();
         norm_rows(arithmetic, config, x, gain, h, parts.packed, parts.scales);
-        let inputs = Inputs::new(h, config.width).with_codes(parts.packed, parts.scales);
+        let inputs = Inputs::new(h, config.width).with_quants(parts.packed, parts.scales);
         let logits = front(parts.logits, count, config.vocab);
         arithmetic.project(&head, inputs, logits);
         logits

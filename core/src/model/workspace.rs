@@ -27,7 +27,7 @@ impl Config {
             .width
             .saturating_mul(2)
             .saturating_add(self.inner_width())
-            .saturating_add(self.columns().digits)
+            .saturating_add(self.override_block().digits)
             .saturating_add(self.rotation_width())
             .saturating_add(1);
         let codes = chunk.saturating_mul(self.widest()).div_ceil(WORD);
@@ -84,7 +84,7 @@ pub struct Workspace<'a> {
 pub(super) struct Parts<'w, R> {
     /// Residual stream: rows of `width`.
     pub x: &'w mut [R],
-    /// Normalised residual stream: rows of `width`.
+    /// Normalized residual stream: rows of `width`.
     pub h: &'w mut [R],
     /// Queries and keys or values, or the MLP's inner layer.
     pub inner: &'w mut [R],
@@ -168,7 +168,8 @@ impl<'a> Workspace<'a> {
             x: take(&mut rest, rows.saturating_mul(config.width)).ok_or(error)?,
             h: take(&mut rest, rows.saturating_mul(config.width)).ok_or(error)?,
             inner: take(&mut rest, rows.saturating_mul(config.inner_width())).ok_or(error)?,
-            codes: take(&mut rest, rows.saturating_mul(config.columns().digits)).ok_or(error)?,
+            codes: take(&mut rest, rows.saturating_mul(config.override_block().digits))
+                .ok_or(error)?,
             rotations: take(&mut rest, rows.saturating_mul(config.rotation_width()))
                 .ok_or(error)?,
             scales: take(&mut rest, rows).ok_or(error)?,

@@ -1,5 +1,5 @@
-/// Fraction bits of the argument of [`exp2_negative`].
-pub const EXPONENT_BITS: u32 = 16;
+/// Fraction bits of the argument of [`exp2_minus`].
+pub const EXP2_FRACTION_BITS: u32 = 16;
 
 /// `2^-x` for `x ≥ 0` in multiples of `2^-16`; the result in multiples of `2^-30`.
 ///
@@ -7,13 +7,13 @@ pub const EXPONENT_BITS: u32 = 16;
 /// the last eleven are the first four terms of `e^-z`, `z < 2^-5·ln 2`. The error is below `2^-26`.
 ///
 /// ```
-/// use expe_core::num::exp2_negative;
-/// assert_eq!(exp2_negative(0), 1 << 30);
-/// assert_eq!(exp2_negative(3 << 16), 1 << 27);
+/// use expe_core::num::exp2_minus;
+/// assert_eq!(exp2_minus(0), 1 << 30);
+/// assert_eq!(exp2_minus(3 << 16), 1 << 27);
 /// ```
 #[inline]
-pub const fn exp2_negative(x: u32) -> u32 {
-    let whole = x >> EXPONENT_BITS;
+pub const fn exp2_minus(x: u32) -> u32 {
+    let whole = x >> EXP2_FRACTION_BITS;
     if whole > 31 {
         return 0;
     }
@@ -73,14 +73,14 @@ mod tests {
     #[test]
     fn stays_within_its_bound_everywhere_and_never_rises() {
         let mut last = u32::MAX;
-        for x in 0..40u32 << EXPONENT_BITS {
-            let found = exp2_negative(x);
+        for x in 0..40u32 << EXP2_FRACTION_BITS {
+            let found = exp2_minus(x);
             let exact = (-f64::from(x) / 65_536.0).exp2();
             let error = (f64::from(found) / 1_073_741_824.0 - exact).abs();
             assert!(error <= 2f64.powi(-26), "{x}: {error}");
             assert!(found <= last);
             last = found;
         }
-        assert_eq!(exp2_negative(u32::MAX), 0);
+        assert_eq!(exp2_minus(u32::MAX), 0);
     }
 }

@@ -19,13 +19,13 @@ mod random;
 
 pub use dyadic::Dyadic;
 pub use element::{Element, Format};
-pub use exp2::{EXPONENT_BITS, exp2_negative};
+pub use exp2::{EXP2_FRACTION_BITS, exp2_minus};
 #[cfg(feature = "micromath")]
 pub use math::Approximate;
 pub use math::{Exact, Math};
-pub use multiplier::{Multiplier, fixed, saturate, scale};
-pub(crate) use multiplier::{Shift, without};
+pub use multiplier::{Multiplier, mul_pow2, saturate, to_fixed};
+pub(crate) use multiplier::{Shift, round_shift};
 pub use phase::{Frequencies, Turn};
 pub(crate) use power::{exp2_of_minus, log2, root};
-pub use prepared::{Prepared, RowScales};
+pub use prepared::{PreparedMultiplier, RowScales};
 pub use random::Random;

@@ -64,7 +64,7 @@ impl Multiplier {
     }
 
     /// The magnitude of a dyadic rational, cut to 31 digits.
-    pub const fn of(value: Dyadic) -> Self {
+    pub const fn from_dyadic(value: Dyadic) -> Self {
         Self::new(value.mantissa.unsigned_abs(), value.exponent)
     }
 
@@ -186,7 +186,7 @@ impl Multiplier {
     #[inline(never)]
     pub const fn apply_wide(self, x: i32, exponent: i32) -> i64 {
         let product = x as i64 * self.mantissa as i64;
-        scale(product, self.exponent.saturating_sub(exponent))
+        mul_pow2(product, self.exponent.saturating_sub(exponent))
     }
 
     /// As [`apply_wide`](Self::apply_wide), for a wide factor of which 31 significant digits count.
@@ -194,7 +194,7 @@ impl Multiplier {
         let digits = u64::BITS.saturating_sub(x.unsigned_abs().leading_zeros());
         let excess = digits.saturating_sub(DIGITS) as i32;
         let exponent = exponent.saturating_sub(excess);
-        self.apply_wide(saturate(scale(x, excess.wrapping_neg())), exponent)
+        self.apply_wide(saturate(mul_pow2(x, excess.wrapping_neg())), exponent)
     }
 }
 
@@ -212,7 +212,7 @@ impl PartialOrd for Multiplier {
 
 /// `x · 2^by`, rounded half up, saturating.
 #[inline(never)]
-pub const fn scale(x: i64, by: i32) -> i64 {
+pub const fn mul_pow2(x: i64, by: i32) -> i64 {
     if by < 0 {
         let by = by.unsigned_abs();
         if by >= i64::BITS {
@@ -233,9 +233,9 @@ pub const fn scale(x: i64, by: i32) -> i64 {
     }
 }
 
-/// `x · 2^-DIGITS`, rounded half up: [`scale`] by a constant, in few instructions.
+/// `x · 2^-DIGITS`, rounded half up: [`mul_pow2`] by a constant, in few instructions.
 #[inline(always)]
-pub(crate) const fn without<const DIGITS: u32>(x: i64) -> i64 {
+pub(crate) const fn round_shift<const DIGITS: u32>(x: i64) -> i64 {
     ((x >> (DIGITS - 1)) + 1) >> 1
 }
 
@@ -337,12 +337,12 @@ pub const fn saturate(x: i64) -> i32 {
 /// A finite float in units of `2^exponent`, by its bits alone: rounded half up, saturating.
 ///
 /// ```
-/// use expe_core::num::fixed;
-/// assert_eq!(fixed(-1.25, -16), -81_920);
-/// assert_eq!(fixed(1e30, -16), i32::MAX);
+/// use expe_core::num::to_fixed;
+/// assert_eq!(to_fixed(-1.25, -16), -81_920);
+/// assert_eq!(to_fixed(1e30, -16), i32::MAX);
 /// ```
 #[inline]
-pub const fn fixed(value: f32, exponent: i32) -> i32 {
+pub const fn to_fixed(value: f32, exponent: i32) -> i32 {
     let bits = value.to_bits();
     let sign = bits as i32 >> 31;
     let biased = (bits >> 23 & 0xff) as i32;
@@ -353,11 +353,11 @@ pub const fn fixed(value: f32, exponent: i32) -> i32 {
         let cut = if cut > 31 { 31 } else { cut };
         return ((digits ^ sign).wrapping_sub(sign) >> cut).wrapping_add(1) >> 1;
     }
-    any_fixed(value, exponent)
+    to_fixed_slow(value, exponent)
 }
 
 #[inline(never)]
-const fn any_fixed(value: f32, exponent: i32) -> i32 {
+const fn to_fixed_slow(value: f32, exponent: i32) -> i32 {
     let sign = value.to_bits() as i32 >> 31;
     Multiplier::from_f32(value).apply(sign | 1, exponent)
 }
@@ -458,10 +458,10 @@ mod tests {
             for value in [value, random.normal(), 2f32.powi(random.below(40) as i32 - 20)] {
                 let sign = if value.is_sign_negative() { -1 } else { 1 };
                 let expected = Multiplier::from_f32(value).apply(sign, exponent);
-                assert_eq!(fixed(value, exponent), expected, "{value} {exponent}");
+                assert_eq!(to_fixed(value, exponent), expected, "{value} {exponent}");
             }
         }
-        assert_eq!((fixed(0.0, -16), fixed(-0.0, -16)), (0, 0));
+        assert_eq!((to_fixed(0.0, -16), to_fixed(-0.0, -16)), (0, 0));
     }
 
     #[test]
@@ -482,11 +482,11 @@ mod tests {
             let expected = rounded.clamp(i128::from(i32::MIN), i128::from(i32::MAX)) as i32;
             assert_eq!(multiplier.apply(x, exponent), expected, "{multiplier:?} {x} {exponent}");
         }
-        assert_eq!(scale(-3, -1), -1);
-        assert_eq!(scale(3, -1), 2);
-        assert_eq!(scale(i64::MAX, 1), i64::MAX);
-        assert_eq!(scale(-1, 64), i64::MIN);
-        assert_eq!(scale(i64::MIN, -64), 0);
+        assert_eq!(mul_pow2(-3, -1), -1);
+        assert_eq!(mul_pow2(3, -1), 2);
+        assert_eq!(mul_pow2(i64::MAX, 1), i64::MAX);
+        assert_eq!(mul_pow2(-1, 64), i64::MIN);
+        assert_eq!(mul_pow2(i64::MIN, -64), 0);
     }
 
     #[test]

@@ -7,13 +7,13 @@ use super::Multiplier;
 /// is taken from `⌊x·2^left·m / 2^32⌋`, for cutting twice in the same direction is cutting once.
 ///
 /// ```
-/// use expe_core::num::{Multiplier, Prepared};
+/// use expe_core::num::{Multiplier, PreparedMultiplier};
 /// let third = Multiplier::from_integer(1).over(Multiplier::from_integer(3));
-/// let prepared = Prepared::new(third, 1_000, -4);
+/// let prepared = PreparedMultiplier::new(third, 1_000, -4);
 /// assert_eq!(prepared.apply(300), third.apply(300, -4));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Prepared {
+pub struct PreparedMultiplier {
     mantissa: i32,
     /// Digits that a factor is moved up first; so many are free.
     left: u32,
@@ -42,7 +42,7 @@ impl Wide {
     }
 }
 
-impl Prepared {
+impl PreparedMultiplier {
     /// `multiplier`, for factors of magnitude `largest` at most, and products in units of `2^exponent`.
     #[inline]
     pub const fn new(multiplier: Multiplier, largest: u32, exponent: i32) -> Self {
@@ -123,7 +123,7 @@ const fn half_up(x: i32) -> i32 {
 }
 
 /// Scales of many rows, each multiplied with the same other scale, for sums of known size: what
-/// requantisation needs for the outputs of a matrix.
+/// requantization needs for the outputs of a matrix.
 #[derive(Debug, Clone, Copy)]
 pub struct RowScales {
     input: Multiplier,
@@ -131,7 +131,7 @@ pub struct RowScales {
     /// The mantissa of `input`, with 32 digits.
     mantissa: u32,
     left: u32,
-    /// `right` of [`Prepared`] for a row whose scale has the exponent 0 in an `f32`'s bits.
+    /// `right` of [`PreparedMultiplier`] for a row whose scale has the exponent 0 in an `f32`'s bits.
     right: i32,
 }
 
@@ -140,12 +140,12 @@ impl RowScales {
     /// `2^exponent`.
     #[inline]
     pub const fn new(input: f32, largest: u32, exponent: i32) -> Self {
-        Self::of(Multiplier::from_f32(input), largest, exponent)
+        Self::from_multiplier(Multiplier::from_f32(input), largest, exponent)
     }
 
     /// As [`new`](Self::new), for a scale that is a multiplier already.
     #[inline]
-    pub const fn of(input: Multiplier, largest: u32, exponent: i32) -> Self {
+    pub const fn from_multiplier(input: Multiplier, largest: u32, exponent: i32) -> Self {
         let left = free(largest);
         let (mantissa, from) = input.parts();
         // An f32's bits are 24 digits times 2^(biased - 150), here 32 digits times 2^(biased - 158); the
@@ -176,12 +176,12 @@ impl RowScales {
 
     /// The mantissa of the input's scale, 32 digits, what sums are moved up by, and what the product with
     /// a row of exponent 0 then has too many, for a vector kernel; if it works for all `rows`.
-    pub(crate) fn usual(&self, rows: &[f32]) -> Option<(u32, u32, i32)> {
-        let unusual = rows.iter().map(|row| {
+    pub(crate) fn fast_path(&self, rows: &[f32]) -> Option<(u32, u32, i32)> {
+        let slow = rows.iter().map(|row| {
             let right = self.right.wrapping_sub((row.to_bits() >> 23) as i32).wrapping_sub(1);
             u32::from(right as u32 > 30)
         });
-        (unusual.sum::<u32>() == 0).then_some((self.mantissa, self.left, self.right))
+        (slow.sum::<u32>() == 0).then_some((self.mantissa, self.left, self.right))
     }
 
     /// The same for products with more digits or far fewer.
@@ -211,7 +211,7 @@ mod tests {
             let multiplier = Multiplier::new(random.next_u64() >> random.below(63), -62)
                 .shifted(random.below(100) as i32 - 50);
             let exponent = random.below(60) as i32 - 40;
-            let prepared = Prepared::new(multiplier, largest, exponent);
+            let prepared = PreparedMultiplier::new(multiplier, largest, exponent);
             fast += u32::from(prepared.wide.is_none());
             let size = largest.min(1 << 31);
             for x in [0, 1, size / 3, size] {
@@ -224,7 +224,7 @@ mod tests {
             }
         }
         assert!(fast > 50_000, "{fast}");
-        assert_eq!(Prepared::new(Multiplier::ZERO, 0, 0).apply(0), 0);
+        assert_eq!(PreparedMultiplier::new(Multiplier::ZERO, 0, 0).apply(0), 0);
     }
 
     #[test]

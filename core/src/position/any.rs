@@ -1,11 +1,11 @@
 use super::{
-    Alibi, Columns, Expe, Exqpe, Learned, NoPosition, PositionConfig, PositionEncoding,
+    Alibi, Expe, Exqpe, Learned, NoPosition, Override, PositionConfig, PositionEncoding,
     PositionError, Progression, Rope, Sinusoidal,
 };
 
 /// What an encoding needs to know of the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
+pub struct ModelDims {
     /// Width `d` of the residual stream.
     pub width: usize,
     /// Query heads.
@@ -17,9 +17,9 @@ pub struct Shape {
 /// Any of the encodings, chosen at run time.
 ///
 /// ```
-/// use expe_core::position::{Position, PositionConfig, PositionEncoding, Shape};
+/// use expe_core::position::{Position, PositionConfig, PositionEncoding, ModelDims};
 /// let config = PositionConfig::Alibi;
-/// let position = Position::new(&config, Shape { width: 8, heads: 2, head_width: 4 }, &[])?;
+/// let position = Position::new(&config, ModelDims { width: 8, heads: 2, head_width: 4 }, &[])?;
 /// assert_eq!(position.bias(0, 3, 1), -0.125);
 /// # Ok::<(), expe_core::position::PositionError>(())
 /// ```
@@ -47,30 +47,30 @@ pub enum Position<'a> {
 
 impl<'a> Position<'a> {
     /// Check `config` against the model's `shape` and build the encoding; `table` is the learned
-    /// table (rows of `shape.width`), used by [`Learned`] alone.
+    /// table (rows of `dims.width`), used by [`Learned`] alone.
     ///
     /// # Errors
     /// The [`PositionError`] of the encoding's constructor; [`PositionError::Width`] when more
     /// columns are overridden than the model has.
     pub fn new(
         config: &PositionConfig,
-        shape: Shape,
+        dims: ModelDims,
         table: &'a [f32],
     ) -> Result<Self, PositionError> {
-        let columns = config.columns();
-        if columns.width > shape.width {
-            return Err(PositionError::Width { expected: shape.width, found: columns.width });
+        let columns = config.override_block();
+        if columns.width > dims.width {
+            return Err(PositionError::Width { expected: dims.width, found: columns.width });
         }
         Ok(match *config {
             PositionConfig::None => Self::None(NoPosition),
-            PositionConfig::Learned => Self::Learned(Learned::new(table, shape.width)?),
+            PositionConfig::Learned => Self::Learned(Learned::new(table, dims.width)?),
             PositionConfig::Sinusoidal { base } => {
-                Self::Sinusoidal(Sinusoidal::new(base, shape.width)?)
+                Self::Sinusoidal(Sinusoidal::new(base, dims.width)?)
             }
             PositionConfig::Rope { base, scaling } => {
-                Self::Rope(Rope::new(base, shape.head_width, scaling)?)
+                Self::Rope(Rope::new(base, dims.head_width, scaling)?)
             }
-            PositionConfig::Alibi => Self::Alibi(Alibi::new(shape.heads)?),
+            PositionConfig::Alibi => Self::Alibi(Alibi::new(dims.heads)?),
             PositionConfig::Expe { start, step, query_cap, beyond, .. } => {
                 let expe = Expe::new(start, step, columns.width)?.with_beyond(beyond);
                 Self::Expe(expe.with_query_cap(query_cap.unwrap_or(u32::MAX)))
@@ -119,8 +119,8 @@ impl PositionEncoding for Position<'_> {
         forward!(self.embed_fixed(n, exponent, row))
     }
 
-    fn columns(&self) -> Columns {
-        forward!(self.columns())
+    fn override_block(&self) -> Override {
+        forward!(self.override_block())
     }
 
     fn progression(&self, digit: usize) -> Progression {

@@ -87,13 +87,13 @@ impl PositionConfig {
     }
 
     /// The overridden columns and their distinct values, known without building the encoding.
-    pub const fn columns(&self) -> super::Columns {
+    pub const fn override_block(&self) -> super::Override {
         match *self {
-            Self::Expe { width, .. } => super::Columns { width: width as usize, digits: 1 },
+            Self::Expe { width, .. } => super::Override { width: width as usize, digits: 1 },
             Self::Exqpe { width, digits, .. } => {
-                super::Columns { width: width as usize, digits: digits as usize }
+                super::Override { width: width as usize, digits: digits as usize }
             }
-            _ => super::Columns { width: 0, digits: 0 },
+            _ => super::Override { width: 0, digits: 0 },
         }
     }
 }

@@ -19,7 +19,7 @@ pub enum PositionError {
         /// Elements found.
         found: usize,
     },
-    /// The step is zero, not finite, or too small beside the start: neighbours would share a code.
+    /// The step is zero, not finite, or too small beside the start: neighbors would share a code.
     Step {
         /// The start `S`.
         start: f32,
@@ -64,7 +64,7 @@ impl fmt::Display for PositionError {
             }
             Self::Step { start, step } => write!(
                 f,
-                "step {step} from start {start} gives neighbouring positions one code in this number format"
+                "step {step} from start {start} gives neighboring positions one code in this number format"
             ),
             Self::Inexact { digit } => write!(
                 f,

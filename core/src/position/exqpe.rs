@@ -1,4 +1,4 @@
-use super::{Beyond, Columns, Grid, PositionEncoding, PositionError, Progression};
+use super::{Beyond, Grid, Override, PositionEncoding, PositionError, Progression};
 use crate::num::{Dyadic, Element};
 
 /// The most digits an [`Exqpe`] can have.
@@ -19,7 +19,7 @@ pub enum Growth {
 
 /// ExQPE: positions as `D` digits in base `B` on a grid that the format `T` holds without rounding.
 ///
-/// The paper (arXiv 2509.19569) names a quantisation-stable variant of ExPE; this definition is ours.
+/// The paper (arXiv 2509.19569) names a quantization-stable variant of ExPE; this definition is ours.
 /// With `n = Σ_j a_j·B^j` and `0 ≤ a_j < B`, the columns of digit `j` (`l/D` of them) hold
 ///
 /// `S + θ·g^j·a_j`, with growth `g` = 1 or `B`.
@@ -172,8 +172,8 @@ impl<T: Element> PositionEncoding<T> for Exqpe<T> {
         }
     }
 
-    fn columns(&self) -> Columns {
-        Columns { width: self.width, digits: self.count }
+    fn override_block(&self) -> Override {
+        Override { width: self.width, digits: self.count }
     }
 
     fn progression(&self, digit: usize) -> Progression {

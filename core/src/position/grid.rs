@@ -33,7 +33,7 @@ impl Beyond {
 /// and `t`, which have no common factor of two. With `p` significant digits the format
 ///
 /// - holds the value *exactly* while `|s + t·n| ≤ 2^p` (and the format's range and smallest spacing allow),
-/// - keeps neighbours *apart* also where it rounds, as long as its spacing is at most `2^r`: the
+/// - keeps neighbors *apart* also where it rounds, as long as its spacing is at most `2^r`: the
 ///   largest power of two below `t`, for two reals further apart than the spacing never round to one
 ///   value; or `t` itself where it is a power of two and no value is a tie between two multiples of
 ///   it. That is while `|s + t·n| ≤ 2^(p + r)`.
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_cannot_tell_neighbours_apart() {
+    fn refuses_what_cannot_tell_neighbors_apart() {
         let bad =
             [(0.0, 0.0), (f32::NAN, 1.0), (0.0, f32::INFINITY), (1e30, 1.0), (16_777_216.0, 0.5)];
         for (start, step) in bad {
@@ -316,7 +316,7 @@ mod tests {
         assert_eq!(Grid::<I8F8>::new(-128.0, 1.0 / 256.0).unwrap().length(), 65_536);
         assert_eq!(Grid::<I8F8>::new(0.0, -1.0).unwrap().length(), 129);
         assert_eq!(Grid::<U8F8>::new(0.0, 1.0).unwrap().length(), 256);
-        // Half the spacing cannot keep neighbours apart; one and a half times can, by rounding.
+        // Half the spacing cannot keep neighbors apart; one and a half times can, by rounding.
         assert!(Grid::<I8F8>::new(0.0, 1.0 / 512.0).is_err());
         let rounded = Grid::<I8F8>::new(0.0, 3.0 / 512.0).unwrap();
         assert_eq!(rounded.exact_length(), 0);

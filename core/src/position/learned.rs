@@ -1,5 +1,6 @@
 use super::{PositionEncoding, PositionError, add_fixed};
 use crate::num::Element;
+use crate::num::invariant::quotient;
 
 /// Learned absolute positions: row `n` of a trained table is added to the token embedding.
 ///
@@ -32,7 +33,7 @@ impl<'a> Learned<'a> {
     }
 
     fn rows(&self) -> u32 {
-        let rows = self.table.len().checked_div(self.width).unwrap_or(0);
+        let rows = quotient(self.table.len(), self.width);
         u32::try_from(rows).unwrap_or(u32::MAX)
     }
 

@@ -7,7 +7,7 @@
 //! | site | encodings | methods |
 //! |---|---|---|
 //! | token embedding | [`Sinusoidal`], [`Learned`] | [`embed`](PositionEncoding::embed), [`embed_fixed`](PositionEncoding::embed_fixed) |
-//! | query/key input | [`Expe`], [`Exqpe`] | [`columns`](PositionEncoding::columns), [`progression`](PositionEncoding::progression), [`query_digits`](PositionEncoding::query_digits), [`key_digits`](PositionEncoding::key_digits) |
+//! | query/key input | [`Expe`], [`Exqpe`] | [`override_block`](PositionEncoding::override_block), [`progression`](PositionEncoding::progression), [`query_digits`](PositionEncoding::query_digits), [`key_digits`](PositionEncoding::key_digits) |
 //! | query/key head | [`Rope`] | [`rotation`](PositionEncoding::rotation), [`rotation_fixed`](PositionEncoding::rotation_fixed) |
 //! | score | [`Alibi`] | [`slope`](PositionEncoding::slope) |
 //!
@@ -33,7 +33,7 @@ mod scaling;
 mod sinusoidal;
 
 pub use alibi::Alibi;
-pub use any::{Position, Shape};
+pub use any::{ModelDims, Position};
 pub use apply::{bias_rows, embed_rows, override_key_rows, override_query_rows, rotate_rows};
 pub use config::{PositionConfig, SUPPORTED};
 pub use error::PositionError;
@@ -53,16 +53,16 @@ use crate::num::{Dyadic, Element};
 /// begin at column 0 and are `width / digits` wide; run `j` holds value `j` throughout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Columns {
+pub struct Override {
     /// Overridden columns in all (`l` in the paper); 0 when the encoding does not act here.
     pub width: usize,
     /// Distinct values per position: 1 for ExPE, `D` for ExQPE, 0 when the encoding does not act here.
     pub digits: usize,
 }
 
-impl Columns {
+impl Override {
     /// Columns in one run: `width / digits`, 0 when there are none.
-    pub const fn run(&self) -> usize {
+    pub const fn run_width(&self) -> usize {
         match self.width.checked_div(self.digits) {
             Some(run) => run,
             None => 0,
@@ -111,8 +111,8 @@ pub trait PositionEncoding<T: Element = f32> {
     }
 
     /// *Query/key input*: which leading columns of the projections' inputs are overridden.
-    fn columns(&self) -> Columns {
-        Columns::default()
+    fn override_block(&self) -> Override {
+        Override::default()
     }
 
     /// *Query/key input*: the progression that the values of digit `digit` come from; zero for a
@@ -127,7 +127,7 @@ pub trait PositionEncoding<T: Element = f32> {
     ///
     /// # Errors
     /// [`PositionError::BeyondLength`], or [`PositionError::Width`] when `digits` has not
-    /// [`columns().digits`](Columns::digits) places.
+    /// [`override_block().digits`](Override::digits) places.
     fn key_digits(&self, n: u32, digits: &mut [u32]) -> Result<(), PositionError> {
         let _ = (n, digits);
         Ok(())
@@ -164,7 +164,7 @@ pub trait PositionEncoding<T: Element = f32> {
     /// the override.
     fn override_query(&self, n: u32, row: &mut [T]) -> Result<(), PositionError> {
         let mut values = [T::ZERO; MAX_DIGITS];
-        let columns = self.columns();
+        let columns = self.override_block();
         self.query_values(n, values.get_mut(..columns.digits).unwrap_or_default())?;
         columns.fill(&values, row)
     }
@@ -175,7 +175,7 @@ pub trait PositionEncoding<T: Element = f32> {
     /// As [`override_query`](Self::override_query).
     fn override_key(&self, n: u32, row: &mut [T]) -> Result<(), PositionError> {
         let mut values = [T::ZERO; MAX_DIGITS];
-        let columns = self.columns();
+        let columns = self.override_block();
         self.key_values(n, values.get_mut(..columns.digits).unwrap_or_default())?;
         columns.fill(&values, row)
     }
@@ -217,14 +217,14 @@ pub trait PositionEncoding<T: Element = f32> {
     }
 }
 
-impl Columns {
+impl Override {
     /// Write value `j` into every column of run `j`.
     fn fill<T: Element>(&self, values: &[T], row: &mut [T]) -> Result<(), PositionError> {
         let found = row.len();
         let columns = row
             .get_mut(..self.width)
             .ok_or(PositionError::Width { expected: self.width, found })?;
-        for (run, value) in columns.chunks_mut(self.run().max(1)).zip(values) {
+        for (run, value) in columns.chunks_mut(self.run_width().max(1)).zip(values) {
             run.fill(*value);
         }
         Ok(())

@@ -54,7 +54,7 @@ pub(super) fn values<T: Element, E: PositionEncoding<T> + ?Sized>(
     values: &mut [T],
     read: impl FnOnce(&mut [u32]) -> Result<(), PositionError>,
 ) -> Result<(), PositionError> {
-    let (expected, found) = (encoding.columns().digits, values.len());
+    let (expected, found) = (encoding.override_block().digits, values.len());
     let mut digits = [0; MAX_DIGITS];
     let digits = match digits.get_mut(..found) {
         Some(digits) if found == expected => digits,

@@ -1,5 +1,6 @@
 use super::scaling::Stretch;
 use super::{PositionEncoding, PositionError, Scaling};
+use crate::num::invariant::{split, split_mut};
 use crate::num::{Element, Frequencies};
 
 /// RoPE: queries and keys of a head are rotated by angles linear in the position (Su et al. 2021,
@@ -63,9 +64,7 @@ impl Rope {
         if table.len() != self.head_width {
             return Err(PositionError::Width { expected: self.head_width, found: table.len() });
         }
-        let Some((cosines, sines)) = table.split_at_mut_checked(self.head_width / 2) else {
-            return Ok(());
-        };
+        let (cosines, sines) = split_mut(table, self.head_width / 2);
         // At most 2^30 · 3.22 · 2^29 / 2^30: within i32.
         let scaled = |wave: i32| {
             let product = i64::from(wave).saturating_mul(self.magnitude.into());
@@ -102,11 +101,7 @@ pub fn rotate<T: Element>(table: &[f32], head: &mut [T]) {
         return;
     }
     let half = head.len() / 2;
-    let (Some((cosines, sines)), Some((low, high))) =
-        (table.split_at_checked(half), head.split_at_mut_checked(half))
-    else {
-        return;
-    };
+    let ((cosines, sines), (low, high)) = (split(table, half), split_mut(head, half));
     for (((a, b), c), s) in low.iter_mut().zip(high).zip(cosines).zip(sines) {
         let (x, y) = (a.to_f32(), b.to_f32());
         *a = T::from_f32(x * c - y * s);

@@ -1,7 +1,9 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 
-use expe_core::format::{Codes, Numbers, Storage, TensorId, TensorKind, WeightSource, Writer};
+use expe_core::format::{
+    Numbers, QuantizedRow, Storage, TensorId, TensorKind, WeightSource, Writer,
+};
 use expe_core::kernels::{GROUP, GROUP_BYTES};
 use expe_core::model::{Activation, Config, Norm};
 use expe_core::num::Random;
@@ -49,9 +51,9 @@ impl TestModel {
         for shape in expe_core::format::layout(&unfolded) {
             let gain = shape.rows == 1;
             let scale = if gain { 0.2 } else { 1.0 / (shape.columns as f32).sqrt() };
-            let centre = if gain { 1.0 } else { 0.0 };
+            let center = if gain { 1.0 } else { 0.0 };
             let weights =
-                (0..shape.rows * shape.columns).map(|_| centre + scale * random.normal()).collect();
+                (0..shape.rows * shape.columns).map(|_| center + scale * random.normal()).collect();
             tensors.insert((shape.id.kind.code(), shape.id.layer), weights);
         }
         Self { config, tensors, rounded: Rounded::new(Numbers::F32) }
@@ -105,7 +107,7 @@ impl WeightSource for TestModel {
         Ok(&self.tensor(tensor.kind, tensor.layer)[row * columns..][..columns])
     }
 
-    fn codes(&mut self, tensor: TensorId, row: usize) -> Result<Codes<'_>, String> {
+    fn quantized_row(&mut self, tensor: TensorId, row: usize) -> Result<QuantizedRow<'_>, String> {
         let skipped = tensor.kind.folded(&self.config);
         let weights = self.row(tensor, row)?[skipped..].to_vec();
         Ok(self.rounded.round(&weights))
@@ -126,12 +128,12 @@ impl Rounded {
         Self { numbers, int8: Vec::new(), factors: Vec::new(), int4: Vec::new() }
     }
 
-    fn round(&mut self, weights: &[f32]) -> Codes<'_> {
+    fn round(&mut self, weights: &[f32]) -> QuantizedRow<'_> {
         let largest = |weights: &[f32]| weights.iter().fold(0.0, |max: f32, w| max.max(w.abs()));
         if self.numbers == Numbers::Int8 {
             let scale = largest(weights) / 127.0;
             self.int8 = weights.iter().map(|w| (w / scale).round() as i8).collect();
-            return Codes::Int8 { scale, codes: &self.int8 };
+            return QuantizedRow::Int8 { scale, quants: &self.int8 };
         }
         assert_eq!(self.numbers, Numbers::Int4);
         let scale = largest(weights) / 7.0 / 255.0;
@@ -146,7 +148,7 @@ impl Rounded {
             self.factors.push(factor as u8);
             self.int4.extend(bytes);
         }
-        Codes::Int4 { scale, factors: &self.factors, codes: &self.int4 }
+        QuantizedRow::Int4 { scale, factors: &self.factors, quants: &self.int4 }
     }
 }
 

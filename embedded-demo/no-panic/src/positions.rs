@@ -4,7 +4,7 @@ use core::hint::black_box;
 
 use expe_core::num::Element;
 use expe_core::position::{
-    Expe, Exqpe, Growth, Position, PositionConfig, PositionEncoding, Shape, override_key_rows,
+    Expe, Exqpe, Growth, ModelDims, Position, PositionConfig, PositionEncoding, override_key_rows,
     override_query_rows,
 };
 use fixed::types::{I8F8, I16F16};
@@ -14,7 +14,7 @@ use half::{bf16, f16};
 #[derive(Clone, Copy)]
 pub struct Inputs {
     config: PositionConfig,
-    shape: Shape,
+    shape: ModelDims,
     table: &'static [f32],
     start: f32,
     step: f32,
@@ -28,7 +28,7 @@ impl Default for Inputs {
     fn default() -> Self {
         Self {
             config: PositionConfig::None,
-            shape: Shape { width: 0, heads: 0, head_width: 0 },
+            shape: ModelDims { width: 0, heads: 0, head_width: 0 },
             table: &[],
             start: 0.0,
             step: 0.0,

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use expe_core::format::{Model, TensorKind};
 use expe_core::model::Sampler;
 use expe_core::num::Random;
-use expe_core::position::{Position, PositionEncoding, Shape};
+use expe_core::position::{ModelDims, Position, PositionEncoding};
 
 use super::{BenchError, Candidate};
 use crate::engine::{Buffers, CacheNumbers, Session};
@@ -68,7 +68,7 @@ impl<'b> Inference<'b> {
     pub fn buffers(model: &Model<'_>, task: Task) -> Result<Buffers, BenchError> {
         let config = model.config();
         let shape =
-            Shape { width: config.width, heads: config.heads, head_width: config.head_width };
+            ModelDims { width: config.width, heads: config.heads, head_width: config.head_width };
         let position = Position::new(&config.position, shape, model.position_table())?;
         let (length, needed) = (position.length(), task.positions());
         if needed as u64 > u64::from(length) {

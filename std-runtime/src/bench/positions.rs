@@ -6,7 +6,7 @@ use expe_core::format::Model;
 use expe_core::kernels::{F32, Inputs, rows_mut};
 use expe_core::model::{Arithmetic, Attend, Config, Float, HeadPosition, Past, Run};
 use expe_core::num::Random;
-use expe_core::position::{Position, PositionConfig, PositionEncoding, Shape};
+use expe_core::position::{ModelDims, Position, PositionConfig, PositionEncoding};
 use serde::Serialize;
 
 use super::{BenchError, Candidate, Plan, Spread, Times, alternate, random_model};
@@ -58,7 +58,7 @@ impl Part {
     /// Whether an encoding makes it another work than none does: elsewhere the difference is zero, and
     /// not measured. None itself is measured everywhere.
     fn is_touched_by(self, variant: &Variant) -> bool {
-        let folded = variant.position.columns().width > 0 && !variant.direct;
+        let folded = variant.position.override_block().width > 0 && !variant.direct;
         match (self, variant.position) {
             (Self::Apply, _) | (_, PositionConfig::None) => true,
             (Self::Projections, _) => folded,
@@ -102,7 +102,7 @@ impl<'m> Work<'m> {
         let mut random = Random::new(3);
         let mut some =
             |count: usize| (0..count).map(|_| random.uniform() - 0.5).collect::<Vec<f32>>();
-        let digits = if direct { 0 } else { config.columns().digits };
+        let digits = if direct { 0 } else { config.override_block().digits };
         let count = past as usize;
         let mut past_codes = vec![0; count * digits];
         for (n, codes) in (0..).zip(rows_mut(&mut past_codes, digits)) {
@@ -161,7 +161,7 @@ impl<'m> Work<'m> {
         let Self { float, x, q, k, .. } = self;
         let width = x.len();
         for layer in self.model.layers() {
-            let free = Inputs::new(black_box(x), width).skip(width - layer.wq.columns());
+            let free = Inputs::new(black_box(x), width).skip(width - layer.wq.cols());
             float.project(&layer.wq, free, q);
             float.project(&layer.wk, free, k);
             black_box((&mut *q, &mut *k));
@@ -241,7 +241,7 @@ pub fn position_costs(
             let mut work = Work::new(part, variant.direct, model, keys)?;
             if variant.direct {
                 let config = base.model;
-                let shape = Shape {
+                let shape = ModelDims {
                     width: config.width,
                     heads: config.heads,
                     head_width: config.head_width,

@@ -2,7 +2,9 @@ use std::convert::Infallible;
 use std::io::{self, Write};
 use std::path::Path;
 
-use expe_core::format::{Codes, Numbers, TensorId, TensorKind, WeightSource, WriteError, Writer};
+use expe_core::format::{
+    Numbers, QuantizedRow, TensorId, TensorKind, WeightSource, WriteError, Writer,
+};
 use expe_core::kernels::{GROUP, GROUP_BYTES};
 use expe_core::model::Config;
 use expe_core::num::Random;
@@ -92,13 +94,17 @@ impl WeightSource for Source<'_> {
         Ok(floats)
     }
 
-    fn codes(&mut self, tensor: TensorId, row: usize) -> Result<Codes<'_>, Infallible> {
+    fn quantized_row(
+        &mut self,
+        tensor: TensorId,
+        row: usize,
+    ) -> Result<QuantizedRow<'_>, Infallible> {
         let (mut random, columns) = self.open(tensor, row);
         let Row { int8, int4, factors, .. } = &mut self.row;
         if self.scheme.storage(0.0).numbers_of(tensor.kind) == Numbers::Int8 {
             int8.clear();
             int8.extend((0..columns).map(|_| (random.next_u32() as i8).max(-127)));
-            return Ok(Codes::Int8 { scale: DEVIATION / INT8_DEVIATION, codes: int8 });
+            return Ok(QuantizedRow::Int8 { scale: DEVIATION / INT8_DEVIATION, quants: int8 });
         }
         let groups = columns.div_ceil(GROUP);
         factors.clear();
@@ -111,7 +117,7 @@ impl WeightSource for Source<'_> {
             present(column, bits & 0x0f) | present(column + GROUP_BYTES, bits & 0xf0)
         }));
         let scale = DEVIATION / INT4_DEVIATION / f32::from(INT4_FACTOR);
-        Ok(Codes::Int4 { scale, factors, codes: int4 })
+        Ok(QuantizedRow::Int4 { scale, factors, quants: int4 })
     }
 }
 
@@ -145,7 +151,7 @@ mod tests {
             let file = random_model(&config, scheme).unwrap();
             let model = file.model().unwrap();
             let w1 = model.layers().next().unwrap().w1;
-            let (rows, columns) = (w1.rows(), w1.columns());
+            let (rows, columns) = (w1.rows(), w1.cols());
             let mut row = vec![0.0; columns];
             let mut squares = 0.0;
             for index in 0..rows {

@@ -8,7 +8,7 @@ use expe_core::model::{Activation, Config};
 /// overrides is not multiplied.
 pub fn forward_flops(config: &Config, keys: f64, head: bool) -> f64 {
     let Config { vocab, width, hidden, layers, .. } = *config;
-    let free = width.saturating_sub(config.columns().width);
+    let free = width.saturating_sub(config.override_block().width);
     let (queries, values) = (config.query_width(), config.key_width());
     let gates = if config.activation == Activation::SwiGlu { 3 } else { 2 };
     let matrices = free * (queries + values) + width * (values + queries) + gates * width * hidden;

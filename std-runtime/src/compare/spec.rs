@@ -98,7 +98,7 @@ pub fn amend(
     context: usize,
 ) -> Result<PositionConfig, SpecError> {
     let changed = change(config, settings, context)?;
-    if changed.columns() != config.columns() {
+    if changed.override_block() != config.override_block() {
         let reason = "the overridden columns are fixed once a model is trained".to_owned();
         return Err(SpecError::Value { settings: settings.to_owned(), reason });
     }

@@ -1,5 +1,5 @@
 use expe_core::model::ConfigError;
-use expe_core::position::{Position, PositionConfig, PositionError, Shape};
+use expe_core::position::{ModelDims, Position, PositionConfig, PositionError};
 
 use super::{RunConfig, TokenizerKind, TrainConfig};
 
@@ -94,7 +94,8 @@ impl RunConfig {
         if model.position == PositionConfig::Learned {
             return Ok(());
         }
-        let shape = Shape { width: model.width, heads: model.heads, head_width: model.head_width };
+        let shape =
+            ModelDims { width: model.width, heads: model.heads, head_width: model.head_width };
         let length = Position::new(&model.position, shape, &[])?.length();
         if (length as usize) < model.context {
             return Err(RunConfigError::Short { length, context: model.context });

@@ -5,7 +5,7 @@ use expe_core::kernels::{F16, F32, I8};
 use expe_core::model::{
     Attend, CacheFormat, Config, DecodeError, Decoder, KvCache, Logit, Sampler, Workspace,
 };
-use expe_core::position::{Position, PositionConfig, PositionEncoding, PositionError, Shape};
+use expe_core::position::{ModelDims, Position, PositionConfig, PositionEncoding, PositionError};
 
 use super::EngineError;
 use super::memory::Words;
@@ -147,7 +147,7 @@ impl<'b> Session<'b> {
             None => model.position()?,
             Some(position) => {
                 let Config { width, heads, head_width, .. } = *config;
-                let shape = Shape { width, heads, head_width };
+                let shape = ModelDims { width, heads, head_width };
                 Position::new(position, shape, model.position_table())?
             }
         };

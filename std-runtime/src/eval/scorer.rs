@@ -3,7 +3,7 @@ use std::thread;
 use expe_core::format::Model;
 use expe_core::model::Config;
 use expe_core::num::{Exact, Math};
-use expe_core::position::{Position, PositionConfig, PositionEncoding, Shape};
+use expe_core::position::{ModelDims, Position, PositionConfig, PositionEncoding};
 
 use super::EvalError;
 use crate::device::Backend;
@@ -37,7 +37,7 @@ pub trait Scorer {
 
 fn reach(config: &Config, position: &PositionConfig, table: &[f32]) -> Result<u64, EngineError> {
     let Config { width, heads, head_width, .. } = *config;
-    let shape = Shape { width, heads, head_width };
+    let shape = ModelDims { width, heads, head_width };
     Ok(Position::new(position, shape, table)?.length().into())
 }
 

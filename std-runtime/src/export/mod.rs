@@ -13,7 +13,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use expe_core::format::{
-    Codes, FormatError, MAGIC, Storage, TensorId, WeightSource, WriteError, Writer,
+    FormatError, MAGIC, QuantizedRow, Storage, TensorId, WeightSource, WriteError, Writer,
 };
 use expe_core::model::Config;
 
@@ -64,7 +64,11 @@ impl WeightSource for TensorSource<'_> {
         })
     }
 
-    fn codes(&mut self, tensor: TensorId, row: usize) -> Result<Codes<'_>, ExportError> {
+    fn quantized_row(
+        &mut self,
+        tensor: TensorId,
+        row: usize,
+    ) -> Result<QuantizedRow<'_>, ExportError> {
         let codes = self.quantised.and_then(|quantised| quantised.row(tensor, row));
         codes.ok_or_else(|| ExportError::Missing(tensor.to_string()))
     }

@@ -42,7 +42,7 @@ impl<E: Dtype, D: Backend<E>> Sites<E, D> {
             return Err(beyond(config.context));
         }
         let Config { width, heads, head_width, .. } = *config;
-        let shape = position::Shape { width, heads, head_width };
+        let shape = position::ModelDims { width, heads, head_width };
         let position = Position::new(&config.position, shape, &table).map_err(refused)?;
         let builder = Builder { config, position, positions, device };
         Ok(Self {
@@ -116,7 +116,7 @@ impl<D> Builder<'_, D> {
     where
         D: Backend<E>,
     {
-        let columns = self.position.columns();
+        let columns = self.position.override_block();
         let (length, width, digits) = (self.positions as usize, self.config.width, columns.digits);
         if digits == 0 {
             return Ok(None);
@@ -126,7 +126,7 @@ impl<D> Builder<'_, D> {
         let keys =
             self.rows(digits, |n, row| self.position.key_values(n, row)).map_err(&refused)?;
         let kept = (0..width).map(|i| f64::from(u8::from(i >= columns.width)));
-        let holds = |digit, i| i < columns.width && i / columns.run().max(1) == digit;
+        let holds = |digit, i| i < columns.width && i / columns.run_width().max(1) == digit;
         let runs = (0..digits)
             .flat_map(|digit| (0..width).map(move |i| f64::from(u8::from(holds(digit, i)))));
         let keys = self.upload((length, digits), keys.into_iter().map(f64::from))?;

@@ -127,7 +127,7 @@ impl Observer {
         }
         let mut seen = self.seen.borrow_mut();
         let key = (same_input(*kind).code(), *layer);
-        let moments = seen.moments.entry(key).or_insert_with(|| Moments::new(matrix.columns()));
+        let moments = seen.moments.entry(key).or_insert_with(|| Moments::new(matrix.cols()));
         inputs.iter().for_each(|row| moments.add(row));
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::thread;
 
-use expe_core::format::{Codes, Numbers, Storage, TensorId, TensorShape, layout};
+use expe_core::format::{Numbers, QuantizedRow, Storage, TensorId, TensorShape, layout};
 use expe_core::kernels::{GROUP_BYTES, unpack_group};
 use expe_core::model::Config;
 
@@ -38,15 +38,15 @@ pub struct MatrixError {
 
 impl Quantised {
     /// A row of a matrix; `None` if it is not there.
-    pub fn row(&self, tensor: TensorId, row: usize) -> Option<Codes<'_>> {
+    pub fn row(&self, tensor: TensorId, row: usize) -> Option<QuantizedRow<'_>> {
         Some(match self.matrices.get(&(tensor.kind.code(), tensor.layer))? {
             Rows::Int8(rows) => {
                 let Int8Row { scale, codes } = rows.get(row)?;
-                Codes::Int8 { scale: *scale, codes }
+                QuantizedRow::Int8 { scale: *scale, quants: codes }
             }
             Rows::Int4(rows) => {
                 let Int4Row { scale, factors, codes } = rows.get(row)?;
-                Codes::Int4 { scale: *scale, factors, codes }
+                QuantizedRow::Int4 { scale: *scale, factors, quants: codes }
             }
         })
     }

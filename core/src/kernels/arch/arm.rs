@@ -9,13 +9,13 @@ use crate::kernels::{dot_int8, rows};
 const COLUMNS: usize = 256;
 
 /// [`sums_int8`](crate::kernels::sums_int8), four rows at a time, for rows that `x` is as long as.
-pub fn sums_int8(weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) -> bool {
-    let count = weights.len().checked_div(columns).unwrap_or(0).min(sums.len());
-    let Some(sums) = sums.get_mut(..count).filter(|_| x.len() >= columns) else { return false };
+pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) -> bool {
+    let count = weights.len().checked_div(cols).unwrap_or(0).min(sums.len());
+    let Some(sums) = sums.get_mut(..count).filter(|_| x.len() >= cols) else { return false };
     // Behind the last column of a row lies the next row, which a word of weights may reach into, where its
     // inputs are zero; behind the last row there may be nothing.
-    let reach = columns.next_multiple_of(4) - columns;
-    let safe = if count.saturating_mul(columns).saturating_add(reach) > weights.len() {
+    let reach = cols.next_multiple_of(4) - cols;
+    let safe = if count.saturating_mul(cols).saturating_add(reach) > weights.len() {
         count.saturating_sub(1)
     } else {
         count
@@ -23,8 +23,8 @@ pub fn sums_int8(weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) -> 
     let Some((fours, rest)) = sums.split_at_mut_checked(safe & !3) else { return false };
     let mut words = [const { MaybeUninit::<[u32; 2]>::uninit() }; COLUMNS / 4];
     let mut start = 0;
-    while start < columns && !fours.is_empty() {
-        let end = columns.min(start + COLUMNS);
+    while start < cols && !fours.is_empty() {
+        let end = cols.min(start + COLUMNS);
         let quads = x.get(start..end).unwrap_or(&[]).chunks_exact(4);
         let (odd, mut count) = (quads.remainder(), quads.len());
         for (word, quad) in words.iter_mut().zip(quads) {
@@ -42,11 +42,11 @@ pub fn sums_int8(weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) -> 
         }
         // SAFETY: the first `count` of them were just written.
         let words = unsafe { core::slice::from_raw_parts(words.as_ptr().cast(), count) };
-        four_columns(weights, columns, start, words, fours);
+        four_columns(weights, cols, start, words, fours);
         start = end;
     }
     let done = fours.len();
-    for (sum, row) in rest.iter_mut().zip(rows(weights, columns).skip(done)) {
+    for (sum, row) in rest.iter_mut().zip(rows(weights, cols).skip(done)) {
         *sum = dot_int8(row, x);
     }
     true
@@ -99,10 +99,10 @@ macro_rules! four_columns {
 /// Add to `sums`, four at a time, the products of the columns from `start` on with the widened inputs
 /// `x`, or put them there if these are the first: 21 instructions for 16 products.
 #[inline(never)]
-fn four_columns(weights: &[i8], columns: usize, start: usize, x: &[[u32; 2]], sums: &mut [i32]) {
+fn four_columns(weights: &[i8], cols: usize, start: usize, x: &[[u32; 2]], sums: &mut [i32]) {
     let (groups, quads) = (sums.len() / 4, x.len());
     let end = start.saturating_add(quads.saturating_mul(4));
-    let last = groups.saturating_mul(4).saturating_sub(1).saturating_mul(columns);
+    let last = groups.saturating_mul(4).saturating_sub(1).saturating_mul(cols);
     if groups == 0 || quads == 0 || last.saturating_add(end) > weights.len() {
         return;
     }
@@ -157,7 +157,7 @@ fn four_columns(weights: &[i8], columns: usize, start: usize, x: &[[u32; 2]], su
             "pop {{r4, r5, r6, r7}}",
             "pop {{r8}}",
             inout("r0") weights.as_ptr().add(start) => _,
-            in("r1") columns,
+            in("r1") cols,
             inout("r2") x.as_ptr() => _,
             inout("r3") sums.as_mut_ptr() => _,
             inout("r4") groups => _,

@@ -2,27 +2,27 @@
 
 use core::arch::asm;
 
-use crate::kernels::{F32, Inputs, Named, dot, rows, rows_mut};
+use crate::kernels::{F32, Inputs, StoredSlice, dot, rows, rows_mut};
 
 /// Independent partial sums, as in [`dot`].
 const LANES: usize = 8;
 
 /// Puts (or adds, with `add`) every row's [`dot`] with every input into its place; whether it did.
 pub fn each_dot(
-    weights: Option<Named<'_>>,
-    columns: usize,
+    weights: Option<StoredSlice<'_>>,
+    cols: usize,
     inputs: &Inputs<'_>,
     outputs: &mut [f32],
     outs: usize,
     add: bool,
 ) -> bool {
-    let Some(Named::F32(weights)) = weights else { return false };
-    if inputs.width.checked_sub(inputs.skip) != Some(columns) {
+    let Some(StoredSlice::F32(weights)) = weights else { return false };
+    if inputs.width.checked_sub(inputs.skip) != Some(cols) {
         return false;
     }
     for (x, y) in inputs.iter().zip(rows_mut(outputs, outs)) {
-        let done = dots_of_two(weights, columns, x, y, add);
-        let rows = rows(weights, columns).skip(done);
+        let done = dots_of_two(weights, cols, x, y, add);
+        let rows = rows(weights, cols).skip(done);
         for (y, row) in y.iter_mut().skip(done).zip(rows) {
             let value = dot::<F32>(row, x);
             *y = if add { *y + value } else { value };
@@ -53,16 +53,16 @@ const BEFORE_FIRST: usize = 16 - 4 + 1;
 const FIRST_BYTES: usize = 20;
 const NO_FIRST_BYTES: usize = 7 * FIRST_BYTES + 12;
 
-/// Puts (or adds, with `add`) the [`dot`]s of rows with an input into their places, two neighbouring rows at
+/// Puts (or adds, with `add`) the [`dot`]s of rows with an input into their places, two neighboring rows at
 /// a time, in the partial sums and the order of `dot`: the first `columns % 8` products, then 20
 /// instructions for 16 products. Gives the number of rows that are done.
 #[inline(never)]
-fn dots_of_two(weights: &[f32], columns: usize, x: &[f32], y: &mut [f32], add: bool) -> usize {
-    let pairs = weights.len().checked_div(columns).unwrap_or(0).min(y.len()) / 2;
-    if pairs == 0 || x.len() < columns {
+fn dots_of_two(weights: &[f32], cols: usize, x: &[f32], y: &mut [f32], add: bool) -> usize {
+    let pairs = weights.len().checked_div(cols).unwrap_or(0).min(y.len()) / 2;
+    if pairs == 0 || x.len() < cols {
         return 0;
     }
-    let (blocks, odd) = (columns / LANES, columns % LANES);
+    let (blocks, odd) = (cols / LANES, cols % LANES);
     let jump = if odd == 0 { NO_FIRST_BYTES } else { (LANES - 1 - odd) * FIRST_BYTES };
     // SAFETY: `pairs` times, loads of `columns` elements of `x` and of each of two rows, all of which the
     // slices have, as was just checked; loads and stores of two elements of `y`; loads of the zeros. The
@@ -150,7 +150,7 @@ fn dots_of_two(weights: &[f32], columns: usize, x: &[f32], y: &mut [f32], add: b
             out("r5") _,
             inout("r8") BEFORE_FIRST + jump => _,
             in("r9") blocks,
-            in("r10") columns.wrapping_mul(4),
+            in("r10") cols.wrapping_mul(4),
             in("r11") odd.wrapping_mul(4),
             in("r12") NOTHING.as_ptr(),
             inout("lr") pairs => _,
@@ -169,8 +169,8 @@ fn dots_of_two(weights: &[f32], columns: usize, x: &[f32], y: &mut [f32], add: b
 
 /// `y += Σ_m factors[m]·matrix[m]` in the order of `m`, as
 /// [`add_weighted_rows`](crate::kernels::add_weighted_rows) does; whether it did.
-pub fn add_rows(factors: &[f32], matrix: Option<Named<'_>>, y: &mut [f32]) -> bool {
-    let Some(Named::F32(matrix)) = matrix else { return false };
+pub fn add_rows(factors: &[f32], matrix: Option<StoredSlice<'_>>, y: &mut [f32]) -> bool {
+    let Some(StoredSlice::F32(matrix)) = matrix else { return false };
     let width = y.len();
     let count = matrix.len().checked_div(width).unwrap_or(0).min(factors.len());
     if count == 0 {

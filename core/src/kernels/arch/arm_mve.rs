@@ -4,12 +4,12 @@ use core::arch::asm;
 
 use crate::kernels::{dot_int8, rows};
 
-/// Requantisation, four outputs at a time: `y ← ⌊⌊sum·2^left·m / 2^32⌋ / 2^right⌉`, or added to `y` with
+/// Requantization, four outputs at a time: `y ← ⌊⌊sum·2^left·m / 2^32⌋ / 2^right⌉`, or added to `y` with
 /// saturation, where `m` and `right` are those of [`RowScales`](crate::num::RowScales) for the row's
 /// scale. Gives the number of outputs that are done.
 ///
 /// For every row `right` must be between 0 and 31.
-pub fn requantise(
+pub fn requantize(
     (mantissa, left, right): (u32, u32, i32),
     sums: &[i32],
     rows: &[f32],
@@ -75,10 +75,10 @@ pub fn requantise(
 }
 
 /// [`sums_int8`](crate::kernels::sums_int8), four rows at a time, for rows that `x` is as long as.
-pub fn sums_int8(weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) -> bool {
-    let count = weights.len().checked_div(columns).unwrap_or(0).min(sums.len());
-    let Some(sums) = sums.get_mut(..count).filter(|_| x.len() >= columns) else { return false };
-    let (mut row, step) = (weights.as_ptr(), columns.wrapping_mul(4));
+pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) -> bool {
+    let count = weights.len().checked_div(cols).unwrap_or(0).min(sums.len());
+    let Some(sums) = sums.get_mut(..count).filter(|_| x.len() >= cols) else { return false };
+    let (mut row, step) = (weights.as_ptr(), cols.wrapping_mul(4));
     let mut fours = sums.chunks_exact_mut(4);
     for four in &mut fours {
         if let [a, b, c, d] = four {
@@ -98,12 +98,12 @@ pub fn sums_int8(weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) -> 
                     "vldrb.u8 q1, [{s}], #16",
                     "vmladava.s8 r12, q0, q1",
                     "letp lr, 2b",
-                    n = in(reg) columns,
+                    n = in(reg) cols,
                     x = inout(reg) x.as_ptr() => _,
                     p = inout(reg) row => _,
-                    q = inout(reg) row.wrapping_add(columns) => _,
-                    r = inout(reg) row.wrapping_add(columns.wrapping_mul(2)) => _,
-                    s = inout(reg) row.wrapping_add(columns.wrapping_mul(3)) => _,
+                    q = inout(reg) row.wrapping_add(cols) => _,
+                    r = inout(reg) row.wrapping_add(cols.wrapping_mul(2)) => _,
+                    s = inout(reg) row.wrapping_add(cols.wrapping_mul(3)) => _,
                     inout("r4") 0 => *a,
                     inout("r8") 0 => *b,
                     inout("r10") 0 => *c,
@@ -120,7 +120,7 @@ pub fn sums_int8(weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) -> 
         row = row.wrapping_add(step);
     }
     let done = count & !3;
-    for (sum, row) in fours.into_remainder().iter_mut().zip(rows(weights, columns).skip(done)) {
+    for (sum, row) in fours.into_remainder().iter_mut().zip(rows(weights, cols).skip(done)) {
         *sum = dot_int8(row, x);
     }
     true

@@ -24,9 +24,9 @@ macro_rules! column {
 
 /// [`sums_int8`](crate::kernels::sums_int8), four rows at a time, for rows that `x` is as long as: 9
 /// instructions for 4 products.
-pub fn sums_int8(weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) -> bool {
-    let count = weights.len().checked_div(columns).unwrap_or(0).min(sums.len());
-    let Some(sums) = sums.get_mut(..count).filter(|_| x.len() >= columns) else { return false };
+pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) -> bool {
+    let count = weights.len().checked_div(cols).unwrap_or(0).min(sums.len());
+    let Some(sums) = sums.get_mut(..count).filter(|_| x.len() >= cols) else { return false };
     let done = count & !3;
     if done > 0 {
         // SAFETY: `done / 4` times, the loads are of `columns` bytes, of four rows that lie `columns` bytes
@@ -73,7 +73,7 @@ pub fn sums_int8(weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) -> 
                 "bne 1b",
                 "pop {{r6, r7, lr}}",
                 inout("r0") weights.as_ptr() => _,
-                in("r1") columns,
+                in("r1") cols,
                 inout("r2") x.as_ptr() => _,
                 inout("r3") sums.as_mut_ptr() => _,
                 inout("lr") done / 4 => _,
@@ -87,7 +87,7 @@ pub fn sums_int8(weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) -> 
             );
         }
     }
-    for (sum, row) in sums.iter_mut().zip(rows(weights, columns)).skip(done) {
+    for (sum, row) in sums.iter_mut().zip(rows(weights, cols)).skip(done) {
         *sum = dot_int8(row, x);
     }
     true

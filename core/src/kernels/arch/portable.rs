@@ -1,16 +1,16 @@
 //! Where there are no kernels for the processor.
 
-use super::{Codes, INPUTS, Kernel, OUTPUTS};
-use crate::kernels::{Inputs, Named};
+use super::{Kernel, MAX_TILE_INPUTS, QuantRows, TILE_OUTPUTS};
+use crate::kernels::{Inputs, StoredSlice};
 
 #[inline(always)]
-pub fn vectorised(kernel: impl Kernel) {
+pub fn vectorized(kernel: impl Kernel) {
     kernel.run();
 }
 
 #[inline(always)]
 pub const fn each_dot(
-    _: Option<Named<'_>>,
+    _: Option<StoredSlice<'_>>,
     _: usize,
     _: &Inputs<'_>,
     _: &mut [f32],
@@ -21,7 +21,7 @@ pub const fn each_dot(
 }
 
 #[inline(always)]
-pub const fn add_rows(_: &[f32], _: Option<Named<'_>>, _: &mut [f32]) -> bool {
+pub const fn add_rows(_: &[f32], _: Option<StoredSlice<'_>>, _: &mut [f32]) -> bool {
     false
 }
 
@@ -31,7 +31,7 @@ pub const fn sums_int8(_: &[i8], _: usize, _: &[i8], _: &mut [i32]) -> bool {
 }
 
 #[inline(always)]
-pub const fn requantise(_: (u32, u32, i32), _: &[i32], _: &[f32], _: &mut [i32], _: bool) -> usize {
+pub const fn requantize(_: (u32, u32, i32), _: &[i32], _: &[f32], _: &mut [i32], _: bool) -> usize {
     0
 }
 
@@ -50,8 +50,8 @@ pub const fn int8_tile(
     _: &[i8],
     _: usize,
     _: usize,
-    _: &Codes<'_>,
-    _: &mut [[i32; OUTPUTS]; INPUTS],
+    _: &QuantRows<'_>,
+    _: &mut [[i32; TILE_OUTPUTS]; MAX_TILE_INPUTS],
 ) -> usize {
     0
 }
@@ -62,8 +62,8 @@ pub const fn int4_tile(
     _: &[u8],
     _: usize,
     _: usize,
-    _: &Codes<'_>,
-    _: &mut [[i32; OUTPUTS]; INPUTS],
+    _: &QuantRows<'_>,
+    _: &mut [[i32; TILE_OUTPUTS]; MAX_TILE_INPUTS],
 ) -> usize {
     0
 }

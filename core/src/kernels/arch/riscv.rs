@@ -26,12 +26,12 @@ macro_rules! column {
 
 /// [`sums_int8`](crate::kernels::sums_int8), four rows at a time, for rows that `x` is as long as: 110
 /// instructions for 32 products.
-pub fn sums_int8(weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) -> bool {
-    let count = weights.len().checked_div(columns).unwrap_or(0).min(sums.len());
-    let Some(sums) = sums.get_mut(..count).filter(|_| x.len() >= columns) else { return false };
+pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) -> bool {
+    let count = weights.len().checked_div(cols).unwrap_or(0).min(sums.len());
+    let Some(sums) = sums.get_mut(..count).filter(|_| x.len() >= cols) else { return false };
     let mut fours = sums.chunks_exact_mut(4);
-    for (four, start) in (&mut fours).zip((0..).step_by(columns.saturating_mul(4))) {
-        let row = |index: usize| weights.as_ptr().wrapping_add(start + index * columns);
+    for (four, start) in (&mut fours).zip((0..).step_by(cols.saturating_mul(4))) {
+        let row = |index: usize| weights.as_ptr().wrapping_add(start + index * cols);
         if let [a, b, c, d] = four {
             // SAFETY: loads of `columns` bytes of `x`, and of four of the `count` rows of `weights`, all of
             // which are there.
@@ -67,7 +67,7 @@ pub fn sums_int8(weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) -> 
                     "bne {x}, {end}, 4b",
                     "5:",
                     x = inout(reg) x.as_ptr() => _,
-                    end = in(reg) x.as_ptr().wrapping_add(columns),
+                    end = in(reg) x.as_ptr().wrapping_add(cols),
                     a = inout(reg) row(0) => _,
                     b = inout(reg) row(1) => _,
                     c = inout(reg) row(2) => _,
@@ -85,7 +85,7 @@ pub fn sums_int8(weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) -> 
         }
     }
     let done = count & !3;
-    for (sum, row) in fours.into_remainder().iter_mut().zip(rows(weights, columns).skip(done)) {
+    for (sum, row) in fours.into_remainder().iter_mut().zip(rows(weights, cols).skip(done)) {
         *sum = dot_int8(row, x);
     }
     true

@@ -1,4 +1,4 @@
-use crate::num::{EXPONENT_BITS, exp2_negative, saturate, scale};
+use crate::num::{EXP2_FRACTION_BITS, exp2_minus, mul_pow2, saturate};
 
 /// Units of the activations' arguments and results: `2^UNIT`.
 const UNIT: i32 = -16;
@@ -12,9 +12,9 @@ const LOG2_E: u64 = 94_548;
 fn logistic(z: i32) -> u32 {
     // e^-|z| ≤ 1 in units of 2^-30; beyond 31 powers of two it is 0 anyway.
     let exponent = u64::from(z.unsigned_abs().min(1 << 22)) * LOG2_E;
-    let power = exp2_negative(((exponent + (1 << 15)) >> 16) as u32);
+    let power = exp2_minus(((exponent + (1 << 15)) >> 16) as u32);
     // 1/(1 + power), both to 15 digits: a 32-bit division where there is none of 64 bits.
-    let sum = (power >> (EXPONENT_BITS - 1)).saturating_add(1 << 15);
+    let sum = (power >> (EXP2_FRACTION_BITS - 1)).saturating_add(1 << 15);
     let quotient = (1u32 << 31).checked_div(sum).unwrap_or(0);
     if z < 0 { (1 << 16) - quotient } else { quotient }
 }
@@ -67,7 +67,7 @@ pub fn swiglu(x: &mut [i32], gate: &[i32], exponent: i32) {
         // The usual case, in few instructions.
         gate_all(x, gate, |product| rounded(product >> cut));
     } else {
-        gate_all(x, gate, |product| saturate(scale(product, by)));
+        gate_all(x, gate, |product| saturate(mul_pow2(product, by)));
     }
 }
 
@@ -144,7 +144,11 @@ mod tests {
             let mut x = [start];
             swiglu(&mut x, &[gate], exponent);
             let product = i64::from(gated(start, start)) * i64::from(gate);
-            assert_eq!(x, [saturate(scale(product, -32 - exponent))], "{start} {gate} {exponent}");
+            assert_eq!(
+                x,
+                [saturate(mul_pow2(product, -32 - exponent))],
+                "{start} {gate} {exponent}"
+            );
         }
     }
 

@@ -7,10 +7,10 @@ use crate::num::RowScales;
 ///
 /// ```
 /// use expe_core::kernels::{Inputs, Matrix, Weights, integer::project};
-/// let weights = Weights::Int8 { scales: &[0.5, 0.25], codes: &[1, 2, 3, 4] };
+/// let weights = Weights::Int8 { scales: &[0.5, 0.25], quants: &[1, 2, 3, 4] };
 /// let matrix = Matrix::new(weights, 2, 2).unwrap();
 /// let mut y = [0; 2];
-/// project(&matrix, Inputs::new(&[], 2).with_codes(&[10, 20], &[0.125]), -16, &mut y);
+/// project(&matrix, Inputs::new(&[], 2).with_quants(&[10, 20], &[0.125]), -16, &mut y);
 /// assert_eq!(y, [50 << 12, 110 << 11]);
 /// ```
 #[inline(never)]
@@ -18,7 +18,7 @@ pub fn project(matrix: &Matrix<'_>, inputs: Inputs<'_, i32>, exponent: i32, outp
     let largest = matrix.largest_sum();
     matrix.each_sum(inputs, outputs, |outputs, sums, rows, input| {
         let scales = RowScales::new(input, largest, exponent);
-        requantise(&scales, sums, rows, outputs, false, |y, value| *y = value);
+        requantize(&scales, sums, rows, outputs, false, |y, value| *y = value);
     });
 }
 
@@ -34,13 +34,13 @@ pub fn project_add(
     let largest = matrix.largest_sum();
     matrix.each_sum(inputs, outputs, |outputs, sums, rows, input| {
         let scales = RowScales::new(input, largest, exponent);
-        requantise(&scales, sums, rows, outputs, true, |y, value| *y = y.saturating_add(value));
+        requantize(&scales, sums, rows, outputs, true, |y, value| *y = y.saturating_add(value));
     });
 }
 
 /// Put (or add, with `add`) every sum times its scales into its place.
 #[inline(always)]
-fn requantise(
+fn requantize(
     scales: &RowScales,
     sums: &[i32],
     rows: &[f32],
@@ -48,8 +48,8 @@ fn requantise(
     add: bool,
     put: impl Fn(&mut i32, i32),
 ) {
-    let done = match cfg!(expe_mve).then(|| scales.usual(rows)).flatten() {
-        Some(usual) => arch::requantise(usual, sums, rows, outputs, add),
+    let done = match cfg!(expe_mve).then(|| scales.fast_path(rows)).flatten() {
+        Some(usual) => arch::requantize(usual, sums, rows, outputs, add),
         None => 0,
     };
     for ((y, sum), row) in outputs.iter_mut().zip(sums).zip(rows).skip(done) {

@@ -5,19 +5,19 @@
 //! (see [`Multiplier`](crate::num::Multiplier)). Whatever does not fit saturates; nothing wraps.
 
 mod activation;
-mod columns;
+mod folded;
 mod matvec;
 mod norm;
-mod quantise;
+mod quantize;
 mod softmax;
 mod weighted;
 
 pub use activation::{gelu, relu, silu, swiglu};
-pub(crate) use columns::{
-    COLUMN, COLUMN_LIMIT, TERM_CUT, add_columns, add_terms, dot_columns, reach,
+pub(crate) use folded::{
+    FOLDED_LIMIT, FOLDED_UNIT, TERM_SHIFT, add_folded, add_terms, distance_bound, dot_folded,
 };
 pub use matvec::{project, project_add};
 pub use norm::norm;
-pub use quantise::{digits, largest, quantise, quantise_coarse};
+pub use quantize::{digits, largest, quantize, quantize_bf16};
 pub use softmax::softmax;
 pub use weighted::add_weighted_rows;

@@ -1,5 +1,5 @@
-use super::{digits, quantise};
-use crate::num::{Multiplier, Shift, fixed, saturate};
+use super::{digits, quantize};
+use crate::num::{Multiplier, Shift, saturate, to_fixed};
 
 /// Digits that the largest element is given before it is squared.
 const DIGITS: i32 = 24;
@@ -12,7 +12,7 @@ const CUT: i32 = -25;
 const UNIT: Multiplier = Multiplier::new(1, GAIN - CUT);
 
 /// Norm of a row in units of `2^exponent`, as 8-bit integers and their scale:
-/// `codes_i·s ≈ g_i·x_i / sqrt(mean(x²) + ε)`, after `x ← x − mean(x)` if it is `centred` (layer norm).
+/// `quants_i·s ≈ g_i·x_i / sqrt(mean(x²) + ε)`, after `x ← x − mean(x)` if it is `centered` (layer norm).
 ///
 /// `y` is room for a row. The gain's magnitude must be below `2^11`, and the row at most `2^15` wide:
 /// the squares are those of 24-bit numbers, so their sum stays below `2^63`.
@@ -21,18 +21,18 @@ const UNIT: Multiplier = Multiplier::new(1, GAIN - CUT);
 /// one number, the scale, which is off by less than `2^-20` of itself.
 ///
 /// The twin of [`kernels::rms_norm`](crate::kernels::rms_norm) and
-/// [`kernels::layer_norm`](crate::kernels::layer_norm) with [`quantise`].
+/// [`kernels::layer_norm`](crate::kernels::layer_norm) with [`quantize`].
 pub fn norm(
     x: &[i32],
     exponent: i32,
-    centred: bool,
+    centered: bool,
     gain: &[f32],
     epsilon: Multiplier,
     y: &mut [i32],
-    codes: &mut [i8],
+    quants: &mut [i8],
 ) -> f32 {
     let count = x.len() as u32;
-    let mean = if centred { mean(x) } else { 0 };
+    let mean = if centered { mean(x) } else { 0 };
     for (y, x) in y.iter_mut().zip(x) {
         *y = x.saturating_sub(mean);
     }
@@ -44,7 +44,7 @@ pub fn norm(
     for (y, gain) in y.iter_mut().zip(gain) {
         let x = shift.apply(*y);
         squares = squares.wrapping_add((i64::from(x) * i64::from(x)) as u64);
-        let product = i64::from(x) * i64::from(fixed(*gain, GAIN));
+        let product = i64::from(x) * i64::from(to_fixed(*gain, GAIN));
         *y = ((product + (1 << (-CUT - 1))) >> -CUT) as i32;
     }
     let mean_square = divided(squares, count);
@@ -56,7 +56,7 @@ pub fn norm(
     let mean_square = mean_square.checked_shr(excess).unwrap_or(0);
     let root = Multiplier::root(mean_square.saturating_add(epsilon)).shifted((excess / 2) as i32);
     let unit = UNIT.over(root);
-    quantise(y, unit, codes)
+    quantize(y, unit, quants)
 }
 
 /// The mean, rounded toward zero.
@@ -89,18 +89,18 @@ mod tests {
     fn agrees_with_floating_point() {
         let mut random = Random::new(1);
         for round in 0..400 {
-            let (count, centred) = (1 + random.below(300) as usize, round % 2 == 1);
+            let (count, centered) = (1 + random.below(300) as usize, round % 2 == 1);
             let exponent = -(random.below(24) as i32);
             let size = 2f32.powi(random.below(24) as i32);
             let x: Vec<i32> = (0..count).map(|_| (random.normal() * size) as i32).collect();
             let gain: Vec<f32> = (0..count).map(|_| 1.0 + random.normal()).collect();
-            let (mut y, mut codes) = (vec![0; count], vec![0; count]);
+            let (mut y, mut quants) = (vec![0; count], vec![0; count]);
             let epsilon = Multiplier::from_f32(1e-5);
-            let found = norm(&x, exponent, centred, &gain, epsilon, &mut y, &mut codes);
+            let found = norm(&x, exponent, centered, &gain, epsilon, &mut y, &mut quants);
 
             let unit = 2f64.powi(exponent);
             let x: Vec<f64> = x.iter().map(|x| f64::from(*x) * unit).collect();
-            let mean = if centred { x.iter().sum::<f64>() / count as f64 } else { 0.0 };
+            let mean = if centered { x.iter().sum::<f64>() / count as f64 } else { 0.0 };
             let square = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count as f64;
             let root = (square + f64::from(1e-5f32)).sqrt();
             let exact: Vec<f64> =
@@ -109,12 +109,12 @@ mod tests {
             let scale = largest / 127.0;
             // The mean is off by less than a unit, which moves every element and the root by as much;
             // a gain by 2^-21, of elements that are at most √count.
-            let moved = if centred { 2.0 * unit / root * 10.0 } else { 0.0 };
+            let moved = if centered { 2.0 * unit / root * 10.0 } else { 0.0 };
             let slack = (moved + 2f64.powi(-20)) * (count as f64).sqrt() * 5.0;
-            for (code, exact) in codes.iter().zip(&exact) {
-                let error = (f64::from(*code) * f64::from(found) - exact).abs();
+            for (quant, exact) in quants.iter().zip(&exact) {
+                let error = (f64::from(*quant) * f64::from(found) - exact).abs();
                 let bound = scale * 0.5001 + largest * 2f64.powi(-17) + slack;
-                assert!(error <= bound, "{error} > {bound}: {count} {exponent} {size} {centred}");
+                assert!(error <= bound, "{error} > {bound}: {count} {exponent} {size} {centered}");
             }
         }
     }
@@ -136,12 +136,12 @@ mod tests {
         let epsilon = Multiplier::from_f32(1e-5);
         for value in [0, 1, -1, i32::MAX, i32::MIN] {
             for exponent in [-40, -20, 0, 20] {
-                let (mut y, mut codes) = ([0; 4], [0; 4]);
+                let (mut y, mut quants) = ([0; 4], [0; 4]);
                 let x = [value, 0, value, 0];
                 let gain = [2.0, 1.0, -2000.0, 0.0];
-                let scale = norm(&x, exponent, false, &gain, epsilon, &mut y, &mut codes);
+                let scale = norm(&x, exponent, false, &gain, epsilon, &mut y, &mut quants);
                 assert!(scale.is_finite() && scale >= 0.0);
-                assert_eq!(codes[2], if value == 0 { 0 } else { -127 * value.signum() as i8 });
+                assert_eq!(quants[2], if value == 0 { 0 } else { -127 * value.signum() as i8 });
             }
         }
         assert_eq!(norm(&[], 0, true, &[], epsilon, &mut [], &mut []), 0.0);

@@ -1,4 +1,4 @@
-use crate::num::{Multiplier, exp2_negative};
+use crate::num::{Multiplier, exp2_minus};
 
 /// Softmax to the base 2, in place: scores in units of `2^-16` become `2^(x_i − max x)` in units of
 /// `2^-30`; gives `1/Σ`, so that the weights of all add up to 1.
@@ -21,7 +21,7 @@ pub fn softmax(x: &mut [i32]) -> Multiplier {
     let mut sum = 0u64;
     for x in x.iter_mut() {
         // The difference of two 32-bit numbers, in a sensible order, is unsigned.
-        let power = exp2_negative(max.abs_diff(*x));
+        let power = exp2_minus(max.abs_diff(*x));
         sum = sum.saturating_add(u64::from(power));
         *x = power as i32;
     }

@@ -41,7 +41,7 @@ pub fn integers(memory: &mut [u32], machine: &impl Machine) {
         let Some(matrix) = Matrix::new(Weights::Int8 { scales, codes }, rows, columns) else {
             return;
         };
-        let inputs = Inputs::<i32>::new(&[], columns).with_codes(x, &[0.025]);
+        let inputs = Inputs::<i32>::new(&[], columns).with_quants(x, &[0.025]);
         let (matrix, inputs) = (black_box(matrix), black_box(inputs));
         measure(name, (rows * columns) as u32, machine, || {
             integer::project(&matrix, inputs, UNIT, outputs);
@@ -60,7 +60,7 @@ pub fn integers(memory: &mut [u32], machine: &impl Machine) {
         integer::norm(black_box(&x), UNIT, false, &[1.25; ROW], epsilon, &mut y, &mut codes)
     });
     measure("integer quantisation", ROW as u32, machine, || {
-        integer::quantise(black_box(&x), Multiplier::new(1, UNIT), &mut codes)
+        integer::quantize(black_box(&x), Multiplier::new(1, UNIT), &mut codes)
     });
     y = x;
     measure("integer softmax", ROW as u32, machine, || integer::softmax(black_box(&mut y)));
@@ -105,7 +105,7 @@ pub fn floats(memory: &mut [u32], machine: &impl Machine) {
         kernels::rms_norm::<Exact>(black_box(&x), &[1.25; ROW], 1e-5, &mut y);
     });
     measure("f32 quantisation", ROW as u32, machine, || {
-        kernels::quantise(black_box(&x), &mut codes)
+        kernels::quantize(black_box(&x), &mut codes)
     });
     y = x;
     measure("f32 softmax", ROW as u32, machine, || kernels::softmax::<Exact>(black_box(&mut y)));

@@ -77,7 +77,7 @@ impl ShapeArgs {
         };
         config.train.steps = STEPS;
         let model = &mut config.model;
-        let columns = model.columns();
+        let columns = model.override_block();
         let same_position = self.width.is_none() || columns.width == 0;
         for (size, wanted) in [
             (&mut model.layers, self.layers),
@@ -166,7 +166,7 @@ pub fn resized(base: &RunConfig, width: usize) -> Result<RunConfig, CliError> {
     }
     model.hidden = model.hidden.saturating_mul(width) / model.width;
     (model.width, model.head_width) = (width, width / model.heads);
-    if model.columns().width > 0 {
+    if model.override_block().width > 0 {
         let spec = PositionSpec::parse(model.position.name(), width, model.context)?;
         model.position = spec.trained;
     }

@@ -10,9 +10,9 @@ use crate::kernels::{F32, Inputs};
 
 /// Bytes of weights that stay in the second cache while all inputs go by.
 const BLOCK_BYTES: usize = 20 << 10;
-/// Rows of weights together.
+/// RowIter of weights together.
 const ROWS: usize = 4;
-/// Rows of `f32` whose sums are computed one after the other, for one input: in the order of memory, which
+/// RowIter of `f32` whose sums are computed one after the other, for one input: in the order of memory, which
 /// the processor then reads ahead by itself, while one sum is still as fast as memory. Short rows come from
 /// a cache, and narrower weights faster than one sum.
 const ROWS_IN_TURN: usize = 8;
@@ -26,8 +26,8 @@ const LONG: usize = 96;
 /// transposed, so that the partial sums are added up in order for eight results at once.
 pub struct Dots<'a, L: Load, const C: usize> {
     weights: &'a [L::Bits],
-    columns: usize,
-    /// Rows of weights that have a place in the outputs.
+    cols: usize,
+    /// RowIter of weights that have a place in the outputs.
     rows: usize,
     inputs: &'a [f32],
     input_width: usize,
@@ -41,28 +41,28 @@ impl<'a, L: Load, const C: usize> Dots<'a, L, C> {
     /// `None` if the slices are none of whole rows that are long enough, or shorter than a register.
     pub fn new(
         weights: &'a [L::Bits],
-        columns: usize,
+        cols: usize,
         inputs: &Inputs<'a>,
         outputs: &'a mut [f32],
         outs: usize,
         add: bool,
     ) -> Option<Self> {
-        let rows = weights.len().checked_div(columns)?.min(outs);
+        let rows = weights.len().checked_div(cols)?.min(outs);
         let whole = inputs.data.len().checked_div(inputs.width)?;
         let input_rows = whole.min(outputs.len().checked_div(outs)?);
-        if inputs.width.checked_sub(inputs.skip)? < columns || columns < LANES {
+        if inputs.width.checked_sub(inputs.skip)? < cols || cols < LANES {
             return None;
         }
         let (input_width, inputs) = (inputs.width, inputs.data.get(inputs.skip..)?);
-        Some(Self { weights, columns, rows, inputs, input_width, input_rows, outputs, outs, add })
+        Some(Self { weights, cols, rows, inputs, input_width, input_rows, outputs, outs, add })
     }
 }
 
 impl<L: Load, const C: usize> Kernel for Dots<'_, L, C> {
     #[inline(always)]
     fn run(self) {
-        let Self { columns, rows, input_rows, input_width, outs, add, .. } = self;
-        let row_bytes = columns.saturating_mul(size_of::<L::Bits>()).max(1);
+        let Self { cols, rows, input_rows, input_width, outs, add, .. } = self;
+        let row_bytes = cols.saturating_mul(size_of::<L::Bits>()).max(1);
         let block = (BLOCK_BYTES / row_bytes).max(1).next_multiple_of(ROWS);
         let block = if input_rows <= C { rows } else { block };
         let mut first = 0;
@@ -76,7 +76,7 @@ impl<L: Load, const C: usize> Kernel for Dots<'_, L, C> {
                 let group = unsafe {
                     Group::<L> {
                         weights: self.weights.as_ptr(),
-                        columns,
+                        cols,
                         x: self.inputs.as_ptr().add(input * input_width),
                         x_stride: input_width,
                         y: self.outputs.as_mut_ptr().add(input * outs),
@@ -93,7 +93,7 @@ impl<L: Load, const C: usize> Kernel for Dots<'_, L, C> {
                         4 if C >= 4 => group.rows::<ROWS, 4>(first, end),
                         3 if C >= 3 => group.rows::<ROWS, 3>(first, end),
                         2 => group.rows::<ROWS, 2>(first, end),
-                        _ if size_of::<L::Bits>() == size_of::<f32>() && columns >= LONG => {
+                        _ if size_of::<L::Bits>() == size_of::<f32>() && cols >= LONG => {
                             group.rows::<ROWS_IN_TURN, 1>(first, end);
                         }
                         _ => group.rows::<ROWS, 1>(first, end),
@@ -109,7 +109,7 @@ impl<L: Load, const C: usize> Kernel for Dots<'_, L, C> {
 /// Some input rows, and where their outputs go.
 struct Group<L: Load> {
     weights: *const L::Bits,
-    columns: usize,
+    cols: usize,
     x: *const f32,
     x_stride: usize,
     y: *mut f32,
@@ -149,19 +149,19 @@ impl<L: Load> Group<L> {
     /// As for [`rows`](Self::rows), for the rows `o..o + R`.
     #[inline(always)]
     unsafe fn tile<const R: usize, const C: usize>(&self, o: usize) {
-        let Self { columns, x, x_stride, y_stride, add, .. } = *self;
-        let odd = columns % LANES;
+        let Self { cols, x, x_stride, y_stride, add, .. } = *self;
+        let odd = cols % LANES;
         // SAFETY: the caller's; eight columns can be read in any case, `i + 8 ≤ columns` in the loops, as
         // `columns - i` is a multiple of eight, and a result `k < R·C` belongs to the output `k % R` of
         // the input row `k / R`.
         unsafe {
-            let w = self.weights.add(o * columns);
+            let w = self.weights.add(o * cols);
             let mut sums = [[_mm256_setzero_ps(); R]; C];
             if odd > 0 {
                 for c in 0..C {
                     let x = _mm256_and_ps(F32::load(x.add(c * x_stride)), first_places(odd));
                     for r in 0..R {
-                        let products = _mm256_mul_ps(L::load(w.add(r * columns)), x);
+                        let products = _mm256_mul_ps(L::load(w.add(r * cols)), x);
                         sums[c][r] = _mm256_add_ps(sums[c][r], products);
                     }
                 }
@@ -170,18 +170,18 @@ impl<L: Load> Group<L> {
             if (R, C) == (ROWS_IN_TURN, 1) {
                 for r in 0..R {
                     i = odd;
-                    while i < columns {
+                    while i < cols {
                         let products =
-                            _mm256_mul_ps(L::load(w.add(r * columns + i)), F32::load(x.add(i)));
+                            _mm256_mul_ps(L::load(w.add(r * cols + i)), F32::load(x.add(i)));
                         sums[0][r] = _mm256_add_ps(sums[0][r], products);
                         i += LANES;
                     }
                 }
             }
-            while i < columns {
+            while i < cols {
                 let mut weights = [_mm256_setzero_ps(); R];
                 for r in 0..R {
-                    weights[r] = L::load(w.add(r * columns + i));
+                    weights[r] = L::load(w.add(r * cols + i));
                 }
                 if C == 1 {
                     prefetch(w.wrapping_add(R * i), R * LANES);
@@ -202,7 +202,7 @@ impl<L: Load> Group<L> {
                         eight[k] = sums[(first + k) / R][(first + k) % R];
                     }
                 }
-                let totals = add_columns(&eight);
+                let totals = add_cols(&eight);
                 let mut results = [0.0f32; LANES];
                 _mm256_storeu_ps(results.as_mut_ptr(), totals);
                 for k in 0..LANES {
@@ -241,7 +241,7 @@ unsafe fn first_places(count: usize) -> __m256 {
 /// # Safety
 /// AVX2.
 #[inline(always)]
-unsafe fn add_columns(rows: &[__m256; LANES]) -> __m256 {
+unsafe fn add_cols(rows: &[__m256; LANES]) -> __m256 {
     // SAFETY: the caller's.
     unsafe {
         let [a, b, c, d, e, f, g, h] = *rows;

@@ -13,13 +13,13 @@ use crate::kernels::{GROUP, GROUP_BYTES};
 
 /// Elements of 8 bits that are widened at once.
 const WIDENED: usize = 16;
-/// Rows of weights together.
+/// RowIter of weights together.
 const ROWS: usize = 4;
 
 /// See the portable `sums_int8`; false if nothing was done.
-pub fn sums_int8(level: Level, weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) -> bool {
-    let Some(rows) = weights.len().checked_div(columns) else { return false };
-    let Some(x) = x.get(..columns) else { return false };
+pub fn sums_int8(level: Level, weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) -> bool {
+    let Some(rows) = weights.len().checked_div(cols) else { return false };
+    let Some(x) = x.get(..cols) else { return false };
     let Some(sums) = sums.get_mut(..rows.min(sums.len())) else { return false };
     match level {
         Level::Avx2 => level.run(Int8 { weights, x, sums }),
@@ -67,8 +67,8 @@ impl Kernel for Int8<'_> {
 /// AVX2; `R` rows as long as `x` can be read from `weights` on.
 #[inline(always)]
 unsafe fn widened<const R: usize>(weights: *const i8, x: &[i8]) -> [i32; R] {
-    let columns = x.len();
-    let whole = columns - columns % WIDENED;
+    let cols = x.len();
+    let whole = cols - cols % WIDENED;
     // SAFETY: the caller's; `i + 16 ≤ columns` in the loop, then `i < columns`.
     unsafe {
         let mut parts = [_mm256_setzero_si256(); R];
@@ -76,7 +76,7 @@ unsafe fn widened<const R: usize>(weights: *const i8, x: &[i8]) -> [i32; R] {
         while i < whole {
             let x = _mm256_cvtepi8_epi16(_mm_loadu_si128(x.as_ptr().add(i).cast()));
             for r in 0..R {
-                let row = weights.add(r * columns + i);
+                let row = weights.add(r * cols + i);
                 let w = _mm256_cvtepi8_epi16(_mm_loadu_si128(row.cast()));
                 parts[r] = _mm256_add_epi32(parts[r], _mm256_madd_epi16(w, x));
             }
@@ -87,7 +87,7 @@ unsafe fn widened<const R: usize>(weights: *const i8, x: &[i8]) -> [i32; R] {
         for r in 0..R {
             sums[r] = total(parts[r]);
             for (i, x) in x.iter().enumerate().skip(whole) {
-                let w = *weights.add(r * columns + i);
+                let w = *weights.add(r * cols + i);
                 sums[r] = i32::wrapping_add(sums[r], i32::from(w) * i32::from(*x));
             }
         }
@@ -113,7 +113,7 @@ unsafe fn total(parts: __m256i) -> i32 {
 /// See the portable `sums_int4`; false if nothing was done.
 pub fn sums_int4(
     level: Level,
-    codes: &[u8],
+    quants: &[u8],
     factors: &[u8],
     groups: usize,
     x: &[i8],
@@ -122,16 +122,16 @@ pub fn sums_int4(
     if groups == 0 || x.len().div_ceil(GROUP) != groups {
         return false;
     }
-    let rows = (factors.len() / groups).min(codes.len() / GROUP_BYTES / groups);
+    let rows = (factors.len() / groups).min(quants.len() / GROUP_BYTES / groups);
     let Some(sums) = sums.get_mut(..rows.min(sums.len())) else { return false };
-    level.run(Int4 { codes, factors, groups, x, sums });
+    level.run(Int4 { quants, factors, groups, x, sums });
     true
 }
 
 /// A sum for every row of `groups` groups, of which there are as many; `x` has so many too, the last of
 /// which may be shorter.
 struct Int4<'a> {
-    codes: &'a [u8],
+    quants: &'a [u8],
     factors: &'a [u8],
     groups: usize,
     x: &'a [i8],
@@ -141,23 +141,23 @@ struct Int4<'a> {
 impl Kernel for Int4<'_> {
     #[inline(always)]
     fn run(self) {
-        let Self { codes, factors, groups, x, sums } = self;
-        let (mut codes, mut factors) = (codes.as_ptr(), factors.as_ptr());
+        let Self { quants, factors, groups, x, sums } = self;
+        let (mut quants, mut factors) = (quants.as_ptr(), factors.as_ptr());
         for sums in sums.chunks_mut(ROWS) {
             // SAFETY: the kernel runs at a level, which has AVX2; there are `groups` groups of codes and as
             // many factors for every sum, and `wrapping_add` may go past the last one.
             unsafe {
                 match sums {
-                    [a, b, c, d] => [*a, *b, *c, *d] = grouped(codes, factors, groups, x),
+                    [a, b, c, d] => [*a, *b, *c, *d] = grouped(quants, factors, groups, x),
                     few => {
                         for (r, sum) in few.iter_mut().enumerate() {
-                            let codes = codes.add(r * groups * GROUP_BYTES);
-                            [*sum] = grouped(codes, factors.add(r * groups), groups, x);
+                            let quants = quants.add(r * groups * GROUP_BYTES);
+                            [*sum] = grouped(quants, factors.add(r * groups), groups, x);
                         }
                     }
                 }
             }
-            codes = codes.wrapping_add(ROWS * groups * GROUP_BYTES);
+            quants = quants.wrapping_add(ROWS * groups * GROUP_BYTES);
             factors = factors.wrapping_add(ROWS * groups);
         }
     }
@@ -172,7 +172,7 @@ impl Kernel for Int4<'_> {
 /// last may be shorter.
 #[inline(always)]
 unsafe fn grouped<const R: usize>(
-    codes: *const u8,
+    quants: *const u8,
     factors: *const u8,
     groups: usize,
     x: &[i8],
@@ -193,10 +193,10 @@ unsafe fn grouped<const R: usize>(
             };
             let x = _mm256_loadu_si256(x.as_ptr().cast());
             let eights = _mm256_maddubs_epi16(eight, x);
-            prefetch(codes.wrapping_add(R * g * GROUP_BYTES), R * GROUP_BYTES);
+            prefetch(quants.wrapping_add(R * g * GROUP_BYTES), R * GROUP_BYTES);
             for r in 0..R {
                 let group = r * groups + g;
-                let bytes = _mm_loadu_si128(codes.add(group * GROUP_BYTES).cast());
+                let bytes = _mm_loadu_si128(quants.add(group * GROUP_BYTES).cast());
                 // Columns 0 to 15 are in the low halves, 16 to 31 in the high ones.
                 let halves = _mm256_set_m128i(_mm_srli_epi16::<4>(bytes), bytes);
                 let shifted = _mm256_xor_si256(_mm256_and_si256(halves, low), eight);
@@ -223,7 +223,7 @@ mod vnni {
 
     use super::super::load::prefetch;
 
-    /// Rows of weights together.
+    /// RowIter of weights together.
     const ROWS: usize = 4;
     /// Elements in a register.
     const LANES: usize = 64;
@@ -256,8 +256,8 @@ mod vnni {
     /// AVX-512 with BW and VNNI; `R` rows as long as `x` can be read from `weights` on.
     #[inline(always)]
     unsafe fn products<const R: usize>(weights: *const i8, x: &[i8]) -> [i32; R] {
-        let columns = x.len();
-        let whole = columns - columns % LANES;
+        let cols = x.len();
+        let whole = cols - cols % LANES;
         // SAFETY: the caller's; `i + 64 ≤ columns` in the loop, and the mask has the rest's bits.
         unsafe {
             let sign = _mm512_set1_epi8(i8::MIN);
@@ -268,18 +268,18 @@ mod vnni {
                 let x = _mm512_loadu_si512(x.as_ptr().add(i).cast());
                 excess = _mm512_dpbusd_epi32(excess, sign, x);
                 for r in 0..R {
-                    let w = _mm512_loadu_si512(weights.add(r * columns + i).cast());
+                    let w = _mm512_loadu_si512(weights.add(r * cols + i).cast());
                     parts[r] = _mm512_dpbusd_epi32(parts[r], _mm512_xor_si512(w, sign), x);
                 }
                 prefetch(weights.wrapping_add(R * i), R * LANES);
                 i += LANES;
             }
-            if whole < columns {
-                let mask = (1 << (columns - whole)) - 1;
+            if whole < cols {
+                let mask = (1 << (cols - whole)) - 1;
                 let x = _mm512_maskz_loadu_epi8(mask, x.as_ptr().add(whole));
                 excess = _mm512_dpbusd_epi32(excess, sign, x);
                 for r in 0..R {
-                    let w = _mm512_maskz_loadu_epi8(mask, weights.add(r * columns + whole));
+                    let w = _mm512_maskz_loadu_epi8(mask, weights.add(r * cols + whole));
                     parts[r] = _mm512_dpbusd_epi32(parts[r], _mm512_xor_si512(w, sign), x);
                 }
             }

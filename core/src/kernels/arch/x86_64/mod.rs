@@ -19,8 +19,8 @@ mod vnni;
 
 use std::is_x86_feature_detected;
 
-use super::{Codes, INPUTS, Kernel, OUTPUTS};
-use crate::kernels::{Bf16, F16, F32, I8, Inputs, Named};
+use super::{Kernel, MAX_TILE_INPUTS, QuantRows, TILE_OUTPUTS};
+use crate::kernels::{Bf16, F16, F32, I8, Inputs, StoredSlice};
 use dots::Dots;
 use rows::AddRows;
 
@@ -76,7 +76,7 @@ unsafe fn avx512(kernel: impl Kernel) {
 }
 
 /// Run a portable kernel in the widest vectors there are.
-pub fn vectorised(kernel: impl Kernel) {
+pub fn vectorized(kernel: impl Kernel) {
     match Level::found() {
         Some(level) => level.run(kernel),
         None => kernel.run(),
@@ -85,8 +85,8 @@ pub fn vectorised(kernel: impl Kernel) {
 
 /// The dot products of `matvec` and `matvec_add`; false if nothing was done.
 pub fn each_dot(
-    weights: Option<Named<'_>>,
-    columns: usize,
+    weights: Option<StoredSlice<'_>>,
+    cols: usize,
     inputs: &Inputs<'_>,
     outputs: &mut [f32],
     outs: usize,
@@ -94,7 +94,7 @@ pub fn each_dot(
 ) -> bool {
     match (Level::found(), weights) {
         (Some(level), Some(weights)) => {
-            each_dot_at(level, weights, columns, inputs, outputs, outs, add)
+            each_dot_at(level, weights, cols, inputs, outputs, outs, add)
         }
         _ => false,
     }
@@ -102,8 +102,8 @@ pub fn each_dot(
 
 fn each_dot_at(
     level: Level,
-    weights: Named<'_>,
-    columns: usize,
+    weights: StoredSlice<'_>,
+    cols: usize,
     inputs: &Inputs<'_>,
     outputs: &mut [f32],
     outs: usize,
@@ -111,31 +111,31 @@ fn each_dot_at(
 ) -> bool {
     macro_rules! run {
         ($format:ty, $weights:expr, $inputs:literal) => {
-            match Dots::<'_, $format, $inputs>::new($weights, columns, inputs, outputs, outs, add) {
+            match Dots::<'_, $format, $inputs>::new($weights, cols, inputs, outputs, outs, add) {
                 Some(dots) => level.run(dots),
                 None => return false,
             }
         };
     }
     match (level, weights) {
-        (Level::Avx2, Named::F32(weights)) => run!(F32, weights, 2),
-        (Level::Avx2, Named::F16(weights)) => run!(F16, weights, 2),
-        (Level::Avx2, Named::Bf16(weights)) => run!(Bf16, weights, 2),
-        (Level::Avx2, Named::I8(weights)) => run!(I8, weights, 2),
+        (Level::Avx2, StoredSlice::F32(weights)) => run!(F32, weights, 2),
+        (Level::Avx2, StoredSlice::F16(weights)) => run!(F16, weights, 2),
+        (Level::Avx2, StoredSlice::Bf16(weights)) => run!(Bf16, weights, 2),
+        (Level::Avx2, StoredSlice::I8(weights)) => run!(I8, weights, 2),
         #[cfg(feature = "avx512")]
-        (Level::Avx512, Named::F32(weights)) => run!(F32, weights, 5),
+        (Level::Avx512, StoredSlice::F32(weights)) => run!(F32, weights, 5),
         #[cfg(feature = "avx512")]
-        (Level::Avx512, Named::F16(weights)) => run!(F16, weights, 5),
+        (Level::Avx512, StoredSlice::F16(weights)) => run!(F16, weights, 5),
         #[cfg(feature = "avx512")]
-        (Level::Avx512, Named::Bf16(weights)) => run!(Bf16, weights, 5),
+        (Level::Avx512, StoredSlice::Bf16(weights)) => run!(Bf16, weights, 5),
         #[cfg(feature = "avx512")]
-        (Level::Avx512, Named::I8(weights)) => run!(I8, weights, 5),
+        (Level::Avx512, StoredSlice::I8(weights)) => run!(I8, weights, 5),
     }
     true
 }
 
 /// The sums of `add_weighted_rows`; false if nothing was done.
-pub fn add_rows(factors: &[f32], matrix: Option<Named<'_>>, y: &mut [f32]) -> bool {
+pub fn add_rows(factors: &[f32], matrix: Option<StoredSlice<'_>>, y: &mut [f32]) -> bool {
     match (Level::found(), matrix) {
         (Some(level), Some(matrix)) if !y.is_empty() => {
             add_rows_at(level, factors, matrix, y);
@@ -145,44 +145,44 @@ pub fn add_rows(factors: &[f32], matrix: Option<Named<'_>>, y: &mut [f32]) -> bo
     }
 }
 
-fn add_rows_at(level: Level, factors: &[f32], matrix: Named<'_>, y: &mut [f32]) {
+fn add_rows_at(level: Level, factors: &[f32], matrix: StoredSlice<'_>, y: &mut [f32]) {
     match matrix {
-        Named::F32(matrix) => level.run(AddRows::<F32> { factors, matrix, y }),
-        Named::F16(matrix) => level.run(AddRows::<F16> { factors, matrix, y }),
-        Named::Bf16(matrix) => level.run(AddRows::<Bf16> { factors, matrix, y }),
-        Named::I8(matrix) => level.run(AddRows::<I8> { factors, matrix, y }),
+        StoredSlice::F32(matrix) => level.run(AddRows::<F32> { factors, matrix, y }),
+        StoredSlice::F16(matrix) => level.run(AddRows::<F16> { factors, matrix, y }),
+        StoredSlice::Bf16(matrix) => level.run(AddRows::<Bf16> { factors, matrix, y }),
+        StoredSlice::I8(matrix) => level.run(AddRows::<I8> { factors, matrix, y }),
     }
 }
 
 /// The sums of the portable `sums_int8`; false if nothing was done.
-pub fn sums_int8(weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) -> bool {
-    Level::found().is_some_and(|level| integers::sums_int8(level, weights, columns, x, sums))
+pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) -> bool {
+    Level::found().is_some_and(|level| integers::sums_int8(level, weights, cols, x, sums))
 }
 
 /// The sums of the portable `sums_int4`; false if nothing was done.
-pub fn sums_int4(codes: &[u8], factors: &[u8], groups: usize, x: &[i8], sums: &mut [i32]) -> bool {
-    Level::found().is_some_and(|level| integers::sums_int4(level, codes, factors, groups, x, sums))
+pub fn sums_int4(quants: &[u8], factors: &[u8], groups: usize, x: &[i8], sums: &mut [i32]) -> bool {
+    Level::found().is_some_and(|level| integers::sums_int4(level, quants, factors, groups, x, sums))
 }
 
 /// The sums of the portable `sums_int8` for several inputs, and how many it were.
 pub fn int8_tile(
     weights: &[i8],
-    columns: usize,
+    cols: usize,
     rows: usize,
-    x: &Codes<'_>,
-    sums: &mut [[i32; OUTPUTS]; INPUTS],
+    x: &QuantRows<'_>,
+    sums: &mut [[i32; TILE_OUTPUTS]; MAX_TILE_INPUTS],
 ) -> usize {
-    Level::found().map_or(0, |level| tiles::int8(level, weights, columns, rows, x, sums))
+    Level::found().map_or(0, |level| tiles::int8(level, weights, cols, rows, x, sums))
 }
 
 /// The sums of the portable `sums_int4` for several inputs, and how many it were.
 pub fn int4_tile(
-    codes: &[u8],
+    quants: &[u8],
     factors: &[u8],
-    columns: usize,
+    cols: usize,
     rows: usize,
-    x: &Codes<'_>,
-    sums: &mut [[i32; OUTPUTS]; INPUTS],
+    x: &QuantRows<'_>,
+    sums: &mut [[i32; TILE_OUTPUTS]; MAX_TILE_INPUTS],
 ) -> usize {
-    Level::found().map_or(0, |level| tiles::int4(level, codes, factors, columns, rows, x, sums))
+    Level::found().map_or(0, |level| tiles::int4(level, quants, factors, cols, rows, x, sums))
 }

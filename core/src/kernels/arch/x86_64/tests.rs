@@ -1,8 +1,10 @@
 use std::vec;
 use std::vec::Vec;
 
-use super::{Codes, INPUTS, Level, OUTPUTS, add_rows_at, each_dot_at, integers, tiles};
-use crate::kernels::matvec::{add_each_row, each_output};
+use super::{
+    Level, MAX_TILE_INPUTS, QuantRows, TILE_OUTPUTS, add_rows_at, each_dot_at, integers, tiles,
+};
+use crate::kernels::matvec::{add_weighted_rows_portable, matvec_portable};
 use crate::kernels::{Bf16, F16, F32, GROUP, GROUP_BYTES, I8, Inputs, Stored, dot_int4, dot_int8};
 use crate::num::Random;
 
@@ -32,30 +34,30 @@ fn bytes(random: &mut Random, count: usize) -> Vec<u8> {
 /// Matrices of every format with the bits of the portable twin.
 fn check_dots<S: Stored>(store: impl Fn(f32) -> S::Bits) {
     let mut random = Random::new(1);
-    let columns = (8..40).chain([64, 270, 288, 301]);
-    let shapes = columns.flat_map(|columns| {
+    let cols = (8..40).chain([64, 270, 288, 301]);
+    let shapes = cols.flat_map(|cols| {
         [(1, 1), (3, 1), (8, 1), (13, 1), (1, 2), (7, 3), (9, 4), (12, 5), (5, 6), (11, 13)]
-            .map(|(outs, rows)| (columns, outs, rows))
+            .map(|(outs, rows)| (cols, outs, rows))
     });
     // The last one has more than a block of weights.
-    for (columns, outs, rows) in shapes.chain([(1024, 205, 7)]) {
-        for skip in [0, columns % 5] {
-            let width = columns + skip;
+    for (cols, outs, rows) in shapes.chain([(1024, 205, 7)]) {
+        for skip in [0, cols % 5] {
+            let width = cols + skip;
             let weights: Vec<S::Bits> =
-                normals(&mut random, outs * columns).into_iter().map(&store).collect();
+                normals(&mut random, outs * cols).into_iter().map(&store).collect();
             let x = normals(&mut random, rows * width);
             let inputs = Inputs::new(&x, width).skip(skip);
             let start = normals(&mut random, rows * outs);
             for add in [false, true] {
                 let mut expected = start.clone();
-                each_output::<S>(&weights, columns, inputs, &mut expected, outs, |y, value| {
+                matvec_portable::<S>(&weights, cols, inputs, &mut expected, outs, |y, value| {
                     *y = if add { *y + value } else { value };
                 });
                 for level in levels() {
                     let mut found = start.clone();
-                    let weights = S::named(&weights).unwrap();
-                    assert!(each_dot_at(level, weights, columns, &inputs, &mut found, outs, add));
-                    let what = (level, columns, outs, rows, skip, add);
+                    let weights = S::stored_slice(&weights).unwrap();
+                    assert!(each_dot_at(level, weights, cols, &inputs, &mut found, outs, add));
+                    let what = (level, cols, outs, rows, skip, add);
                     assert_eq!(bits(&found), bits(&expected), "{what:?}");
                 }
             }
@@ -78,7 +80,7 @@ fn halves_are_widened_exactly() {
     let rows: Vec<u16> = halves.iter().flat_map(|half| [*half, 0, 0, 0, 0, 0, 0, 0]).collect();
     for level in levels() {
         let mut found = vec![0.0; halves.len()];
-        let weights = F16::named(&rows).unwrap();
+        let weights = F16::stored_slice(&rows).unwrap();
         let inputs = Inputs::new(&[1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], 8);
         assert!(each_dot_at(level, weights, 8, &inputs, &mut found, halves.len(), false));
         for (half, found) in halves.iter().zip(found) {
@@ -89,15 +91,15 @@ fn halves_are_widened_exactly() {
 
 #[test]
 fn slices_that_do_not_fit_are_left_to_the_portable_kernel() {
-    let weights = F32::named(&[1.0; 18]).unwrap();
+    let weights = F32::stored_slice(&[1.0; 18]).unwrap();
     for level in levels() {
         let mut y = [0.0; 2];
-        // Rows of nine elements, of which the last one is skipped, for weights of nine.
+        // RowIter of nine elements, of which the last one is skipped, for weights of nine.
         let short = Inputs::new(&[1.0; 18], 9).skip(1);
         assert!(!each_dot_at(level, weights, 9, &short, &mut y, 2, false));
-        for (columns, outs) in [(0, 2), (7, 2), (9, 0)] {
+        for (cols, outs) in [(0, 2), (7, 2), (9, 0)] {
             let inputs = Inputs::new(&[1.0; 9], 9);
-            assert!(!each_dot_at(level, weights, columns, &inputs, &mut y, outs, false));
+            assert!(!each_dot_at(level, weights, cols, &inputs, &mut y, outs, false));
         }
         // More outputs than rows of weights, more rows of weights than outputs, a row that is not whole.
         let inputs = Inputs::new(&[1.0; 15], 9);
@@ -119,15 +121,19 @@ fn weighted_rows_have_the_portable_bits() {
             let factors = normals(&mut random, count);
             let matrix = normals(&mut random, count * width);
             let halves: Vec<u16> = matrix.iter().map(|x| F16::narrow(*x).unwrap()).collect();
-            let codes: Vec<i8> = matrix.iter().map(|x| (x * 40.0) as i8).collect();
+            let quants: Vec<i8> = matrix.iter().map(|x| (x * 40.0) as i8).collect();
             let start = normals(&mut random, width);
             let mut expected = [start.clone(), start.clone(), start.clone()];
             let [a, b, c] = &mut expected;
-            add_each_row::<F32>(&factors, &matrix, a);
-            add_each_row::<F16>(&factors, &halves, b);
-            add_each_row::<I8>(&factors, &codes, c);
+            add_weighted_rows_portable::<F32>(&factors, &matrix, a);
+            add_weighted_rows_portable::<F16>(&factors, &halves, b);
+            add_weighted_rows_portable::<I8>(&factors, &quants, c);
             for level in levels() {
-                let named = [F32::named(&matrix), F16::named(&halves), I8::named(&codes)];
+                let named = [
+                    F32::stored_slice(&matrix),
+                    F16::stored_slice(&halves),
+                    I8::stored_slice(&quants),
+                ];
                 for (matrix, expected) in named.into_iter().zip(&expected) {
                     let mut found = start.clone();
                     add_rows_at(level, &factors, matrix.unwrap(), &mut found);
@@ -141,30 +147,26 @@ fn weighted_rows_have_the_portable_bits() {
 #[test]
 fn sums_of_integers_are_exact() {
     let mut random = Random::new(3);
-    for columns in (1..200).chain([288, 768, 1000]) {
+    for cols in (1..200).chain([288, 768, 1000]) {
         for rows in [1, 3, 4, 8, 11] {
             // All bytes, also those that are no codes.
-            let x: Vec<i8> = bytes(&mut random, columns).into_iter().map(|x| x as i8).collect();
+            let x: Vec<i8> = bytes(&mut random, cols).into_iter().map(|x| x as i8).collect();
             let weights: Vec<i8> =
-                bytes(&mut random, rows * columns).into_iter().map(|x| x as i8).collect();
-            let expected: Vec<i32> = weights.chunks(columns).map(|row| dot_int8(row, &x)).collect();
-            let groups = columns.div_ceil(GROUP);
-            let codes = bytes(&mut random, rows * groups * GROUP_BYTES);
+                bytes(&mut random, rows * cols).into_iter().map(|x| x as i8).collect();
+            let expected: Vec<i32> = weights.chunks(cols).map(|row| dot_int8(row, &x)).collect();
+            let groups = cols.div_ceil(GROUP);
+            let quants = bytes(&mut random, rows * groups * GROUP_BYTES);
             let factors = bytes(&mut random, rows * groups);
-            let expected4: Vec<i32> = codes
+            let expected4: Vec<i32> = quants
                 .chunks(groups * GROUP_BYTES)
                 .zip(factors.chunks(groups))
-                .map(|(codes, factors)| dot_int4(codes, factors, &x))
+                .map(|(quants, factors)| dot_int4(quants, factors, &x))
                 .collect();
             for level in levels() {
                 let mut found = vec![9; rows + 1];
-                assert!(integers::sums_int8(level, &weights, columns, &x, &mut found));
-                assert_eq!(
-                    (&found[..rows], found[rows]),
-                    (&expected[..], 9),
-                    "{level:?} {columns}"
-                );
-                assert!(integers::sums_int4(level, &codes, &factors, groups, &x, &mut found));
+                assert!(integers::sums_int8(level, &weights, cols, &x, &mut found));
+                assert_eq!((&found[..rows], found[rows]), (&expected[..], 9), "{level:?} {cols}");
+                assert!(integers::sums_int4(level, &quants, &factors, groups, &x, &mut found));
                 assert_eq!((&found[..rows], found[rows]), (&expected4[..], 9), "{level:?}");
             }
         }
@@ -176,46 +178,55 @@ fn sums_of_integers_are_exact() {
 fn tiles_of_integers_are_exact() {
     const OLD: i32 = 77;
     let mut random = Random::new(4);
-    let columns = (1..130usize).chain([191, 192, 193, 256, 270, 288, 301, 768]);
+    let cols = (1..130usize).chain([191, 192, 193, 256, 270, 288, 301, 768]);
     let mut tiles = 0;
-    for (round, columns) in columns.enumerate() {
-        let groups = columns.div_ceil(GROUP);
+    for (round, cols) in cols.enumerate() {
+        let groups = cols.div_ceil(GROUP);
         for (rows, count) in [(4, 2), (5, 3), (7, 16), (64, 5), (63, 17), (11, 1), (3, 4)] {
-            let (skip, stride) = (round % 4, columns + round % 4 + round % 3);
+            let (skip, stride) = (round % 4, cols + round % 4 + round % 3);
             // The last input ends with the slice, or with some bytes behind it.
-            let len = count * stride - (stride - columns - skip);
+            let len = count * stride - (stride - cols - skip);
             let x: Vec<i8> = bytes(&mut random, len).into_iter().map(|x| x as i8).collect();
-            let inputs = (0..count).map(|c| &x[c * stride + skip..][..columns]);
+            let inputs = (0..count).map(|c| &x[c * stride + skip..][..cols]);
             let weights: Vec<i8> =
-                bytes(&mut random, rows * columns).into_iter().map(|x| x as i8).collect();
-            let codes = bytes(&mut random, rows * groups * GROUP_BYTES);
+                bytes(&mut random, rows * cols).into_iter().map(|x| x as i8).collect();
+            let quants = bytes(&mut random, rows * groups * GROUP_BYTES);
             let factors = bytes(&mut random, rows * groups);
-            let x = Codes { data: &x[skip..], stride, most: count };
+            let x = QuantRows { data: &x[skip..], stride, most: count };
             for level in levels() {
-                let mut found = [[OLD; OUTPUTS]; INPUTS];
-                let done = tiles::int8(level, &weights, columns, rows, &x, &mut found);
-                let mut found4 = [[OLD; OUTPUTS]; INPUTS];
-                let done4 = tiles::int4(level, &codes, &factors, columns, rows, &x, &mut found4);
-                let what = (level, columns, rows, count, skip, stride);
+                let mut found = [[OLD; TILE_OUTPUTS]; MAX_TILE_INPUTS];
+                let done = tiles::int8(level, &weights, cols, rows, &x, &mut found);
+                let mut found4 = [[OLD; TILE_OUTPUTS]; MAX_TILE_INPUTS];
+                let done4 = tiles::int4(level, &quants, &factors, cols, rows, &x, &mut found4);
+                let what = (level, cols, rows, count, skip, stride);
                 if rows < 4 {
                     assert_eq!((done, done4), (0, 0), "{what:?}");
                 }
                 tiles += done.min(done4);
-                assert!(done <= count.min(INPUTS) && done4 <= count.min(INPUTS), "{what:?}");
-                assert!(rows < 4 || columns < 16 || done == count.min(INPUTS), "{what:?}");
+                assert!(
+                    done <= count.min(MAX_TILE_INPUTS) && done4 <= count.min(MAX_TILE_INPUTS),
+                    "{what:?}"
+                );
+                assert!(rows < 4 || cols < 16 || done == count.min(MAX_TILE_INPUTS), "{what:?}");
                 // Without whole groups the last input can be left, or more where inputs are short.
-                assert!(rows < 4 || columns < 32 || done4 + 1 >= count.min(INPUTS), "{what:?}");
-                for (c, x) in inputs.clone().enumerate().take(INPUTS) {
-                    let sums = weights.chunks(columns).map(|row| dot_int8(row, x));
+                assert!(
+                    rows < 4 || cols < 32 || done4 + 1 >= count.min(MAX_TILE_INPUTS),
+                    "{what:?}"
+                );
+                for (c, x) in inputs.clone().enumerate().take(MAX_TILE_INPUTS) {
+                    let sums = weights.chunks(cols).map(|row| dot_int8(row, x));
                     let expected: Vec<i32> = sums.collect();
                     let (sums, rest) = found[c].split_at(rows);
-                    assert!(sums == if c < done { &expected } else { &[OLD; OUTPUTS][..rows] });
+                    assert!(
+                        sums == if c < done { &expected } else { &[OLD; TILE_OUTPUTS][..rows] }
+                    );
                     assert!(rest.iter().all(|sum| *sum == OLD), "{what:?}");
-                    let codes = codes.chunks(groups * GROUP_BYTES).zip(factors.chunks(groups));
+                    let quants = quants.chunks(groups * GROUP_BYTES).zip(factors.chunks(groups));
                     let expected: Vec<i32> =
-                        codes.map(|(codes, factors)| dot_int4(codes, factors, x)).collect();
+                        quants.map(|(quants, factors)| dot_int4(quants, factors, x)).collect();
                     let (sums, rest) = found4[c].split_at(rows);
-                    let wanted = if c < done4 { &expected[..] } else { &[OLD; OUTPUTS][..rows] };
+                    let wanted =
+                        if c < done4 { &expected[..] } else { &[OLD; TILE_OUTPUTS][..rows] };
                     assert_eq!(sums, wanted, "{what:?}");
                     assert!(rest.iter().all(|sum| *sum == OLD), "{what:?}");
                 }
@@ -235,20 +246,20 @@ fn the_largest_sums_of_integers_fit() {
             assert!(integers::sums_int8(level, &weights, 1 << 17, &x, &mut found));
             assert_eq!(found, [dot_int8(&weights, &x)]);
             let four = weights.repeat(4);
-            let inputs = Codes { data: &x, stride: 1, most: 1 };
-            let mut block = [[0; OUTPUTS]; INPUTS];
+            let inputs = QuantRows { data: &x, stride: 1, most: 1 };
+            let mut block = [[0; TILE_OUTPUTS]; MAX_TILE_INPUTS];
             assert_eq!(tiles::int8(level, &four, 1 << 17, 4, &inputs, &mut block), 1);
             assert_eq!(block[0][..4], [found[0]; 4]);
         }
-        for (code, x) in [(0x88, 127), (0x77, 127), (0x88, -128)] {
-            let (codes, factors, x) = (vec![code; 1 << 12], vec![255; 1 << 8], vec![x; 1 << 13]);
+        for (quant, x) in [(0x88, 127), (0x77, 127), (0x88, -128)] {
+            let (quants, factors, x) = (vec![quant; 1 << 12], vec![255; 1 << 8], vec![x; 1 << 13]);
             let mut found = [0];
-            assert!(integers::sums_int4(level, &codes, &factors, 1 << 8, &x, &mut found));
-            assert_eq!(found, [dot_int4(&codes, &factors, &x)]);
-            let (codes, factors) = (codes.repeat(4), factors.repeat(4));
-            let inputs = Codes { data: &x, stride: 1, most: 1 };
-            let mut block = [[0; OUTPUTS]; INPUTS];
-            assert_eq!(tiles::int4(level, &codes, &factors, 1 << 13, 4, &inputs, &mut block), 1);
+            assert!(integers::sums_int4(level, &quants, &factors, 1 << 8, &x, &mut found));
+            assert_eq!(found, [dot_int4(&quants, &factors, &x)]);
+            let (quants, factors) = (quants.repeat(4), factors.repeat(4));
+            let inputs = QuantRows { data: &x, stride: 1, most: 1 };
+            let mut block = [[0; TILE_OUTPUTS]; MAX_TILE_INPUTS];
+            assert_eq!(tiles::int4(level, &quants, &factors, 1 << 13, 4, &inputs, &mut block), 1);
             assert_eq!(block[0][..4], [found[0]; 4]);
         }
     }

@@ -6,13 +6,13 @@ use std::arch::x86_64::{
     _mm256_setzero_si256, _mm256_sub_epi8, _mm256_xor_si256,
 };
 
-use super::super::{Codes, INPUTS, Kernel, OUTPUTS};
+use super::super::{Kernel, MAX_TILE_INPUTS, QuantRows, TILE_OUTPUTS};
 use super::Level;
 #[cfg(feature = "avx512")]
 use super::vnni;
 use crate::kernels::{GROUP, GROUP_BYTES};
 
-/// Rows of weights together: their sums are one register of four integers for each input.
+/// RowIter of weights together: their sums are one register of four integers for each input.
 pub const ROWS: usize = 4;
 /// Inputs together with AVX2, whose sixteen registers hold eight sums, four rows and an input.
 const FEW: usize = 2;
@@ -22,7 +22,7 @@ const MORE: usize = 4;
 /// Elements of 8 bits that are widened at once.
 const WIDENED: usize = 16;
 
-/// Rows of weights in one format, for the instructions of one level.
+/// RowIter of weights in one format, for the instructions of one level.
 pub trait Tile {
     /// The sums of the rows `o..o + 4` for `C` inputs, [`excess`](Self::excess) too large, modulo `2^32`.
     ///
@@ -43,7 +43,7 @@ pub struct Block<'a, T, const C: usize> {
     rows: usize,
     x: *const i8,
     stride: usize,
-    sums: &'a mut [[i32; OUTPUTS]],
+    sums: &'a mut [[i32; TILE_OUTPUTS]],
 }
 
 impl<T: Tile, const C: usize> Kernel for Block<'_, T, C> {
@@ -85,7 +85,7 @@ impl<T: Tile, const C: usize> Kernel for Block<'_, T, C> {
 unsafe fn put<const C: usize>(
     sums: [__m128i; C],
     excess: __m128i,
-    places: *mut [i32; OUTPUTS],
+    places: *mut [i32; TILE_OUTPUTS],
     o: usize,
 ) {
     for (c, sums) in sums.into_iter().enumerate() {
@@ -101,25 +101,25 @@ unsafe fn put<const C: usize>(
 pub fn int8(
     level: Level,
     weights: &[i8],
-    columns: usize,
+    cols: usize,
     rows: usize,
-    x: &Codes<'_>,
-    sums: &mut [[i32; OUTPUTS]; INPUTS],
+    x: &QuantRows<'_>,
+    sums: &mut [[i32; TILE_OUTPUTS]; MAX_TILE_INPUTS],
 ) -> usize {
-    let sums = sums.get_mut(..x.count(columns)).unwrap_or_default();
-    let whole = weights.len().checked_div(columns).is_some_and(|there| there >= rows);
-    if !whole || !(ROWS..=OUTPUTS).contains(&rows) || columns < WIDENED || sums.is_empty() {
+    let sums = sums.get_mut(..x.count(cols)).unwrap_or_default();
+    let whole = weights.len().checked_div(cols).is_some_and(|there| there >= rows);
+    if !whole || !(ROWS..=TILE_OUTPUTS).contains(&rows) || cols < WIDENED || sums.is_empty() {
         return 0;
     }
     let (weights, stride, count, x) = (weights.as_ptr(), x.stride, sums.len(), x.data.as_ptr());
     match level {
         Level::Avx2 => {
-            let weights = Int8 { weights, columns };
+            let weights = Int8 { weights, cols };
             level.run(Block::<_, FEW> { weights, rows, x, stride, sums });
         }
         #[cfg(feature = "avx512")]
         Level::Avx512 => {
-            let weights = vnni::Int8 { weights, columns };
+            let weights = vnni::Int8 { weights, cols };
             // SAFETY: the level exists only where its instructions were found.
             unsafe { super::avx512(Block::<_, MORE> { weights, rows, x, stride, sums }) };
         }
@@ -130,32 +130,32 @@ pub fn int8(
 /// See the portable `int4_tile`.
 pub fn int4(
     level: Level,
-    codes: &[u8],
+    quants: &[u8],
     factors: &[u8],
-    columns: usize,
+    cols: usize,
     rows: usize,
-    x: &Codes<'_>,
-    sums: &mut [[i32; OUTPUTS]; INPUTS],
+    x: &QuantRows<'_>,
+    sums: &mut [[i32; TILE_OUTPUTS]; MAX_TILE_INPUTS],
 ) -> usize {
-    let groups = columns.div_ceil(GROUP);
-    let there = factors.len().min(codes.len() / GROUP_BYTES).checked_div(groups);
+    let groups = cols.div_ceil(GROUP);
+    let there = factors.len().min(quants.len() / GROUP_BYTES).checked_div(groups);
     // AVX2 reads whole groups of inputs.
-    let read = if level == Level::Avx2 { groups * GROUP } else { columns };
+    let read = if level == Level::Avx2 { groups * GROUP } else { cols };
     let sums = sums.get_mut(..x.count(read)).unwrap_or_default();
     let whole = there.is_some_and(|there| there >= rows);
-    if !whole || !(ROWS..=OUTPUTS).contains(&rows) || sums.is_empty() {
+    if !whole || !(ROWS..=TILE_OUTPUTS).contains(&rows) || sums.is_empty() {
         return 0;
     }
-    let (codes, factors) = (codes.as_ptr(), factors.as_ptr());
+    let (quants, factors) = (quants.as_ptr(), factors.as_ptr());
     let (stride, count, x) = (x.stride, sums.len(), x.data.as_ptr());
     match level {
         Level::Avx2 => {
-            let weights = Int4 { codes, factors, groups, columns };
+            let weights = Int4 { quants, factors, groups, cols };
             level.run(Block::<_, FEW> { weights, rows, x, stride, sums });
         }
         #[cfg(feature = "avx512")]
         Level::Avx512 => {
-            let weights = vnni::Int4 { codes, factors, groups, columns };
+            let weights = vnni::Int4 { quants, factors, groups, cols };
             // SAFETY: the level exists only where its instructions were found.
             unsafe { super::avx512(Block::<_, MORE> { weights, rows, x, stride, sums }) };
         }
@@ -163,32 +163,32 @@ pub fn int4(
     count
 }
 
-/// Rows of 8-bit integers, at least 16 of them, widened to 16 bits.
+/// RowIter of 8-bit integers, at least 16 of them, widened to 16 bits.
 struct Int8 {
     weights: *const i8,
-    columns: usize,
+    cols: usize,
 }
 
 impl Tile for Int8 {
     #[inline(always)]
     unsafe fn sums<const C: usize>(&self, o: usize, x: *const i8, stride: usize) -> [__m128i; C] {
-        let columns = self.columns;
-        let whole = columns - columns % WIDENED;
+        let cols = self.cols;
+        let whole = cols - cols % WIDENED;
         // SAFETY: the caller's; `i + 16 ≤ columns` in the loop. The last columns are read with those in
         // front of them, of which the inputs are taken for zero.
         unsafe {
-            let w = self.weights.add(o * columns);
+            let w = self.weights.add(o * cols);
             let mut parts = [[_mm256_setzero_si256(); ROWS]; C];
             let mut i = 0;
             while i < whole {
-                widened(&mut parts, w.add(i), columns, x.add(i), stride, _mm256_set1_epi8(-1));
+                widened(&mut parts, w.add(i), cols, x.add(i), stride, _mm256_set1_epi8(-1));
                 i += WIDENED;
             }
-            if whole < columns {
-                let i = columns - WIDENED;
-                let mask = _mm_loadu_si128(LAST.as_ptr().add(columns - whole).cast());
+            if whole < cols {
+                let i = cols - WIDENED;
+                let mask = _mm_loadu_si128(LAST.as_ptr().add(cols - whole).cast());
                 let mask = _mm256_cvtepi8_epi16(mask);
-                widened(&mut parts, w.add(i), columns, x.add(i), stride, mask);
+                widened(&mut parts, w.add(i), cols, x.add(i), stride, mask);
             }
             let mut sums = [_mm_setzero_si128(); C];
             for c in 0..C {
@@ -214,7 +214,7 @@ impl Tile for Int8 {
 unsafe fn widened<const C: usize>(
     parts: &mut [[__m256i; ROWS]; C],
     w: *const i8,
-    columns: usize,
+    cols: usize,
     x: *const i8,
     stride: usize,
     mask: __m256i,
@@ -223,7 +223,7 @@ unsafe fn widened<const C: usize>(
     unsafe {
         let mut row = [_mm256_setzero_si256(); ROWS];
         for r in 0..ROWS {
-            row[r] = _mm256_cvtepi8_epi16(_mm_loadu_si128(w.add(r * columns).cast()));
+            row[r] = _mm256_cvtepi8_epi16(_mm_loadu_si128(w.add(r * cols).cast()));
         }
         for c in 0..C {
             let x = _mm_loadu_si128(x.add(c * stride).cast());
@@ -257,14 +257,14 @@ const FIRST: [i8; 2 * GROUP] = {
     mask
 };
 
-/// Rows of groups of 4-bit integers. An input `x` becomes `x + 128`, from 0 to 255, for the product of bytes
+/// RowIter of groups of 4-bit integers. An input `x` becomes `x + 128`, from 0 to 255, for the product of bytes
 /// without and with a sign; the products of 128 are the excess. Pairs stay below `2·255·8 < 2^12`, so that
 /// two of them times a factor fit 32 bits.
 struct Int4 {
-    codes: *const u8,
+    quants: *const u8,
     factors: *const u8,
     groups: usize,
-    columns: usize,
+    cols: usize,
 }
 
 impl Int4 {
@@ -279,20 +279,20 @@ impl Int4 {
         x: *const i8,
         stride: usize,
     ) -> [__m128i; C] {
-        let Self { groups, columns, .. } = *self;
+        let Self { groups, cols, .. } = *self;
         // SAFETY: the caller's; what is behind the last column is taken for zero.
         unsafe {
             let (eight, low) = (_mm256_set1_epi8(8), _mm256_set1_epi8(15));
             let sign = _mm256_set1_epi8(i8::MIN);
             let mut parts = [[_mm256_setzero_si256(); ROWS]; C];
             for g in 0..groups {
-                let there = (columns - g * GROUP).min(GROUP);
+                let there = (cols - g * GROUP).min(GROUP);
                 let mask = _mm256_loadu_si256(FIRST.as_ptr().add(GROUP - there).cast());
                 let mut row = [_mm256_setzero_si256(); ROWS];
                 let mut factor = [_mm256_setzero_si256(); ROWS];
                 for r in 0..ROWS {
                     let group = (o + r) * groups + g;
-                    let bytes = _mm_loadu_si128(self.codes.add(group * GROUP_BYTES).cast());
+                    let bytes = _mm_loadu_si128(self.quants.add(group * GROUP_BYTES).cast());
                     // Columns 0 to 15 are in the low halves, 16 to 31 in the high ones.
                     let halves = _mm256_set_m128i(_mm_srli_epi16::<4>(bytes), bytes);
                     let shifted = _mm256_xor_si256(_mm256_and_si256(halves, low), eight);

@@ -19,11 +19,11 @@ use crate::kernels::{GROUP, GROUP_BYTES};
 /// Elements in a register.
 const LANES: usize = 64;
 
-/// Rows of 8-bit integers. An input `x` becomes `x + 128`, a byte without a sign; 128 times the sum of the
+/// RowIter of 8-bit integers. An input `x` becomes `x + 128`, a byte without a sign; 128 times the sum of the
 /// weights is the excess.
 pub struct Int8 {
     pub weights: *const i8,
-    pub columns: usize,
+    pub cols: usize,
 }
 
 impl Int8 {
@@ -38,23 +38,23 @@ impl Int8 {
         x: *const i8,
         stride: usize,
     ) -> [__m128i; C] {
-        let columns = self.columns;
+        let cols = self.cols;
         // SAFETY: the caller's; only columns below `columns` are read.
         unsafe {
-            let w = self.weights.add(o * columns);
+            let w = self.weights.add(o * cols);
             let sign = _mm512_set1_epi8(i8::MIN);
             let mut parts = [[_mm512_setzero_si512(); ROWS]; C];
             let mut i = 0;
-            while i < columns {
+            while i < cols {
                 let mut row = [_mm512_setzero_si512(); ROWS];
                 for r in 0..ROWS {
-                    row[r] = load(w.add(r * columns + i), columns - i);
+                    row[r] = load(w.add(r * cols + i), cols - i);
                 }
                 for c in 0..C {
                     let x = if EXCESS {
                         sign
                     } else {
-                        _mm512_xor_si512(load(x.add(c * stride + i), columns - i), sign)
+                        _mm512_xor_si512(load(x.add(c * stride + i), cols - i), sign)
                     };
                     for r in 0..ROWS {
                         parts[c][r] = _mm512_dpbusd_epi32(parts[c][r], x, row[r]);
@@ -82,13 +82,13 @@ impl Tile for Int8 {
     }
 }
 
-/// Rows of groups of 4-bit integers, two groups in a register; inputs as in [`Int8`]. Pairs stay below
+/// RowIter of groups of 4-bit integers, two groups in a register; inputs as in [`Int8`]. Pairs stay below
 /// `2·255·8 < 2^12`, so that two of them times a factor fit 32 bits.
 pub struct Int4 {
-    pub codes: *const u8,
+    pub quants: *const u8,
     pub factors: *const u8,
     pub groups: usize,
-    pub columns: usize,
+    pub cols: usize,
 }
 
 impl Int4 {
@@ -103,7 +103,7 @@ impl Int4 {
         x: *const i8,
         stride: usize,
     ) -> [__m128i; C] {
-        let Self { groups, columns, .. } = *self;
+        let Self { groups, cols, .. } = *self;
         // SAFETY: the caller's; `g < groups`, and the group behind it is read where there is one.
         unsafe {
             let sign = _mm512_set1_epi8(i8::MIN);
@@ -114,16 +114,16 @@ impl Int4 {
                 let mut factor = [_mm512_setzero_si512(); ROWS];
                 for r in 0..ROWS {
                     let group = (o + r) * groups + g;
-                    let (codes, factors) =
-                        (self.codes.add(group * GROUP_BYTES), self.factors.add(group));
-                    (row[r], factor[r]) = two_groups(codes, factors, g + 1 < groups);
+                    let (quants, factors) =
+                        (self.quants.add(group * GROUP_BYTES), self.factors.add(group));
+                    (row[r], factor[r]) = two_groups(quants, factors, g + 1 < groups);
                 }
                 let i = g * GROUP;
                 for c in 0..C {
                     let x = if EXCESS {
                         sign
                     } else {
-                        _mm512_xor_si512(load(x.add(c * stride + i), columns - i), sign)
+                        _mm512_xor_si512(load(x.add(c * stride + i), cols - i), sign)
                     };
                     for r in 0..ROWS {
                         let pairs = _mm512_maddubs_epi16(x, row[r]);
@@ -158,15 +158,15 @@ impl Tile for Int4 {
 /// # Safety
 /// AVX-512 with BW; the groups and factors can be read.
 #[inline(always)]
-unsafe fn two_groups(codes: *const u8, factors: *const u8, more: bool) -> (__m512i, __m512i) {
+unsafe fn two_groups(quants: *const u8, factors: *const u8, more: bool) -> (__m512i, __m512i) {
     /// The second and the fourth quarter.
     const ODD_QUARTERS: u32 = 0xff00_ff00;
     // SAFETY: the caller's.
     unsafe {
         let (bytes, pair) = if more {
-            (_mm256_loadu_si256(codes.cast()), factors.cast::<[u8; 2]>().read())
+            (_mm256_loadu_si256(quants.cast()), factors.cast::<[u8; 2]>().read())
         } else {
-            (_mm256_zextsi128_si256(_mm_loadu_si128(codes.cast())), [factors.read(), 0])
+            (_mm256_zextsi128_si256(_mm_loadu_si128(quants.cast())), [factors.read(), 0])
         };
         // A group's columns 0 to 15 are in the low halves of its bytes, 16 to 31 in the high ones.
         let twice = _mm512_setr_epi64(0, 1, 0, 1, 2, 3, 2, 3);

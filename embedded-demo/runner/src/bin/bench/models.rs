@@ -4,7 +4,9 @@ use std::{convert::Infallible, fs, path::Path};
 
 use anyhow::{Context as _, Result, anyhow};
 use expe_core::{
-    format::{Codes, Execution, Numbers, Storage, TensorId, TensorKind, WeightSource, Writer},
+    format::{
+        Execution, Numbers, QuantizedRow, Storage, TensorId, TensorKind, WeightSource, Writer,
+    },
     model::{Activation, Config, Norm},
     num::Random,
     position::{Beyond, Growth, PositionConfig, Scaling},
@@ -118,11 +120,15 @@ impl WeightSource for Weights {
         Ok(&self.row)
     }
 
-    fn codes(&mut self, tensor: TensorId, row: usize) -> Result<Codes<'_>, Infallible> {
+    fn quantized_row(
+        &mut self,
+        tensor: TensorId,
+        row: usize,
+    ) -> Result<QuantizedRow<'_>, Infallible> {
         let folded = tensor.kind.folded(&self.config);
         let weights = &self.row(tensor, row)?[folded..];
         let scale = weights.iter().fold(0.0, |max: f32, w| max.max(w.abs())) / 127.0;
         self.codes = weights.iter().map(|w| (w / scale).round() as i8).collect();
-        Ok(Codes::Int8 { scale, codes: &self.codes })
+        Ok(QuantizedRow::Int8 { scale, quants: &self.codes })
     }
 }

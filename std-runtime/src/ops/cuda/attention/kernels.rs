@@ -4,7 +4,7 @@
 
 use cudarc::driver::{CudaSlice, DeviceRepr};
 use dfdx::tensor::{Cuda, CudaError};
-use expe_core::position::Columns;
+use expe_core::position::Override;
 
 use crate::ops::cuda::context::Context;
 use crate::ops::cuda::launch::{LINE, THREADS, WARP, int, launch, parts, warps};
@@ -183,7 +183,7 @@ impl Terms {
 pub fn fold(
     context: &Context,
     weight: Span<'_>,
-    columns: &Columns,
+    columns: &Override,
     width: usize,
 ) -> Result<CudaSlice<f32>, CudaError> {
     let outputs = weight.count() / width.max(1);
@@ -191,7 +191,7 @@ pub fn fold(
     let folded = context.scratch(columns.digits * outputs)?;
     // SAFETY: the columns of all digits lie in a row; one number is written for each digit and row.
     unsafe {
-        let (digits, run) = (int(columns.digits), int(columns.run()));
+        let (digits, run) = (int(columns.digits), int(columns.run_width()));
         let parameters = (weight.address(), &folded, int(outputs), int(width), digits, run);
         launch(context, ("position", "fold"), warps(outputs), LINE, parameters)?;
     }
@@ -278,7 +278,7 @@ pub fn unfold(
     shape: &Shape,
     slopes: &ColumnSlopes,
     side: Side,
-    columns: &Columns,
+    columns: &Override,
     dweight: SpanMut<'_>,
     width: usize,
 ) -> Result<(), CudaError> {
@@ -288,7 +288,7 @@ pub fn unfold(
     // SAFETY: the parts are those of this shape, the columns of all digits lie in a row of the weights.
     unsafe {
         let (kind, count) = (i32::from(side == Side::Keys), int(slopes.count));
-        let sizes = (int(outputs), int(width), int(columns.run()));
+        let sizes = (int(outputs), int(width), int(columns.run_width()));
         let dweight = dweight.address();
         let parameters = (&slopes.parts, dweight, kind, count, sizes.0, sizes.1, sizes.2, *shape);
         let blocks = warps(outputs * shape.digits());

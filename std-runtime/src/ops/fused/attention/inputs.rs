@@ -1,6 +1,6 @@
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cpu, CpuError};
-use expe_core::position::Columns;
+use expe_core::position::Override;
 
 use super::blocked::Layout;
 use super::terms::Terms;
@@ -20,7 +20,7 @@ pub struct Inputs {
     precision: Precision,
     layout: Layout,
     /// Columns of the queries' and keys' inputs that a position overrides.
-    columns: Columns,
+    columns: Override,
     /// The values of queries in them, `(length, digits)`.
     queries: Option<Matrix<f32, Cpu>>,
     rotary: Option<Rotary<f32, Cpu>>,
@@ -47,7 +47,7 @@ impl Inputs {
             weights: [wq.clone(), wk.clone(), wv.clone()],
             precision,
             layout,
-            columns: overrides.map_or(Columns::default(), |site| site.columns),
+            columns: overrides.map_or(Override::default(), |site| site.columns),
             queries: overrides.map(|site| site.queries.clone()),
             rotary: sites.rotary.clone(),
         }
@@ -80,7 +80,7 @@ impl Inputs {
     /// The sums of the weights' columns that hold each digit.
     fn folded(&self, weight: &Matrix<f32, Cpu>) -> Vec<Vec<f32>> {
         let width = weight.shape().1;
-        let run = self.columns.run();
+        let run = self.columns.run_width();
         let list = |digit: usize| {
             let rows = values(weight).chunks_exact(width);
             rows.map(|row| row[digit * run..][..run].iter().sum()).collect()
@@ -181,7 +181,7 @@ impl Inputs {
     /// Add the derivatives by folded columns to those by the weights that they were summed from.
     fn unfold(&self, dcolumns: &[Vec<f32>], dw: &mut [f32]) {
         let width = self.x.shape().1;
-        let run = self.columns.run();
+        let run = self.columns.run_width();
         for (digit, dcolumn) in dcolumns.iter().enumerate() {
             for (row, slope) in dw.chunks_exact_mut(width).zip(dcolumn) {
                 row[digit * run..][..run].iter_mut().for_each(|dw| *dw += slope);

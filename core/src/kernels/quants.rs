@@ -10,10 +10,10 @@ pub const GROUP: usize = 32;
 pub const GROUP_BYTES: usize = GROUP / 2;
 
 /// The most columns of a matrix of 8-bit integers: `2^17 · 128 · 127 < 2^31`.
-pub const INT8_COLUMNS: usize = 1 << 17;
+pub const INT8_MAX_COLS: usize = 1 << 17;
 
 /// The most columns of a matrix of 4-bit integers: `2^13/32 · 255 · 32 · 8 · 127 < 2^31`.
-pub const INT4_COLUMNS: usize = 1 << 13;
+pub const INT4_MAX_COLS: usize = 1 << 13;
 
 /// Independent partial sums: one vector register or two on every target.
 const LANES: usize = 16;
@@ -28,7 +28,7 @@ const ROWS_TOGETHER: bool = cfg!(any(
     all(target_arch = "riscv32", not(target_feature = "m")),
 ));
 
-/// `Σ w_i·x_i` over the shorter of the two, exactly, for up to [`INT8_COLUMNS`] weights and inputs of
+/// `Σ w_i·x_i` over the shorter of the two, exactly, for up to [`INT8_MAX_COLS`] weights and inputs of
 /// at most 127.
 ///
 /// ```
@@ -80,11 +80,11 @@ pub fn dot_int8_rows([a, b, c, d]: [&[i8]; 4], x: &[i8]) -> [i32; 4] {
         if let (Some(a), Some(b), Some(c), Some(d), Some(x)) =
             (a.first_chunk(), b.first_chunk(), c.first_chunk(), d.first_chunk(), x.first_chunk())
         {
-            add_columns(&mut sums, [a, b, c, d], x);
+            add_cols(&mut sums, [a, b, c, d], x);
         }
     }
     for (((a, b), (c, d)), x) in rest {
-        add_column(&mut sums, [*a, *b, *c, *d], *x);
+        add_col(&mut sums, [*a, *b, *c, *d], *x);
     }
     sums
 }
@@ -92,19 +92,19 @@ pub fn dot_int8_rows([a, b, c, d]: [&[i8]; 4], x: &[i8]) -> [i32; 4] {
 /// The sums of some columns, one after the other and not in a loop, which would stay one in code that is
 /// compiled for size.
 #[inline(always)]
-fn add_columns(sums: &mut [i32; 4], [a, b, c, d]: [&[i8; UNROLLED]; 4], x: &[i8; UNROLLED]) {
-    add_column(sums, [a[0], b[0], c[0], d[0]], x[0]);
-    add_column(sums, [a[1], b[1], c[1], d[1]], x[1]);
-    add_column(sums, [a[2], b[2], c[2], d[2]], x[2]);
-    add_column(sums, [a[3], b[3], c[3], d[3]], x[3]);
-    add_column(sums, [a[4], b[4], c[4], d[4]], x[4]);
-    add_column(sums, [a[5], b[5], c[5], d[5]], x[5]);
-    add_column(sums, [a[6], b[6], c[6], d[6]], x[6]);
-    add_column(sums, [a[7], b[7], c[7], d[7]], x[7]);
+fn add_cols(sums: &mut [i32; 4], [a, b, c, d]: [&[i8; UNROLLED]; 4], x: &[i8; UNROLLED]) {
+    add_col(sums, [a[0], b[0], c[0], d[0]], x[0]);
+    add_col(sums, [a[1], b[1], c[1], d[1]], x[1]);
+    add_col(sums, [a[2], b[2], c[2], d[2]], x[2]);
+    add_col(sums, [a[3], b[3], c[3], d[3]], x[3]);
+    add_col(sums, [a[4], b[4], c[4], d[4]], x[4]);
+    add_col(sums, [a[5], b[5], c[5], d[5]], x[5]);
+    add_col(sums, [a[6], b[6], c[6], d[6]], x[6]);
+    add_col(sums, [a[7], b[7], c[7], d[7]], x[7]);
 }
 
 #[inline(always)]
-fn add_column(sums: &mut [i32; 4], [a, b, c, d]: [i8; 4], x: i8) {
+fn add_col(sums: &mut [i32; 4], [a, b, c, d]: [i8; 4], x: i8) {
     let x = i32::from(x);
     sums[0] = sums[0].wrapping_add(i32::from(a) * x);
     sums[1] = sums[1].wrapping_add(i32::from(b) * x);
@@ -121,23 +121,23 @@ fn add_column(sums: &mut [i32; 4], [a, b, c, d]: [i8; 4], x: i8) {
 /// sums_int8(&[1, -2, 3, 4], 2, &[10, 1], &mut sums);
 /// assert_eq!(sums, [8, 34]);
 /// ```
-pub fn sums_int8(weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) {
-    if arch::sums_int8(weights, columns, x, sums) {
+pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) {
+    if arch::sums_int8(weights, cols, x, sums) {
         return;
     }
     if ROWS_TOGETHER {
-        in_fours(weights, columns, x, sums);
+        in_fours(weights, cols, x, sums);
     } else {
-        for (sum, row) in sums.iter_mut().zip(rows(weights, columns)) {
+        for (sum, row) in sums.iter_mut().zip(rows(weights, cols)) {
             *sum = dot_int8(row, x);
         }
     }
 }
 
 /// [`sums_int8`], four rows at a time.
-fn in_fours(weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) {
-    let count = weights.len().checked_div(columns).unwrap_or(0).min(sums.len());
-    let mut weights = rows(weights, columns);
+fn in_fours(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) {
+    let count = weights.len().checked_div(cols).unwrap_or(0).min(sums.len());
+    let mut weights = rows(weights, cols);
     for sums in sums.get_mut(..count).unwrap_or_default().chunks_mut(4) {
         if let [a, b, c, d] = sums {
             let four = [weights.next(), weights.next(), weights.next(), weights.next()];
@@ -152,17 +152,17 @@ fn in_fours(weights: &[i8], columns: usize, x: &[i8], sums: &mut [i32]) {
 
 /// As [`sums_int8`] for a matrix of 4-bit integers: one [`dot_int4`] per row. `codes` and `factors` hold
 /// the rows' groups, as many for each as `x` has.
-pub fn sums_int4(codes: &[u8], factors: &[u8], groups: usize, x: &[i8], sums: &mut [i32]) {
-    if arch::sums_int4(codes, factors, groups, x, sums) {
+pub fn sums_int4(quants: &[u8], factors: &[u8], groups: usize, x: &[i8], sums: &mut [i32]) {
+    if arch::sums_int4(quants, factors, groups, x, sums) {
         return;
     }
-    let weights = rows(codes, groups.saturating_mul(GROUP_BYTES)).zip(rows(factors, groups));
-    for (sum, (codes, factors)) in sums.iter_mut().zip(weights) {
-        *sum = dot_int4(codes, factors, x);
+    let weights = rows(quants, groups.saturating_mul(GROUP_BYTES)).zip(rows(factors, groups));
+    for (sum, (quants, factors)) in sums.iter_mut().zip(weights) {
+        *sum = dot_int4(quants, factors, x);
     }
 }
 
-/// `Σ_g factors[g]·Σ_{i in g} w_i·x_i` over groups of [`GROUP`], exactly, for up to [`INT4_COLUMNS`]
+/// `Σ_g factors[g]·Σ_{i in g} w_i·x_i` over groups of [`GROUP`], exactly, for up to [`INT4_MAX_COLS`]
 /// weights and inputs of at most 127; a last group may be shorter.
 ///
 /// ```
@@ -243,51 +243,51 @@ mod tests {
     #[test]
     fn rows_together_have_the_sums_of_rows_alone() {
         let mut random = Random::new(2);
-        for (count, columns) in (0..12usize).flat_map(|n| [0, 1, 2, 3, 5, 16, 37].map(|c| (n, c))) {
-            let x: Vec<i8> = (0..columns).map(|_| random.below(255) as i8).collect();
-            let w: Vec<i8> = (0..count * columns).map(|_| random.below(256) as i8).collect();
+        for (count, cols) in (0..12usize).flat_map(|n| [0, 1, 2, 3, 5, 16, 37].map(|c| (n, c))) {
+            let x: Vec<i8> = (0..cols).map(|_| random.below(255) as i8).collect();
+            let w: Vec<i8> = (0..count * cols).map(|_| random.below(256) as i8).collect();
             let alone = |count| -> Vec<i32> {
-                let mut sums: Vec<i32> = rows(&w, columns).map(|row| dot_int8(row, &x)).collect();
+                let mut sums: Vec<i32> = rows(&w, cols).map(|row| dot_int8(row, &x)).collect();
                 sums.resize(count, 7);
                 sums
             };
             for places in [count, count + 1, count.saturating_sub(2)] {
                 for function in [sums_int8, in_fours] {
                     let mut sums = std::vec![7; places];
-                    function(&w, columns, &x, &mut sums);
-                    assert_eq!(sums, alone(places), "{count} {columns} {places}");
+                    function(&w, cols, &x, &mut sums);
+                    assert_eq!(sums, alone(places), "{count} {cols} {places}");
                 }
             }
-            let row = |o: usize| rows(&w, columns).nth(o).unwrap_or(&[]);
+            let row = |o: usize| rows(&w, cols).nth(o).unwrap_or(&[]);
             let found = dot_int8_rows([row(0), row(1), row(2), row(3)], &x);
             let exact = [0, 1, 2, 3].map(|o| dot_int8(row(o), &x));
             assert!(found == exact || count < 4);
 
-            let groups = columns.div_ceil(GROUP);
-            let codes: Vec<u8> =
+            let groups = cols.div_ceil(GROUP);
+            let quants: Vec<u8> =
                 (0..count * groups * GROUP_BYTES).map(|_| random.below(256) as u8).collect();
             let factors: Vec<u8> = (0..count * groups).map(|_| random.below(256) as u8).collect();
             let mut sums = std::vec![0; count];
-            sums_int4(&codes, &factors, groups, &x, &mut sums);
+            sums_int4(&quants, &factors, groups, &x, &mut sums);
             for (o, sum) in sums.into_iter().enumerate() {
-                let codes = rows(&codes, groups * GROUP_BYTES).nth(o).unwrap_or(&[]);
+                let quants = rows(&quants, groups * GROUP_BYTES).nth(o).unwrap_or(&[]);
                 let factors = rows(&factors, groups).nth(o).unwrap_or(&[]);
-                assert_eq!(sum, dot_int4(codes, factors, &x));
+                assert_eq!(sum, dot_int4(quants, factors, &x));
             }
         }
     }
 
     #[test]
     fn the_largest_sums_fit() {
-        let most = INT8_COLUMNS as i64 * 128 * 127;
+        let most = INT8_MAX_COLS as i64 * 128 * 127;
         assert!(most <= i64::from(i32::MAX));
-        let (w, x) = (std::vec![-128i8; INT8_COLUMNS], std::vec![127i8; INT8_COLUMNS]);
+        let (w, x) = (std::vec![-128i8; INT8_MAX_COLS], std::vec![127i8; INT8_MAX_COLS]);
         assert_eq!(i64::from(dot_int8(&w, &x)), -most);
 
-        let most = INT4_COLUMNS as i64 * 255 * 8 * 127;
+        let most = INT4_MAX_COLS as i64 * 255 * 8 * 127;
         assert!(most <= i64::from(i32::MAX));
-        let groups = INT4_COLUMNS / GROUP;
-        let (w, factors) = (std::vec![0x88u8; INT4_COLUMNS / 2], std::vec![255u8; groups]);
+        let groups = INT4_MAX_COLS / GROUP;
+        let (w, factors) = (std::vec![0x88u8; INT4_MAX_COLS / 2], std::vec![255u8; groups]);
         assert_eq!(i64::from(dot_int4(&w, &factors, &x)), -most);
     }
 }

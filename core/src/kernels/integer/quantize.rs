@@ -1,8 +1,8 @@
 use crate::kernels::Bf16;
-use crate::num::{Multiplier, Prepared};
+use crate::num::{Multiplier, PreparedMultiplier};
 
 /// The largest 8-bit code that is used.
-const LARGEST_CODE: Multiplier = Multiplier::from_integer(127);
+const LARGEST_QUANT: Multiplier = Multiplier::from_integer(127);
 
 /// The largest magnitude.
 #[inline(never)]
@@ -36,47 +36,47 @@ pub fn digits(x: &[i32]) -> u32 {
     u32::BITS.saturating_sub(all.leading_zeros())
 }
 
-/// Quantise a row, in units of `unit`, to 8-bit integers with the scale that its largest magnitude
-/// demands: `codes_i = round(x_i·unit/s)`, `s = max|x|·unit/127`. Gives `s` as an `f32`'s bits have it.
+/// Quantize a row, in units of `unit`, to 8-bit integers with the scale that its largest magnitude
+/// demands: `quants_i = round(x_i·unit/s)`, `s = max|x|·unit/127`. Gives `s` as an `f32`'s bits have it.
 ///
-/// The twin of [`kernels::quantise`](crate::kernels::quantise).
+/// The twin of [`kernels::quantize`](crate::kernels::quantize).
 ///
 /// ```
-/// use expe_core::kernels::integer::quantise;
+/// use expe_core::kernels::integer::quantize;
 /// use expe_core::num::Multiplier;
 /// let mut codes = [0; 3];
-/// let scale = quantise(&[11, -20, 5], Multiplier::new(1, -3), &mut codes);
+/// let scale = quantize(&[11, -20, 5], Multiplier::new(1, -3), &mut codes);
 /// assert_eq!(codes, [70, -127, 32]);
 /// assert!((scale - 20.0 / 8.0 / 127.0).abs() < 1e-8);
 /// ```
-pub fn quantise(x: &[i32], unit: Multiplier, codes: &mut [i8]) -> f32 {
+pub fn quantize(x: &[i32], unit: Multiplier, quants: &mut [i8]) -> f32 {
     let most = largest(x);
     let largest = Multiplier::from_integer(most.into());
-    let codes_of_one = LARGEST_CODE.over(largest);
-    code_all(x, most, codes_of_one, codes);
-    largest.over(LARGEST_CODE).times(unit).to_f32()
+    let quants_per_unit = LARGEST_QUANT.over(largest);
+    quantize_all(x, most, quants_per_unit, quants);
+    largest.over(LARGEST_QUANT).times(unit).to_f32()
 }
 
-/// As [`quantise`], with the scale rounded up to a bfloat16, whose bits it gives.
-pub fn quantise_coarse(x: &[i32], unit: Multiplier, codes: &mut [i8]) -> u16 {
+/// As [`quantize`], with the scale rounded up to a bfloat16, whose bits it gives.
+pub fn quantize_bf16(x: &[i32], unit: Multiplier, quants: &mut [i8]) -> u16 {
     let most = largest(x);
     let largest = Multiplier::from_integer(most.into());
-    let scale = Bf16::above(largest.over(LARGEST_CODE).times(unit).to_f32());
-    let scale_of_code = Multiplier::from_f32(f32::from_bits(u32::from(scale) << 16));
-    code_all(x, most, unit.over(scale_of_code), codes);
+    let scale = Bf16::above(largest.over(LARGEST_QUANT).times(unit).to_f32());
+    let scale_of_quant = Multiplier::from_f32(f32::from_bits(u32::from(scale) << 16));
+    quantize_all(x, most, unit.over(scale_of_quant), quants);
     scale
 }
 
 /// `x` is of magnitude `largest` at most.
-fn code_all(x: &[i32], largest: u32, codes_of_one: Multiplier, codes: &mut [i8]) {
-    let codes_of_one = Prepared::new(codes_of_one, largest, 0);
-    let most = codes_of_one.apply(largest.min(i32::MAX as u32) as i32);
+fn quantize_all(x: &[i32], largest: u32, quants_per_unit: Multiplier, quants: &mut [i8]) {
+    let quants_per_unit = PreparedMultiplier::new(quants_per_unit, largest, 0);
+    let most = quants_per_unit.apply(largest.min(i32::MAX as u32) as i32);
     if most < 127 || (most == 127 && largest <= i32::MAX as u32) {
-        codes_of_one
-            .apply_all(x.iter().copied(), codes.iter_mut(), |place, code| *place = code as i8);
+        quants_per_unit
+            .apply_all(x.iter().copied(), quants.iter_mut(), |place, quant| *place = quant as i8);
     } else {
-        codes_of_one.apply_all(x.iter().copied(), codes.iter_mut(), |place, code| {
-            *place = code.clamp(-127, 127) as i8;
+        quants_per_unit.apply_all(x.iter().copied(), quants.iter_mut(), |place, quant| {
+            *place = quant.clamp(-127, 127) as i8;
         });
     }
 }
@@ -97,26 +97,26 @@ mod tests {
             let bits = random.below(31);
             let x: Vec<i32> = (0..count).map(|_| random.next_u32() as i32 >> bits).collect();
             let unit = Multiplier::from_f32(0.3);
-            let mut codes = vec![0; count];
-            let fine = f64::from(quantise(&x, unit, &mut codes));
-            let check = |codes: &[i8], scale: f64| {
-                for (x, code) in x.iter().zip(codes) {
+            let mut quants = vec![0; count];
+            let fine = f64::from(quantize(&x, unit, &mut quants));
+            let check = |quants: &[i8], scale: f64| {
+                for (x, quant) in x.iter().zip(quants) {
                     let exact = f64::from(*x) * f64::from(0.3f32);
-                    let error = (f64::from(*code) * scale - exact).abs();
+                    let error = (f64::from(*quant) * scale - exact).abs();
                     // A code of at most 127 is off by half, and 127 times what the scale is cut by.
                     assert!(error <= scale * (0.5 + 127.0 * 2f64.powi(-22)) + 1e-30, "{error}");
                 }
             };
-            check(&codes, fine);
-            let coarse = Bf16::widen(quantise_coarse(&x, unit, &mut codes));
-            check(&codes, f64::from(coarse));
+            check(&quants, fine);
+            let coarse = Bf16::widen(quantize_bf16(&x, unit, &mut quants));
+            check(&quants, f64::from(coarse));
             assert!(f64::from(coarse) >= fine && f64::from(coarse) <= fine * 1.0079);
         }
-        let mut codes = [5; 2];
-        assert_eq!(quantise(&[0, 0], Multiplier::from_integer(1), &mut codes), 0.0);
-        assert_eq!(quantise_coarse(&[0, 0], Multiplier::from_integer(1), &mut codes), 0);
-        assert_eq!(codes, [0, 0]);
-        quantise(&[i32::MIN, i32::MAX], Multiplier::from_integer(1), &mut codes);
-        assert_eq!(codes, [-127, 127]);
+        let mut quants = [5; 2];
+        assert_eq!(quantize(&[0, 0], Multiplier::from_integer(1), &mut quants), 0.0);
+        assert_eq!(quantize_bf16(&[0, 0], Multiplier::from_integer(1), &mut quants), 0);
+        assert_eq!(quants, [0, 0]);
+        quantize(&[i32::MIN, i32::MAX], Multiplier::from_integer(1), &mut quants);
+        assert_eq!(quants, [-127, 127]);
     }
 }

@@ -1,26 +1,26 @@
 //! Positions on the query and key inputs: the sums of the overridden columns, as integers.
 
 use crate::kernels::rows;
-use crate::num::{Prepared, Shift};
+use crate::num::{PreparedMultiplier, Shift};
 
 /// Units of a column: `2^COLUMN`.
-pub const COLUMN: i32 = -20;
+pub const FOLDED_UNIT: i32 = -20;
 
 /// A column's magnitude is no larger, in these units: it lies below `2^7`.
-pub const COLUMN_LIMIT: u32 = 1 << (7 - COLUMN);
+pub const FOLDED_LIMIT: u32 = 1 << (7 - FOLDED_UNIT);
 
 /// A score's term is a product, in units of `2^-30`, cut by so many digits.
-pub const TERM_CUT: u32 = 14;
+pub const TERM_SHIFT: u32 = 14;
 
-/// A column in units of `2^-20`, rounded half up: [`fixed`](crate::num::fixed) for magnitudes below `2^7`,
+/// A column in units of `2^-20`, rounded half up: [`fixed`](crate::num::to_fixed) for magnitudes below `2^7`,
 /// without a branch.
 #[inline(always)]
-const fn column(value: f32) -> i32 {
+const fn to_fixed_20(value: f32) -> i32 {
     let bits = value.to_bits();
     let sign = bits as i32 >> 31;
     // 31 digits in units of 2^(biased - 157), of which one more than these is cut.
     let digits = ((bits << 8 | 1 << 31) >> 1) as i32;
-    let cut = (COLUMN + 156).wrapping_sub((bits >> 23 & 0xff) as i32) as u32;
+    let cut = (FOLDED_UNIT + 156).wrapping_sub((bits >> 23 & 0xff) as i32) as u32;
     let cut = if cut > 31 { 31 } else { cut };
     let rounded = ((digits ^ sign).wrapping_sub(sign) >> cut).wrapping_add(1);
     rounded >> 1
@@ -29,26 +29,26 @@ const fn column(value: f32) -> i32 {
 /// `q += ±factor·columns`, saturating; `factor` is for magnitudes up to [`COLUMN_LIMIT`], and with
 /// `negative` the columns are taken off.
 #[inline(never)]
-pub fn add_columns(columns: &[f32], factor: Prepared, negative: bool, q: &mut [i32]) {
+pub fn add_folded(folded: &[f32], factor: PreparedMultiplier, negative: bool, q: &mut [i32]) {
     let sign = if negative { -1 } else { 0 };
-    let columns = columns.iter().map(|value| (column(*value) ^ sign).wrapping_sub(sign));
-    factor.apply_all(columns, q.iter_mut(), |q, value| *q = q.saturating_add(value));
+    let folded = folded.iter().map(|value| (to_fixed_20(*value) ^ sign).wrapping_sub(sign));
+    factor.apply_all(folded, q.iter_mut(), |q, value| *q = q.saturating_add(value));
 }
 
 /// `Σ_i round(query_i·2^shift)·column_i`; no term is above `2^24·2^27`.
 #[inline(never)]
-pub fn dot_columns(columns: &[f32], query: &[i32], shift: i32) -> i64 {
+pub fn dot_folded(folded: &[f32], query: &[i32], shift: i32) -> i64 {
     let shift = Shift::new(shift);
-    query.iter().zip(columns).fold(0i64, |sum, (q, w)| {
-        sum.wrapping_add(i64::from(shift.apply(*q)).wrapping_mul(i64::from(column(*w))))
+    query.iter().zip(folded).fold(0i64, |sum, (q, w)| {
+        sum.wrapping_add(i64::from(shift.apply(*q)).wrapping_mul(i64::from(to_fixed_20(*w))))
     })
 }
 
 /// No code is larger, nor are two of them further apart: below twice the largest one.
 #[inline(never)]
-pub fn reach(codes: &[u32]) -> u32 {
-    let add = |all: u32, code: &u32| all | code;
-    let fours = codes.chunks_exact(4);
+pub fn distance_bound(words: &[u32]) -> u32 {
+    let add = |all: u32, word: &u32| all | word;
+    let fours = words.chunks_exact(4);
     let rest = fours.remainder().iter().fold(0, add);
     fours.fold(rest, |all, four| match four {
         [a, b, c, d] => add(add(add(add(all, a), b), c), d),
@@ -60,12 +60,12 @@ pub fn reach(codes: &[u32]) -> u32 {
 /// saturating; `then` has a row of as many codes for every score as `now` has. No sum may reach `2^44`,
 /// and no code may be further from that of `now` than `reach`, which is below `2^31`.
 #[inline(never)]
-pub fn add_terms(scores: &mut [i32], then: &[u32], now: &[u32], products: &[i64], reach: u32) {
+pub fn add_terms(scores: &mut [i32], then: &[u32], now: &[u32], products: &[i64], bound: u32) {
     if let ([now], [product, ..]) = (now, products) {
         // The product of `product·2^left` and `distance·2^(18 - left)` has the term in its upper half.
-        let left = (product.unsigned_abs().leading_zeros().saturating_sub(33)).min(32 - TERM_CUT);
-        let right = 32 - TERM_CUT - left;
-        let small = i32::try_from(*product).is_ok() && reach.leading_zeros() > right;
+        let left = (product.unsigned_abs().leading_zeros().saturating_sub(33)).min(32 - TERM_SHIFT);
+        let right = 32 - TERM_SHIFT - left;
+        let small = i32::try_from(*product).is_ok() && bound.leading_zeros() > right;
         if small {
             let product = i64::from((*product << left) as i32);
             for (score, then) in scores.iter_mut().zip(then) {
@@ -82,7 +82,7 @@ pub fn add_terms(scores: &mut [i32], then: &[u32], now: &[u32], products: &[i64]
             let distance = i64::from(then.wrapping_sub(*now) as i32);
             sum.wrapping_add(distance.wrapping_mul(*product))
         });
-        let rounded = (term >> (TERM_CUT - 1)).wrapping_add(1) >> 1;
+        let rounded = (term >> (TERM_SHIFT - 1)).wrapping_add(1) >> 1;
         *score = score.saturating_add(rounded as i32);
     }
 }
@@ -92,9 +92,9 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
-    use crate::num::{Multiplier, Random, fixed};
+    use crate::num::{Multiplier, Random, to_fixed};
 
-    fn columns(random: &mut Random, count: usize) -> Vec<f32> {
+    fn folded(random: &mut Random, count: usize) -> Vec<f32> {
         let any = |random: &mut Random| f32::from_bits(random.next_u32() & 0x8fff_ffff);
         (0..count)
             .map(|i| match i % 4 {
@@ -109,11 +109,11 @@ mod tests {
     #[test]
     fn columns_are_those_of_fixed_point() {
         let mut random = Random::new(1);
-        for value in columns(&mut random, 400_000) {
-            assert_eq!(column(value), fixed(value, COLUMN), "{value:e}");
+        for value in folded(&mut random, 400_000) {
+            assert_eq!(to_fixed_20(value), to_fixed(value, FOLDED_UNIT), "{value:e}");
             // Halves of the last digit.
             let half = (value * 2f32.powi(20)).floor() / 2f32.powi(20) + 0.5f32.powi(21);
-            assert_eq!(column(half), fixed(half, COLUMN), "{half:e}");
+            assert_eq!(to_fixed_20(half), to_fixed(half, FOLDED_UNIT), "{half:e}");
         }
     }
 
@@ -121,16 +121,16 @@ mod tests {
     fn added_columns_are_those_of_the_multiplier() {
         let mut random = Random::new(2);
         for round in 0..3_000 {
-            let columns = columns(&mut random, round % 23);
+            let folded = folded(&mut random, round % 23);
             let multiplier = Multiplier::new(random.next_u64(), -64 - random.below(40) as i32)
                 .shifted(random.below(40) as i32);
-            let factor = Prepared::new(multiplier, COLUMN_LIMIT, -16);
-            let start: Vec<i32> = columns.iter().map(|_| random.next_u32() as i32).collect();
+            let factor = PreparedMultiplier::new(multiplier, FOLDED_LIMIT, -16);
+            let start: Vec<i32> = folded.iter().map(|_| random.next_u32() as i32).collect();
             for negative in [false, true] {
                 let mut q = start.clone();
-                add_columns(&columns, factor, negative, &mut q);
-                for ((q, start), column) in q.iter().zip(&start).zip(&columns) {
-                    let column = fixed(*column, COLUMN);
+                add_folded(&folded, factor, negative, &mut q);
+                for ((q, start), column) in q.iter().zip(&start).zip(&folded) {
+                    let column = to_fixed(*column, FOLDED_UNIT);
                     let column = if negative { -column } else { column };
                     assert_eq!(*q, start.saturating_add(multiplier.apply(column, -16)));
                 }
@@ -142,20 +142,20 @@ mod tests {
     fn products_with_columns_are_exact() {
         let mut random = Random::new(3);
         for round in 0..3_000 {
-            let columns = columns(&mut random, round % 37);
+            let folded = folded(&mut random, round % 37);
             let bits = random.below(31);
             let query: Vec<i32> =
-                columns.iter().map(|_| random.next_u32() as i32 >> bits >> 1).collect();
+                folded.iter().map(|_| random.next_u32() as i32 >> bits >> 1).collect();
             let shift = bits as i32 - 7;
             let sum: i64 = query
                 .iter()
-                .zip(&columns)
+                .zip(&folded)
                 .map(|(q, w)| {
-                    let rounded = crate::num::scale(i64::from(*q), shift);
-                    rounded * i64::from(fixed(*w, COLUMN))
+                    let rounded = crate::num::mul_pow2(i64::from(*q), shift);
+                    rounded * i64::from(to_fixed(*w, FOLDED_UNIT))
                 })
                 .sum();
-            assert_eq!(dot_columns(&columns, &query, shift), sum);
+            assert_eq!(dot_folded(&folded, &query, shift), sum);
         }
     }
 
@@ -164,10 +164,10 @@ mod tests {
         let mut random = Random::new(5);
         for count in 0..70 {
             let bits = random.below(32);
-            let codes: Vec<u32> = (0..count).map(|_| random.next_u32() >> bits).collect();
-            let largest = codes.iter().copied().max().unwrap_or(0);
-            let reach = u64::from(reach(&codes));
-            assert!(reach >= u64::from(largest) && reach <= 2 * u64::from(largest));
+            let words: Vec<u32> = (0..count).map(|_| random.next_u32() >> bits).collect();
+            let largest = words.iter().copied().max().unwrap_or(0);
+            let bound = u64::from(distance_bound(&words));
+            assert!(bound >= u64::from(largest) && bound <= 2 * u64::from(largest));
         }
     }
 
@@ -177,16 +177,16 @@ mod tests {
         for round in 0..20_000 {
             let digits = 1 + random.below(2) as usize * (round % 3);
             let count = random.below(9) as usize;
-            let reach = random.next_u32() >> (1 + random.below(31));
+            let bound = random.next_u32() >> (1 + random.below(31));
             let now: Vec<u32> = (0..digits).map(|_| random.next_u32()).collect();
             let then: Vec<u32> = (0..count * digits)
                 .map(|i| {
-                    let by = random.below(reach.max(1)) as i32;
+                    let by = random.below(bound.max(1)) as i32;
                     now[i % digits].wrapping_add_signed(if random.below(2) == 0 { by } else { -by })
                 })
                 .collect();
             // The sum of all of them stays below 2^44.
-            let most = (1u64 << 44) / u64::from(reach.max(1)) / digits as u64;
+            let most = (1u64 << 44) / u64::from(bound.max(1)) / digits as u64;
             let products: Vec<i64> = (0..digits)
                 .map(|_| {
                     let size = (random.next_u64() >> random.below(64)) % most;
@@ -195,7 +195,7 @@ mod tests {
                 .collect();
             let start: Vec<i32> = (0..count).map(|_| random.next_u32() as i32).collect();
             let mut scores = start.clone();
-            add_terms(&mut scores, &then, &now, &products, reach);
+            add_terms(&mut scores, &then, &now, &products, bound);
             for (i, (score, start)) in scores.iter().zip(start).enumerate() {
                 let term: i128 = (0..digits)
                     .map(|j| {
@@ -204,7 +204,7 @@ mod tests {
                     })
                     .sum();
                 let rounded = (term + (1 << 13)) >> 14;
-                assert_eq!(*score, start.saturating_add(rounded as i32), "{products:?} {reach}");
+                assert_eq!(*score, start.saturating_add(rounded as i32), "{products:?} {bound}");
             }
         }
     }
