@@ -1,6 +1,7 @@
 use core::marker::PhantomData;
 
-use super::arch::{self, Kernel};
+use super::arch;
+use super::kernel::Kernel;
 use crate::num::Math;
 
 /// `x·σ(kx)` with the logistic function `σ`; no overflow matters: `x / ∞` is 0.

@@ -1,5 +1,5 @@
-use super::Stored;
 use super::lanes::{LANES, each_lane};
+use super::stored::Stored;
 use crate::num::invariant::split;
 
 /// `Σ w_i·x_i` over the shorter of the two.

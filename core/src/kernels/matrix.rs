@@ -1,8 +1,11 @@
-use super::arch::{self, MAX_TILE_INPUTS, QuantRows, TILE_OUTPUTS};
-use super::quants::{GROUP, GROUP_BYTES, INT4_MAX_COLS, INT8_MAX_COLS, sums_int4, sums_int8};
-use super::{
-    Bf16, F16, F32, Inputs, RowIterMut, Stored, matvec, matvec_add, rows, rows_mut, unpack_group,
-};
+use super::arch;
+use super::dot_quants::{GROUP, GROUP_BYTES, INT4_MAX_COLS, INT8_MAX_COLS, unpack_group};
+use super::inputs::{Inputs, QuantRows};
+use super::kernel::{MAX_TILE_INPUTS, TILE_OUTPUTS};
+use super::matvec::{matvec, matvec_add};
+use super::rows::{RowIterMut, rows, rows_mut};
+use super::stored::{Bf16, F16, F32, Stored};
+use super::sums::{sums_int4, sums_int8};
 use crate::num::invariant::{slice, slice_mut};
 
 /// The elements of a matrix in one of the formats in which weights are stored.
@@ -65,7 +68,7 @@ impl<'a> Matrix<'a> {
         fits.then_some(Self { weights, rows, cols })
     }
 
-    /// RowIter: the width of an output.
+    /// Rows: the width of an output.
     pub const fn rows(&self) -> usize {
         self.rows
     }

@@ -1,86 +1,7 @@
-use super::arch::{self, QuantRows};
-use super::{Stored, dot, rows, rows_mut};
-
-/// Input rows of a matrix product: rows of `width` numbers, of which the first `skip` are left out,
-/// and for matrices of integers the same rows as 8-bit integers with a scale each.
-#[derive(Debug, Clone, Copy)]
-pub struct Inputs<'a, R = f32> {
-    pub(super) data: &'a [R],
-    quants: &'a [i8],
-    scales: &'a [f32],
-    pub(super) width: usize,
-    pub(super) skip: usize,
-}
-
-impl<'a, R> Inputs<'a, R> {
-    /// Whole rows of `width` elements.
-    pub const fn new(data: &'a [R], width: usize) -> Self {
-        Self { data, quants: &[], scales: &[], width, skip: 0 }
-    }
-
-    /// The same rows with their 8-bit integers, also `width` a row, and the scale of each row.
-    #[must_use]
-    pub const fn with_quants(self, quants: &'a [i8], scales: &'a [f32]) -> Self {
-        Self { quants, scales, ..self }
-    }
-
-    /// The same rows without their first `skip` elements.
-    #[must_use]
-    pub const fn skip(self, skip: usize) -> Self {
-        Self { skip, ..self }
-    }
-
-    /// The same rows without the first `count` of them.
-    #[must_use]
-    pub fn from(self, count: usize) -> Self {
-        let start = count.saturating_mul(self.width);
-        Self {
-            data: self.data.get(start..).unwrap_or(&[]),
-            quants: self.quants.get(start..).unwrap_or(&[]),
-            scales: self.scales.get(count..).unwrap_or(&[]),
-            ..self
-        }
-    }
-
-    /// The rows, in order; an incomplete last row is left out.
-    pub fn iter(&self) -> impl Iterator<Item = &'a [R]> + use<'a, R> {
-        let skip = self.skip;
-        rows(self.data, self.width).map(move |row| row.get(skip..).unwrap_or(&[]))
-    }
-
-    /// The rows as 8-bit integers, up to `most` of them.
-    pub(super) fn quant_rows(&self, most: usize) -> QuantRows<'a> {
-        let data = self.quants.get(self.skip..).unwrap_or(&[]);
-        QuantRows { data, stride: self.width, most: most.min(self.scales.len()) }
-    }
-
-    /// The rows as 8-bit integers, each with its scale, in order.
-    pub fn quants(&self) -> impl Iterator<Item = (&'a [i8], f32)> + use<'a, R> {
-        let skip = self.skip;
-        let rows = rows(self.quants, self.width).map(move |row| row.get(skip..).unwrap_or(&[]));
-        rows.zip(self.scales.iter().copied())
-    }
-}
-
-/// `put(y, w·x)` for every place `y` of the outputs: the portable twin of what is in `arch`.
-#[inline(always)]
-pub(super) fn matvec_portable<S: Stored>(
-    weights: &[S::Bits],
-    cols: usize,
-    inputs: Inputs<'_>,
-    outputs: &mut [f32],
-    outs: usize,
-    put: impl Fn(&mut f32, f32),
-) {
-    // Weights outside, rows inside: a weight row is read from memory once for all input rows.
-    for (o, row) in rows(weights, cols).enumerate() {
-        for (x, y) in inputs.iter().zip(rows_mut(outputs, outs)) {
-            if let Some(y) = y.get_mut(o) {
-                put(y, dot::<S>(row, x));
-            }
-        }
-    }
-}
+use super::arch;
+use super::inputs::Inputs;
+use super::portable::{add_weighted_rows_portable, matvec_portable};
+use super::stored::Stored;
 
 /// `y_r = W·x_r` for every row `r`: `weights` is `W`, `[outs, columns]`, row by row, and `outputs`
 /// holds one row of `outs` elements per input row.
@@ -137,26 +58,13 @@ pub fn add_weighted_rows<S: Stored>(factors: &[f32], matrix: &[S::Bits], y: &mut
     }
 }
 
-/// The portable twin of what is in `arch`.
-pub(super) fn add_weighted_rows_portable<S: Stored>(
-    factors: &[f32],
-    matrix: &[S::Bits],
-    y: &mut [f32],
-) {
-    for (factor, row) in factors.iter().zip(rows(matrix, y.len())) {
-        for (y, x) in y.iter_mut().zip(row) {
-            *y += factor * S::widen(*x);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::vec;
     use std::vec::Vec;
 
     use super::*;
-    use crate::kernels::F32;
+    use crate::kernels::{F32, dot};
     use crate::num::Random;
 
     fn normals(random: &mut Random, n: usize) -> Vec<f32> {

@@ -1,4 +1,5 @@
-use super::{F32, dot};
+use super::dot::dot;
+use super::stored::F32;
 use crate::num::Math;
 
 /// Root-mean-square norm: `y_i = g_i·x_i / sqrt(mean(x²) + ε)`; `x`, `gain` and `y` have one length.

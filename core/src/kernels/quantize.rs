@@ -1,7 +1,8 @@
 //! From numbers to 8-bit integers with one scale.
 
-use super::arch::{self, Kernel};
-use super::{Bf16, Stored};
+use super::arch;
+use super::kernel::Kernel;
+use super::stored::{Bf16, Stored};
 
 /// The largest 8-bit code that is used: the range is symmetric.
 pub const LARGEST_QUANT: f32 = 127.0;

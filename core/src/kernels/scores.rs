@@ -1,7 +1,8 @@
 use core::iter::repeat;
 
-use super::arch::{self, Kernel};
-use super::rows;
+use super::arch;
+use super::kernel::Kernel;
+use super::rows::rows;
 
 /// What positions make of the products of a query and the keys, in place:
 /// `s_m ← (s_m + Σ_j (then_mj − now_j)·products_j)·scale − slope·(n − m)`, where `n` is the last `m`.

@@ -1,6 +1,7 @@
 use core::marker::PhantomData;
 
-use super::arch::{self, Kernel};
+use super::arch;
+use super::kernel::Kernel;
 use super::lanes::{LANES, each_lane};
 use crate::num::Math;
 

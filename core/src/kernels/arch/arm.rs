@@ -3,7 +3,8 @@
 use core::arch::asm;
 use core::mem::MaybeUninit;
 
-use crate::kernels::{dot_int8, rows};
+use crate::kernels::dot_quants::dot_int8;
+use crate::kernels::rows::rows;
 
 /// Columns whose inputs are widened together: their halves of words lie on the stack.
 const COLUMNS: usize = 256;

@@ -2,7 +2,10 @@
 
 use core::arch::asm;
 
-use crate::kernels::{F32, Inputs, StoredSlice, dot, rows, rows_mut};
+use crate::kernels::dot::dot;
+use crate::kernels::inputs::Inputs;
+use crate::kernels::rows::{rows, rows_mut};
+use crate::kernels::stored::{F32, StoredSlice};
 
 /// Independent partial sums, as in [`dot`].
 const LANES: usize = 8;

@@ -2,7 +2,8 @@
 
 use core::arch::asm;
 
-use crate::kernels::{dot_int8, rows};
+use crate::kernels::dot_quants::dot_int8;
+use crate::kernels::rows::rows;
 
 /// Requantization, four outputs at a time: `y ← ⌊⌊sum·2^left·m / 2^32⌋ / 2^right⌉`, or added to `y` with
 /// saturation, where `m` and `right` are those of [`RowScales`](crate::num::RowScales) for the row's

@@ -2,7 +2,8 @@
 
 use core::arch::asm;
 
-use crate::kernels::{dot_int8, rows};
+use crate::kernels::dot_quants::dot_int8;
+use crate::kernels::rows::rows;
 
 /// One column of four rows: an input (r10), and a byte of each row, multiplied and added. The rows begin at
 /// r0, r4 = r0 + r1, and twice r1 behind each; r11 and r12 are in between.

@@ -19,7 +19,7 @@ mod arm_sums;
     dead_code,
     reason = "some processors have it all, others some of it, in their own instructions"
 )]
-mod portable;
+mod none;
 #[cfg(all(target_arch = "riscv32", target_feature = "m"))]
 mod riscv;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
@@ -36,60 +36,28 @@ pub(super) use arm_mve::{requantize, sums_int8};
 #[cfg(all(expe_base, not(expe_dsp)))]
 pub(super) use arm_sums::sums_int8;
 #[cfg(not(any(expe_base, expe_mve)))]
-pub(super) use portable::add_weighted;
+pub(super) use none::add_weighted;
 #[cfg(not(expe_mve))]
-pub(super) use portable::requantize;
+pub(super) use none::requantize;
 #[cfg(not(all(feature = "std", target_arch = "x86_64")))]
-pub(super) use portable::sums_int4;
+pub(super) use none::sums_int4;
 #[cfg(not(any(
     expe_base,
     expe_mve,
     all(target_arch = "riscv32", target_feature = "m"),
     all(feature = "std", target_arch = "x86_64")
 )))]
-pub(super) use portable::sums_int8;
+pub(super) use none::sums_int8;
 #[cfg(not(any(
     all(expe_dsp, target_abi = "eabihf"),
     all(feature = "std", target_arch = "x86_64")
 )))]
-pub(super) use portable::{add_rows, each_dot};
+pub(super) use none::{add_rows, each_dot};
 #[cfg(not(all(feature = "std", target_arch = "x86_64")))]
-pub(super) use portable::{int4_tile, int8_tile, vectorized};
+pub(super) use none::{int4_tile, int8_tile, vectorized};
 #[cfg(all(target_arch = "riscv32", target_feature = "m"))]
 pub(super) use riscv::sums_int8;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 pub(super) use x86_64::{
     add_rows, each_dot, int4_tile, int8_tile, sums_int4, sums_int8, vectorized,
 };
-
-/// A portable kernel that the compiler turns into vector instructions, where it may use them.
-pub(super) trait Kernel {
-    /// Compute; implementations are `#[inline(always)]`, to be compiled anew for every processor.
-    fn run(self);
-}
-
-/// Outputs of a matrix of integers that are computed together.
-pub(super) const TILE_OUTPUTS: usize = 64;
-
-/// Inputs of a matrix of integers that are computed together, at most: one where a row of weights is not
-/// read for several.
-pub(super) const MAX_TILE_INPUTS: usize =
-    if cfg!(all(feature = "std", target_arch = "x86_64")) { 16 } else { 1 };
-
-/// Up to `most` inputs as 8-bit integers, each `stride` behind the one before.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct QuantRows<'a> {
-    pub data: &'a [i8],
-    pub stride: usize,
-    pub most: usize,
-}
-
-impl QuantRows<'_> {
-    /// Inputs of which `width` elements can be read, up to [`MAX_TILE_INPUTS`].
-    #[allow(dead_code, reason = "not every processor has a kernel for several inputs")]
-    fn count(&self, width: usize) -> usize {
-        let spare = self.data.len().checked_sub(width);
-        let count = spare.and_then(|spare| spare.checked_div(self.stride));
-        count.map_or(0, |count| count.saturating_add(1)).min(self.most).min(MAX_TILE_INPUTS)
-    }
-}

@@ -2,7 +2,8 @@
 
 use core::arch::asm;
 
-use crate::kernels::{dot_int8, rows};
+use crate::kernels::dot_quants::dot_int8;
+use crate::kernels::rows::rows;
 
 /// One column of four rows: an input, and a byte of each row, multiplied and added.
 macro_rules! column {

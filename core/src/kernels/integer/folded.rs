@@ -1,6 +1,6 @@
 //! Positions on the query and key inputs: the sums of the overridden columns, as integers.
 
-use crate::kernels::rows;
+use crate::kernels::rows::rows;
 use crate::num::{PreparedMultiplier, Shift};
 
 /// Units of a column: `2^COLUMN`.

@@ -1,4 +1,6 @@
-use crate::kernels::{Inputs, Matrix, arch};
+use crate::kernels::arch;
+use crate::kernels::inputs::Inputs;
+use crate::kernels::matrix::Matrix;
 use crate::num::RowScales;
 
 /// `y_r = W·x_r` for every input row, in units of `2^exponent`: the sums of the products of integers

@@ -1,4 +1,4 @@
-use super::{digits, quantize};
+use super::quantize::{digits, quantize};
 use crate::num::{Multiplier, Shift, saturate, to_fixed};
 
 /// Digits that the largest element is given before it is squared.

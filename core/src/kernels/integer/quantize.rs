@@ -1,4 +1,4 @@
-use crate::kernels::Bf16;
+use crate::kernels::stored::Bf16;
 use crate::num::{Multiplier, PreparedMultiplier};
 
 /// The largest 8-bit code that is used.

@@ -1,4 +1,5 @@
-use crate::kernels::{arch, rows};
+use crate::kernels::arch;
+use crate::kernels::rows::rows;
 
 /// `y += Σ_m weights[m]·matrix[m]`, rows of 8-bit integers as wide as `y`; wraps where 32 bits end. The
 /// twin of [`kernels::add_weighted_rows`](crate::kernels::add_weighted_rows).

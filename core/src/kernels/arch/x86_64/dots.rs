@@ -4,15 +4,16 @@ use std::arch::x86_64::{
     _mm256_unpackhi_ps, _mm256_unpacklo_pd, _mm256_unpacklo_ps,
 };
 
-use super::super::Kernel;
 use super::load::{LANES, Load, prefetch};
-use crate::kernels::{F32, Inputs};
+use crate::kernels::inputs::Inputs;
+use crate::kernels::kernel::Kernel;
+use crate::kernels::stored::F32;
 
 /// Bytes of weights that stay in the second cache while all inputs go by.
 const BLOCK_BYTES: usize = 20 << 10;
-/// RowIter of weights together.
+/// Rows of weights together.
 const ROWS: usize = 4;
-/// RowIter of `f32` whose sums are computed one after the other, for one input: in the order of memory, which
+/// Rows of `f32` whose sums are computed one after the other, for one input: in the order of memory, which
 /// the processor then reads ahead by itself, while one sum is still as fast as memory. Short rows come from
 /// a cache, and narrower weights faster than one sum.
 const ROWS_IN_TURN: usize = 8;
@@ -27,7 +28,7 @@ const LONG: usize = 96;
 pub struct Dots<'a, L: Load, const C: usize> {
     weights: &'a [L::Bits],
     cols: usize,
-    /// RowIter of weights that have a place in the outputs.
+    /// Rows of weights that have a place in the outputs.
     rows: usize,
     inputs: &'a [f32],
     input_width: usize,

@@ -4,7 +4,7 @@ use std::arch::x86_64::{
     _mm256_loadu_ps, _mm256_slli_epi32,
 };
 
-use crate::kernels::{Bf16, F16, F32, I8, Stored};
+use crate::kernels::stored::{Bf16, F16, F32, I8, Stored};
 
 /// Numbers in a register's eight places.
 pub const LANES: usize = 8;

@@ -8,80 +8,27 @@
 #![allow(clippy::indexing_slicing, clippy::needless_range_loop)]
 
 mod dots;
-mod integers;
+mod level;
 mod load;
 mod rows;
+mod sums;
+#[cfg(feature = "avx512")]
+mod sums_avx512;
 #[cfg(test)]
 mod tests;
+mod tile;
+mod tile_avx2;
+#[cfg(feature = "avx512")]
+mod tile_avx512;
 mod tiles;
-#[cfg(feature = "avx512")]
-mod vnni;
 
-use std::is_x86_feature_detected;
-
-use super::{Kernel, MAX_TILE_INPUTS, QuantRows, TILE_OUTPUTS};
-use crate::kernels::{Bf16, F16, F32, I8, Inputs, StoredSlice};
+use crate::kernels::inputs::{Inputs, QuantRows};
+use crate::kernels::kernel::{MAX_TILE_INPUTS, TILE_OUTPUTS};
+use crate::kernels::stored::{Bf16, F16, F32, I8, StoredSlice};
 use dots::Dots;
+use level::Level;
+pub use level::vectorized;
 use rows::AddRows;
-
-/// What the processor can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Level {
-    /// Eight numbers in a register, sixteen registers; halves widened.
-    Avx2,
-    /// Twice as many registers, and products of 8-bit integers (VNNI).
-    #[cfg(feature = "avx512")]
-    Avx512,
-}
-
-impl Level {
-    /// The best that this processor has; the standard library remembers what it found.
-    #[inline]
-    fn found() -> Option<Self> {
-        let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("f16c");
-        #[cfg(feature = "avx512")]
-        if avx2
-            && is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx512vnni")
-        {
-            return Some(Self::Avx512);
-        }
-        avx2.then_some(Self::Avx2)
-    }
-
-    /// Run `kernel`, compiled for this processor.
-    #[inline(always)]
-    fn run(self, kernel: impl Kernel) {
-        match self {
-            // SAFETY: a level exists only where its instructions were found.
-            Self::Avx2 => unsafe { avx2(kernel) },
-            #[cfg(feature = "avx512")]
-            // SAFETY: as above.
-            Self::Avx512 => unsafe { avx512(kernel) },
-        }
-    }
-}
-
-#[target_feature(enable = "avx2,f16c")]
-unsafe fn avx2(kernel: impl Kernel) {
-    kernel.run();
-}
-
-#[cfg(feature = "avx512")]
-#[target_feature(enable = "avx2,f16c,avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn avx512(kernel: impl Kernel) {
-    kernel.run();
-}
-
-/// Run a portable kernel in the widest vectors there are.
-pub fn vectorized(kernel: impl Kernel) {
-    match Level::found() {
-        Some(level) => level.run(kernel),
-        None => kernel.run(),
-    }
-}
 
 /// The dot products of `matvec` and `matvec_add`; false if nothing was done.
 pub fn each_dot(
@@ -156,12 +103,12 @@ fn add_rows_at(level: Level, factors: &[f32], matrix: StoredSlice<'_>, y: &mut [
 
 /// The sums of the portable `sums_int8`; false if nothing was done.
 pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) -> bool {
-    Level::found().is_some_and(|level| integers::sums_int8(level, weights, cols, x, sums))
+    Level::found().is_some_and(|level| sums::sums_int8(level, weights, cols, x, sums))
 }
 
 /// The sums of the portable `sums_int4`; false if nothing was done.
 pub fn sums_int4(quants: &[u8], factors: &[u8], groups: usize, x: &[i8], sums: &mut [i32]) -> bool {
-    Level::found().is_some_and(|level| integers::sums_int4(level, quants, factors, groups, x, sums))
+    Level::found().is_some_and(|level| sums::sums_int4(level, quants, factors, groups, x, sums))
 }
 
 /// The sums of the portable `sums_int8` for several inputs, and how many it were.

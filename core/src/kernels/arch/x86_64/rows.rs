@@ -3,8 +3,8 @@ use std::arch::x86_64::{
     _mm256_storeu_ps,
 };
 
-use super::super::Kernel;
 use super::load::{LANES, Load};
+use crate::kernels::kernel::Kernel;
 
 /// `y += Σ_m factors[m]·matrix[m]`, in the order of `m`; `y` is not empty.
 pub struct AddRows<'a, L: Load> {

@@ -1,10 +1,11 @@
 use std::vec;
 use std::vec::Vec;
 
-use super::{
-    Level, MAX_TILE_INPUTS, QuantRows, TILE_OUTPUTS, add_rows_at, each_dot_at, integers, tiles,
-};
-use crate::kernels::matvec::{add_weighted_rows_portable, matvec_portable};
+use super::level::Level;
+use super::{add_rows_at, each_dot_at, sums, tiles};
+use crate::kernels::inputs::QuantRows;
+use crate::kernels::kernel::{MAX_TILE_INPUTS, TILE_OUTPUTS};
+use crate::kernels::portable::{add_weighted_rows_portable, matvec_portable};
 use crate::kernels::{Bf16, F16, F32, GROUP, GROUP_BYTES, I8, Inputs, Stored, dot_int4, dot_int8};
 use crate::num::Random;
 
@@ -94,7 +95,7 @@ fn slices_that_do_not_fit_are_left_to_the_portable_kernel() {
     let weights = F32::stored_slice(&[1.0; 18]).unwrap();
     for level in levels() {
         let mut y = [0.0; 2];
-        // RowIter of nine elements, of which the last one is skipped, for weights of nine.
+        // Rows of nine elements, of which the last one is skipped, for weights of nine.
         let short = Inputs::new(&[1.0; 18], 9).skip(1);
         assert!(!each_dot_at(level, weights, 9, &short, &mut y, 2, false));
         for (cols, outs) in [(0, 2), (7, 2), (9, 0)] {
@@ -108,8 +109,8 @@ fn slices_that_do_not_fit_are_left_to_the_portable_kernel() {
             assert!(each_dot_at(level, weights, 9, &inputs, &mut y, outs, false));
             assert_eq!(y, expected);
         }
-        assert!(!integers::sums_int8(level, &[1; 6], 3, &[1; 2], &mut [0; 2]));
-        assert!(!integers::sums_int4(level, &[1; 16], &[1], 1, &[1; 33], &mut [0; 1]));
+        assert!(!sums::sums_int8(level, &[1; 6], 3, &[1; 2], &mut [0; 2]));
+        assert!(!sums::sums_int4(level, &[1; 16], &[1], 1, &[1; 33], &mut [0; 1]));
     }
 }
 
@@ -164,9 +165,9 @@ fn sums_of_integers_are_exact() {
                 .collect();
             for level in levels() {
                 let mut found = vec![9; rows + 1];
-                assert!(integers::sums_int8(level, &weights, cols, &x, &mut found));
+                assert!(sums::sums_int8(level, &weights, cols, &x, &mut found));
                 assert_eq!((&found[..rows], found[rows]), (&expected[..], 9), "{level:?} {cols}");
-                assert!(integers::sums_int4(level, &quants, &factors, groups, &x, &mut found));
+                assert!(sums::sums_int4(level, &quants, &factors, groups, &x, &mut found));
                 assert_eq!((&found[..rows], found[rows]), (&expected4[..], 9), "{level:?}");
             }
         }
@@ -243,7 +244,7 @@ fn the_largest_sums_of_integers_fit() {
             let (weights, x) = (vec![w; 1 << 17], vec![x; 1 << 17]);
             // −128·−128 in all columns is 2^31, which wraps in both.
             let mut found = [0];
-            assert!(integers::sums_int8(level, &weights, 1 << 17, &x, &mut found));
+            assert!(sums::sums_int8(level, &weights, 1 << 17, &x, &mut found));
             assert_eq!(found, [dot_int8(&weights, &x)]);
             let four = weights.repeat(4);
             let inputs = QuantRows { data: &x, stride: 1, most: 1 };
@@ -254,7 +255,7 @@ fn the_largest_sums_of_integers_fit() {
         for (quant, x) in [(0x88, 127), (0x77, 127), (0x88, -128)] {
             let (quants, factors, x) = (vec![quant; 1 << 12], vec![255; 1 << 8], vec![x; 1 << 13]);
             let mut found = [0];
-            assert!(integers::sums_int4(level, &quants, &factors, 1 << 8, &x, &mut found));
+            assert!(sums::sums_int4(level, &quants, &factors, 1 << 8, &x, &mut found));
             assert_eq!(found, [dot_int4(&quants, &factors, &x)]);
             let (quants, factors) = (quants.repeat(4), factors.repeat(4));
             let inputs = QuantRows { data: &x, stride: 1, most: 1 };

@@ -1,3 +1,5 @@
+//! Sums of products of integers for one input, in AVX2.
+
 use std::arch::x86_64::{
     __m256i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_loadu_si128, _mm_shuffle_epi32, _mm_srli_epi16,
     _mm256_add_epi32, _mm256_and_si256, _mm256_castsi256_si128, _mm256_cvtepi8_epi16,
@@ -6,14 +8,16 @@ use std::arch::x86_64::{
     _mm256_xor_si256,
 };
 
-use super::super::Kernel;
-use super::Level;
+use super::level::Level;
 use super::load::prefetch;
-use crate::kernels::{GROUP, GROUP_BYTES};
+#[cfg(feature = "avx512")]
+use super::sums_avx512;
+use crate::kernels::dot_quants::{GROUP, GROUP_BYTES};
+use crate::kernels::kernel::Kernel;
 
 /// Elements of 8 bits that are widened at once.
 const WIDENED: usize = 16;
-/// RowIter of weights together.
+/// Rows of weights together.
 const ROWS: usize = 4;
 
 /// See the portable `sums_int8`; false if nothing was done.
@@ -26,7 +30,7 @@ pub fn sums_int8(level: Level, weights: &[i8], cols: usize, x: &[i8], sums: &mut
         #[cfg(feature = "avx512")]
         // SAFETY: the level exists only where its instructions were found; there is a row of weights as
         // long as `x` for every sum.
-        Level::Avx512 => unsafe { vnni::sums_int8(weights.as_ptr(), x, sums) },
+        Level::Avx512 => unsafe { sums_avx512::sums_int8(weights.as_ptr(), x, sums) },
     }
     true
 }
@@ -210,95 +214,5 @@ unsafe fn grouped<const R: usize>(
             sums[r] = total(parts[r]);
         }
         sums
-    }
-}
-
-#[cfg(feature = "avx512")]
-#[allow(clippy::incompatible_msrv, reason = "the feature needs a newer one")]
-mod vnni {
-    use std::arch::x86_64::{
-        __m512i, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_maskz_loadu_epi8,
-        _mm512_reduce_add_epi32, _mm512_set1_epi8, _mm512_setzero_si512, _mm512_xor_si512,
-    };
-
-    use super::super::load::prefetch;
-
-    /// RowIter of weights together.
-    const ROWS: usize = 4;
-    /// Elements in a register.
-    const LANES: usize = 64;
-
-    /// A sum for every row of weights.
-    ///
-    /// # Safety
-    /// AVX-512 with BW and VNNI; there are as many rows of weights as sums, as long as `x`.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    pub unsafe fn sums_int8(mut weights: *const i8, x: &[i8], sums: &mut [i32]) {
-        for sums in sums.chunks_mut(ROWS) {
-            // SAFETY: the caller's; `wrapping_add` may go past the last row.
-            unsafe {
-                if let Ok(sums) = <&mut [i32; ROWS]>::try_from(&mut *sums) {
-                    *sums = products(weights, x);
-                } else {
-                    for (r, sum) in sums.iter_mut().enumerate() {
-                        [*sum] = products(weights.add(r * x.len()), x);
-                    }
-                }
-            }
-            weights = weights.wrapping_add(ROWS * x.len());
-        }
-    }
-
-    /// The sums of `R` rows. A weight `w` becomes `w + 128`, a byte without a sign, and 128 times the sum
-    /// of `x` is taken off at the end; what overflows on the way comes back, sums being modulo `2^32`.
-    ///
-    /// # Safety
-    /// AVX-512 with BW and VNNI; `R` rows as long as `x` can be read from `weights` on.
-    #[inline(always)]
-    unsafe fn products<const R: usize>(weights: *const i8, x: &[i8]) -> [i32; R] {
-        let cols = x.len();
-        let whole = cols - cols % LANES;
-        // SAFETY: the caller's; `i + 64 ≤ columns` in the loop, and the mask has the rest's bits.
-        unsafe {
-            let sign = _mm512_set1_epi8(i8::MIN);
-            let mut parts = [_mm512_setzero_si512(); R];
-            let mut excess = _mm512_setzero_si512();
-            let mut i = 0;
-            while i < whole {
-                let x = _mm512_loadu_si512(x.as_ptr().add(i).cast());
-                excess = _mm512_dpbusd_epi32(excess, sign, x);
-                for r in 0..R {
-                    let w = _mm512_loadu_si512(weights.add(r * cols + i).cast());
-                    parts[r] = _mm512_dpbusd_epi32(parts[r], _mm512_xor_si512(w, sign), x);
-                }
-                prefetch(weights.wrapping_add(R * i), R * LANES);
-                i += LANES;
-            }
-            if whole < cols {
-                let mask = (1 << (cols - whole)) - 1;
-                let x = _mm512_maskz_loadu_epi8(mask, x.as_ptr().add(whole));
-                excess = _mm512_dpbusd_epi32(excess, sign, x);
-                for r in 0..R {
-                    let w = _mm512_maskz_loadu_epi8(mask, weights.add(r * cols + whole));
-                    parts[r] = _mm512_dpbusd_epi32(parts[r], _mm512_xor_si512(w, sign), x);
-                }
-            }
-            let excess = total(excess);
-            let mut sums = [0; R];
-            for r in 0..R {
-                sums[r] = total(parts[r]).wrapping_sub(excess);
-            }
-            sums
-        }
-    }
-
-    /// The sum of sixteen integers.
-    ///
-    /// # Safety
-    /// AVX-512.
-    #[inline(always)]
-    unsafe fn total(parts: __m512i) -> i32 {
-        // SAFETY: the caller's.
-        unsafe { _mm512_reduce_add_epi32(parts) }
     }
 }

@@ -13,13 +13,13 @@ use std::arch::x86_64::{
     _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64, _mm512_xor_si512,
 };
 
-use super::tiles::{ROWS, Tile};
-use crate::kernels::{GROUP, GROUP_BYTES};
+use super::tile::{ROWS, Tile};
+use crate::kernels::dot_quants::{GROUP, GROUP_BYTES};
 
 /// Elements in a register.
 const LANES: usize = 64;
 
-/// RowIter of 8-bit integers. An input `x` becomes `x + 128`, a byte without a sign; 128 times the sum of the
+/// Rows of 8-bit integers. An input `x` becomes `x + 128`, a byte without a sign; 128 times the sum of the
 /// weights is the excess.
 pub struct Int8 {
     pub weights: *const i8,
@@ -82,7 +82,7 @@ impl Tile for Int8 {
     }
 }
 
-/// RowIter of groups of 4-bit integers, two groups in a register; inputs as in [`Int8`]. Pairs stay below
+/// Rows of groups of 4-bit integers, two groups in a register; inputs as in [`Int8`]. Pairs stay below
 /// `2·255·8 < 2^12`, so that two of them times a factor fit 32 bits.
 pub struct Int4 {
     pub quants: *const u8,

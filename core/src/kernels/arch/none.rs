@@ -1,7 +1,8 @@
 //! Where there are no kernels for the processor.
 
-use super::{Kernel, MAX_TILE_INPUTS, QuantRows, TILE_OUTPUTS};
-use crate::kernels::{Inputs, StoredSlice};
+use crate::kernels::inputs::{Inputs, QuantRows};
+use crate::kernels::kernel::{Kernel, MAX_TILE_INPUTS, TILE_OUTPUTS};
+use crate::kernels::stored::StoredSlice;
 
 #[inline(always)]
 pub fn vectorized(kernel: impl Kernel) {

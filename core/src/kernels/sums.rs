@@ -1,0 +1,108 @@
+//! Sums of products of integers for every row of a matrix.
+
+use super::arch;
+use super::dot_quants::{GROUP_BYTES, dot_int4, dot_int8, dot_int8_rows};
+use super::rows::rows;
+
+/// Whether it pays to read an input once for several rows here: on microcontrollers, which have no vectors,
+/// but for those that `arch` has a kernel for.
+const ROWS_TOGETHER: bool = cfg!(any(
+    all(target_arch = "arm", not(any(expe_base, expe_mve))),
+    all(target_arch = "riscv32", not(target_feature = "m")),
+));
+
+/// `sums_o = Σ_i W[o, i]·x_i` for the rows of a matrix of 8-bit integers with `columns` columns: one
+/// [`dot_int8`] per row, exactly, for all rows there are or as many as `sums` has places.
+///
+/// ```
+/// use expe_core::kernels::sums_int8;
+/// let mut sums = [0; 2];
+/// sums_int8(&[1, -2, 3, 4], 2, &[10, 1], &mut sums);
+/// assert_eq!(sums, [8, 34]);
+/// ```
+pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) {
+    if arch::sums_int8(weights, cols, x, sums) {
+        return;
+    }
+    if ROWS_TOGETHER {
+        in_fours(weights, cols, x, sums);
+    } else {
+        for (sum, row) in sums.iter_mut().zip(rows(weights, cols)) {
+            *sum = dot_int8(row, x);
+        }
+    }
+}
+
+/// [`sums_int8`], four rows at a time.
+fn in_fours(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) {
+    let count = weights.len().checked_div(cols).unwrap_or(0).min(sums.len());
+    let mut weights = rows(weights, cols);
+    for sums in sums.get_mut(..count).unwrap_or_default().chunks_mut(4) {
+        if let [a, b, c, d] = sums {
+            let four = [weights.next(), weights.next(), weights.next(), weights.next()];
+            [*a, *b, *c, *d] = dot_int8_rows(four.map(|row| row.unwrap_or(&[])), x);
+        } else {
+            for (sum, row) in sums.iter_mut().zip(&mut weights) {
+                *sum = dot_int8(row, x);
+            }
+        }
+    }
+}
+
+/// As [`sums_int8`] for a matrix of 4-bit integers: one [`dot_int4`] per row. `codes` and `factors` hold
+/// the rows' groups, as many for each as `x` has.
+pub fn sums_int4(quants: &[u8], factors: &[u8], groups: usize, x: &[i8], sums: &mut [i32]) {
+    if arch::sums_int4(quants, factors, groups, x, sums) {
+        return;
+    }
+    let weights = rows(quants, groups.saturating_mul(GROUP_BYTES)).zip(rows(factors, groups));
+    for (sum, (quants, factors)) in sums.iter_mut().zip(weights) {
+        *sum = dot_int4(quants, factors, x);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::kernels::dot_quants::GROUP;
+    use crate::num::Random;
+
+    #[test]
+    fn rows_together_have_the_sums_of_rows_alone() {
+        let mut random = Random::new(2);
+        for (count, cols) in (0..12usize).flat_map(|n| [0, 1, 2, 3, 5, 16, 37].map(|c| (n, c))) {
+            let x: Vec<i8> = (0..cols).map(|_| random.below(255) as i8).collect();
+            let w: Vec<i8> = (0..count * cols).map(|_| random.below(256) as i8).collect();
+            let alone = |count| -> Vec<i32> {
+                let mut sums: Vec<i32> = rows(&w, cols).map(|row| dot_int8(row, &x)).collect();
+                sums.resize(count, 7);
+                sums
+            };
+            for places in [count, count + 1, count.saturating_sub(2)] {
+                for function in [sums_int8, in_fours] {
+                    let mut sums = std::vec![7; places];
+                    function(&w, cols, &x, &mut sums);
+                    assert_eq!(sums, alone(places), "{count} {cols} {places}");
+                }
+            }
+            let row = |o: usize| rows(&w, cols).nth(o).unwrap_or(&[]);
+            let found = dot_int8_rows([row(0), row(1), row(2), row(3)], &x);
+            let exact = [0, 1, 2, 3].map(|o| dot_int8(row(o), &x));
+            assert!(found == exact || count < 4);
+
+            let groups = cols.div_ceil(GROUP);
+            let quants: Vec<u8> =
+                (0..count * groups * GROUP_BYTES).map(|_| random.below(256) as u8).collect();
+            let factors: Vec<u8> = (0..count * groups).map(|_| random.below(256) as u8).collect();
+            let mut sums = std::vec![0; count];
+            sums_int4(&quants, &factors, groups, &x, &mut sums);
+            for (o, sum) in sums.into_iter().enumerate() {
+                let quants = rows(&quants, groups * GROUP_BYTES).nth(o).unwrap_or(&[]);
+                let factors = rows(&factors, groups).nth(o).unwrap_or(&[]);
+                assert_eq!(sum, dot_int4(quants, factors, &x));
+            }
+        }
+    }
+}
