@@ -7,8 +7,8 @@ use expe_core::kernels::{F16, F32, Stored};
 use expe_core::model::{Activation, Config, DecodeError, Decoder, KvCache, Norm, Workspace};
 use expe_core::num::Random;
 use expe_core::position::{
-    Expe, NoPosition, Override, Position, PositionConfig, PositionEncoding, PositionError, Rope,
-    Scaling,
+    Expe, NoPosition, OverrideBlock, Position, PositionConfig, PositionEncoding, PositionError,
+    Rope, Scaling,
 };
 use support::model::{expe, positions, small};
 use support::{AlignedBytes, TestModel, reference};
@@ -300,7 +300,7 @@ fn only_the_models_encoding_is_taken() {
     let rope = Rope::new(10_000.0, 10, Scaling::None).unwrap();
     assert_eq!(Decoder::new(&plain, rope).unwrap_err(), DecodeError::Rotation { model: false });
     assert!(Decoder::new(&plain, NoPosition).is_ok());
-    let columns = |width| Override { width, digits: 1 };
+    let columns = |width| OverrideBlock { width, digits: 1 };
     assert_eq!(
         Decoder::new(&expe, Expe::<f32>::new(16.0, 0.0625, 5).unwrap()).unwrap_err(),
         DecodeError::Columns { model: columns(6), encoding: columns(5) }

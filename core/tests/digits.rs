@@ -7,7 +7,7 @@ use expe_core::kernels::I8;
 use expe_core::model::{Decoder, KvCache, Workspace};
 use expe_core::num::Dyadic;
 use expe_core::position::{
-    Beyond, Override, Position, PositionConfig, PositionEncoding, PositionError, Progression,
+    Beyond, OverrideBlock, Position, PositionConfig, PositionEncoding, PositionError, Progression,
 };
 use support::model::small;
 use support::{AlignedBytes, TestModel};
@@ -19,7 +19,7 @@ struct Finer<'p> {
 }
 
 impl PositionEncoding for Finer<'_> {
-    fn override_block(&self) -> Override {
+    fn override_block(&self) -> OverrideBlock {
         PositionEncoding::override_block(&self.expe)
     }
 

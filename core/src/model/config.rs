@@ -1,6 +1,6 @@
 use core::fmt;
 
-use crate::position::{Override, PositionConfig};
+use crate::position::{OverrideBlock, PositionConfig};
 
 /// The normalization in front of attention, MLP and head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -94,7 +94,7 @@ impl Config {
     }
 
     /// Columns of the query and key inputs that the position overrides.
-    pub const fn override_block(&self) -> Override {
+    pub const fn override_block(&self) -> OverrideBlock {
         self.position.override_block()
     }
 

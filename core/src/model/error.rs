@@ -1,7 +1,7 @@
 use core::fmt;
 
 use crate::format::TensorId;
-use crate::position::{Override, PositionError};
+use crate::position::{OverrideBlock, PositionError};
 
 /// A buffer is too small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +36,9 @@ pub enum DecodeError {
     /// The position encoding is not the model's: it overrides other columns.
     Columns {
         /// The model's.
-        model: Override,
+        model: OverrideBlock,
         /// The encoding's.
-        encoding: Override,
+        encoding: OverrideBlock,
     },
     /// The position encoding rotates heads and the model's does not, or the other way round.
     Rotation {

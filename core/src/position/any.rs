@@ -1,5 +1,5 @@
 use super::{
-    Alibi, Expe, Exqpe, Learned, NoPosition, Override, PositionConfig, PositionEncoding,
+    Alibi, Expe, Exqpe, Learned, NoPosition, OverrideBlock, PositionConfig, PositionEncoding,
     PositionError, Progression, Rope, Sinusoidal,
 };
 
@@ -119,7 +119,7 @@ impl PositionEncoding for Position<'_> {
         forward!(self.embed_fixed(n, exponent, row))
     }
 
-    fn override_block(&self) -> Override {
+    fn override_block(&self) -> OverrideBlock {
         forward!(self.override_block())
     }
 

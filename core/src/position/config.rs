@@ -87,13 +87,13 @@ impl PositionConfig {
     }
 
     /// The overridden columns and their distinct values, known without building the encoding.
-    pub const fn override_block(&self) -> super::Override {
+    pub const fn override_block(&self) -> super::OverrideBlock {
         match *self {
-            Self::Expe { width, .. } => super::Override { width: width as usize, digits: 1 },
+            Self::Expe { width, .. } => super::OverrideBlock { width: width as usize, digits: 1 },
             Self::Exqpe { width, digits, .. } => {
-                super::Override { width: width as usize, digits: digits as usize }
+                super::OverrideBlock { width: width as usize, digits: digits as usize }
             }
-            _ => super::Override { width: 0, digits: 0 },
+            _ => super::OverrideBlock { width: 0, digits: 0 },
         }
     }
 }

@@ -1,4 +1,4 @@
-use super::{Beyond, Grid, Override, PositionEncoding, PositionError, Progression};
+use super::{Beyond, Grid, OverrideBlock, PositionEncoding, PositionError, Progression};
 use crate::num::Element;
 
 /// ExPE: the first `l` columns of the query and key inputs hold `p_n = S + θ·n` (arXiv 2509.19569).
@@ -88,8 +88,8 @@ impl<T: Element> PositionEncoding<T> for Expe<T> {
         }
     }
 
-    fn override_block(&self) -> Override {
-        Override { width: self.width, digits: 1 }
+    fn override_block(&self) -> OverrideBlock {
+        OverrideBlock { width: self.width, digits: 1 }
     }
 
     fn progression(&self, digit: usize) -> Progression {

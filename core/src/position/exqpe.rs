@@ -1,4 +1,4 @@
-use super::{Beyond, Grid, Override, PositionEncoding, PositionError, Progression};
+use super::{Beyond, Grid, OverrideBlock, PositionEncoding, PositionError, Progression};
 use crate::num::{Dyadic, Element};
 
 /// The most digits an [`Exqpe`] can have.
@@ -172,8 +172,8 @@ impl<T: Element> PositionEncoding<T> for Exqpe<T> {
         }
     }
 
-    fn override_block(&self) -> Override {
-        Override { width: self.width, digits: self.count }
+    fn override_block(&self) -> OverrideBlock {
+        OverrideBlock { width: self.width, digits: self.count }
     }
 
     fn progression(&self, digit: usize) -> Progression {

@@ -53,14 +53,14 @@ use crate::num::{Dyadic, Element};
 /// begin at column 0 and are `width / digits` wide; run `j` holds value `j` throughout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Override {
+pub struct OverrideBlock {
     /// Overridden columns in all (`l` in the paper); 0 when the encoding does not act here.
     pub width: usize,
     /// Distinct values per position: 1 for ExPE, `D` for ExQPE, 0 when the encoding does not act here.
     pub digits: usize,
 }
 
-impl Override {
+impl OverrideBlock {
     /// Columns in one run: `width / digits`, 0 when there are none.
     pub const fn run_width(&self) -> usize {
         match self.width.checked_div(self.digits) {
@@ -111,8 +111,8 @@ pub trait PositionEncoding<T: Element = f32> {
     }
 
     /// *Query/key input*: which leading columns of the projections' inputs are overridden.
-    fn override_block(&self) -> Override {
-        Override::default()
+    fn override_block(&self) -> OverrideBlock {
+        OverrideBlock::default()
     }
 
     /// *Query/key input*: the progression that the values of digit `digit` come from; zero for a
@@ -127,7 +127,7 @@ pub trait PositionEncoding<T: Element = f32> {
     ///
     /// # Errors
     /// [`PositionError::BeyondLength`], or [`PositionError::Width`] when `digits` has not
-    /// [`override_block().digits`](Override::digits) places.
+    /// [`override_block().digits`](OverrideBlock::digits) places.
     fn key_digits(&self, n: u32, digits: &mut [u32]) -> Result<(), PositionError> {
         let _ = (n, digits);
         Ok(())
@@ -217,7 +217,7 @@ pub trait PositionEncoding<T: Element = f32> {
     }
 }
 
-impl Override {
+impl OverrideBlock {
     /// Write value `j` into every column of run `j`.
     fn fill<T: Element>(&self, values: &[T], row: &mut [T]) -> Result<(), PositionError> {
         let found = row.len();

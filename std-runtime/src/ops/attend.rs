@@ -1,7 +1,7 @@
 use dfdx::dtypes::Dtype;
 use dfdx::tensor::{CopySlice, Tape, ZerosTensor};
 use dfdx::tensor_ops::Device;
-use expe_core::position::Override;
+use expe_core::position::OverrideBlock;
 
 use super::{
     Cube, Heads, Mask, Matrix, Precision, Relative, Rotary, Vector, add_rows, attention,
@@ -25,7 +25,7 @@ pub struct AttentionWeights<'a, E: Dtype, D: Device<E>> {
 #[derive(Debug, Clone)]
 pub struct Override<E: Dtype, D: Device<E>> {
     /// The input columns that are overridden.
-    pub columns: Override,
+    pub columns: OverrideBlock,
     /// 1 for the input columns that are kept, 0 for those overridden: `(width)`.
     pub kept: Vector<E, D>,
     /// 1 where an input column holds the digit, 0 elsewhere: `(digits, width)`.

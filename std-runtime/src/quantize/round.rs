@@ -148,10 +148,10 @@ mod tests {
             let importance: Vec<f64> = (0..WIDTH).map(|i| second[i * WIDTH + i]).collect();
             let losses = |compensation: Option<&Compensation>| {
                 let Int8Row { scale, codes } = int8(&row, &importance, compensation);
-                let eight = read(Weights::Int8 { scales: &[scale], codes: &codes });
+                let eight = read(Weights::Int8 { scales: &[scale], quants: &codes });
                 let Int4Row { scale, factors, codes } = int4(&row, &importance, compensation);
                 let four =
-                    read(Weights::Int4 { scales: &[scale], factors: &factors, codes: &codes });
+                    read(Weights::Int4 { scales: &[scale], factors: &factors, quants: &codes });
                 (loss(&row, &eight, &second), loss(&row, &four, &second))
             };
             let (plain, better) = (losses(None), losses(Some(&compensation)));
@@ -164,7 +164,7 @@ mod tests {
         let (row, _) = problem(99);
         let flat = vec![1.0; WIDTH];
         let Int8Row { scale, codes } = int8(&row, &flat, None);
-        let found = read(Weights::Int8 { scales: &[scale], codes: &codes });
+        let found = read(Weights::Int8 { scales: &[scale], quants: &codes });
         let step = f64::from(scale);
         for (w, found) in row.iter().zip(found) {
             let inside = w.abs() <= 127.5 * step;

@@ -4,7 +4,7 @@
 
 use cudarc::driver::{CudaSlice, DeviceRepr};
 use dfdx::tensor::{Cuda, CudaError};
-use expe_core::position::Override;
+use expe_core::position::OverrideBlock;
 
 use crate::ops::cuda::context::Context;
 use crate::ops::cuda::launch::{LINE, THREADS, WARP, int, launch, parts, warps};
@@ -183,7 +183,7 @@ impl Terms {
 pub fn fold(
     context: &Context,
     weight: Span<'_>,
-    columns: &Override,
+    columns: &OverrideBlock,
     width: usize,
 ) -> Result<CudaSlice<f32>, CudaError> {
     let outputs = weight.count() / width.max(1);
@@ -278,7 +278,7 @@ pub fn unfold(
     shape: &Shape,
     slopes: &ColumnSlopes,
     side: Side,
-    columns: &Override,
+    columns: &OverrideBlock,
     dweight: SpanMut<'_>,
     width: usize,
 ) -> Result<(), CudaError> {

@@ -1,6 +1,6 @@
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cpu, CpuError};
-use expe_core::position::Override;
+use expe_core::position::OverrideBlock;
 
 use super::blocked::Layout;
 use super::terms::Terms;
@@ -20,7 +20,7 @@ pub struct Inputs {
     precision: Precision,
     layout: Layout,
     /// Columns of the queries' and keys' inputs that a position overrides.
-    columns: Override,
+    columns: OverrideBlock,
     /// The values of queries in them, `(length, digits)`.
     queries: Option<Matrix<f32, Cpu>>,
     rotary: Option<Rotary<f32, Cpu>>,
@@ -47,7 +47,7 @@ impl Inputs {
             weights: [wq.clone(), wk.clone(), wv.clone()],
             precision,
             layout,
-            columns: overrides.map_or(Override::default(), |site| site.columns),
+            columns: overrides.map_or(OverrideBlock::default(), |site| site.columns),
             queries: overrides.map(|site| site.queries.clone()),
             rotary: sites.rotary.clone(),
         }
