@@ -38,7 +38,8 @@ pub fn integers(memory: &mut [u32], machine: &impl Machine) {
             return;
         };
         let outputs: &mut [i32] = outputs;
-        let Some(matrix) = Matrix::new(Weights::Int8 { scales, codes }, rows, columns) else {
+        let Some(matrix) = Matrix::new(Weights::Int8 { scales, quants: codes }, rows, columns)
+        else {
             return;
         };
         let inputs = Inputs::<i32>::new(&[], columns).with_quants(x, &[0.025]);
