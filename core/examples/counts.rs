@@ -4,7 +4,8 @@
 
 use std::hint::black_box;
 
-use expe_core::kernels::{F32, Inputs, Matrix, Weights, matvec, swiglu};
+use expe_core::F32;
+use expe_core::internals::{Inputs, Matrix, Weights, matvec, swiglu};
 use expe_core::num::Exact;
 
 /// Width, hidden width and tokens of a prompt's chunk.

@@ -3,10 +3,8 @@
 //! `cargo run --example firmware` runs it on the host; everything above `main` is what goes into
 //! the firmware.
 
-use expe_core::format::{self, Model};
-use expe_core::kernels::F32;
-use expe_core::model::{Config, Decoder, KvCache, Sampler, Workspace};
-use expe_core::token::TextStream;
+use expe_core::format;
+use expe_core::{Config, Decoder, F32, KvCache, Model, Sampler, TextStream, Workspace};
 
 /// The model file, linked into flash and read in place.
 const MODEL: &[u8] = expe_core::include_model!("model.expe");

@@ -1,16 +1,14 @@
 //! Exact positional encodings and a small transformer engine: `no_std`, no allocator, no panic.
 //!
-//! The parts, from the bottom up (each knows only those above it in this list):
+//! The floors, from the bottom up; each knows only those before it:
 //!
-//! | module | what it holds |
+//! | floor | what it holds |
 //! |---|---|
-//! | [`num`] | the number formats ([`num::Element`]), the elementary functions, integer phase, a random generator |
-//! | [`tensor`] | rows of elements in slices, arrays, `heapless` vectors and `ndarray` views |
-//! | [`position`] | the position encodings, one file each, and the four sites where they act |
-//! | [`kernels`] | dot product, matrix times vector, norms, softmax, activations |
-//! | [`token`] | text to tokens and back |
+//! | [`num`], [`token`] | number formats and elementary functions; text to tokens and back |
+//! | [`position`], `kernels` | the position encodings, one file each; matrix products, norms, softmax, activations |
+//! | `shape` | [`Config`], the tensors that follow from it, and the sizes of buffers |
 //! | [`format`](mod@format) | the `.expe` model file |
-//! | [`model`] | configuration, weights, key-value cache, the decoder, sampling |
+//! | `model` | [`Model`], [`Decoder`], [`KvCache`], [`Sampler`] |
 //!
 //! Nothing here allocates or panics, and `unsafe` is in `kernels/arch` alone, in kernels for particular
 //! processors that have a twin in plain Rust: every buffer belongs to the caller and every
@@ -40,14 +38,23 @@ compile_error!(
 
 mod error;
 pub mod format;
-pub mod kernels;
-pub mod model;
+pub mod internals;
+mod kernels;
+mod model;
 pub mod num;
 pub mod position;
+mod shape;
 pub mod tensor;
 pub mod token;
 
 pub use error::Error;
+pub use kernels::{CacheFormat, F16, F32, I8};
+pub use model::{
+    DecodeError, Decoder, Float, Integer, KvCache, Logit, MemoryError, Model, Pass, SampleError,
+    Sampler, Workspace,
+};
+pub use shape::{Activation, Config, ConfigError, Norm};
+pub use token::{TextStream, Tokenizer};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

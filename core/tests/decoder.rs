@@ -2,13 +2,14 @@
 
 mod support;
 
-use expe_core::format::{Model, Numbers, TensorKind};
-use expe_core::kernels::{F16, F32, Stored};
-use expe_core::model::{Activation, Config, DecodeError, Decoder, KvCache, Norm, Workspace};
-use expe_core::num::Random;
+use expe_core::format::{Numbers, TensorKind};
+use expe_core::internals::{Random, Stored};
 use expe_core::position::{
     Expe, NoPosition, OverrideBlock, Position, PositionConfig, PositionEncoding, PositionError,
     Rope, Scaling,
+};
+use expe_core::{
+    Activation, Config, DecodeError, Decoder, F16, F32, KvCache, Model, Norm, Workspace,
 };
 use support::model::{expe, positions, small};
 use support::{AlignedBytes, TestModel, reference};

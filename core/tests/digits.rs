@@ -2,13 +2,12 @@
 
 mod support;
 
-use expe_core::format::{Model, Numbers, TensorKind};
-use expe_core::kernels::I8;
-use expe_core::model::{Decoder, KvCache, Workspace};
+use expe_core::format::{Numbers, TensorKind};
 use expe_core::num::Dyadic;
 use expe_core::position::{
     Beyond, OverrideBlock, Position, PositionConfig, PositionEncoding, PositionError, Progression,
 };
+use expe_core::{Decoder, I8, KvCache, Model, Workspace};
 use support::model::small;
 use support::{AlignedBytes, TestModel};
 

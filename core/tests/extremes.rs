@@ -3,11 +3,11 @@
 
 mod support;
 
-use expe_core::format::{Execution, Model, Numbers, Storage, TensorKind};
-use expe_core::kernels::I8;
-use expe_core::model::{Activation, Config, DecodeError, Decoder, KvCache, Norm, Workspace};
-use expe_core::num::Random;
-use expe_core::token::Tokenizer;
+use expe_core::format::{Execution, Numbers, Storage, TensorKind};
+use expe_core::internals::Random;
+use expe_core::{
+    Activation, Config, DecodeError, Decoder, I8, KvCache, Model, Norm, Tokenizer, Workspace,
+};
 use support::TestModel;
 use support::model::{positions, small};
 

@@ -5,14 +5,13 @@ mod support;
 use std::convert::Infallible;
 
 use expe_core::format::{
-    Execution, FormatError, Model, Numbers, QuantizedRow, Storage, TensorId, TensorKind,
-    WeightSource, WriteError, Writer, config, layout,
+    Execution, FormatError, Numbers, QuantizedRow, Storage, TensorId, TensorKind, WeightSource,
+    WriteError, Writer, config, layout,
 };
-use expe_core::include_model;
-use expe_core::kernels::{Bf16, F16, F32, Matrix, Stored, Weights};
-use expe_core::model::{Activation, Config, ConfigError, Norm};
+use expe_core::internals::{Bf16, Matrix, Stored, Weights};
 use expe_core::position::{Beyond, Growth, PositionConfig, Scaling};
-use expe_core::token::{Bpe, Tokenizer};
+use expe_core::token::Bpe;
+use expe_core::{Activation, Config, ConfigError, F16, F32, Model, Norm, Tokenizer, include_model};
 use support::TestModel;
 use support::model::{expe, positions, small};
 

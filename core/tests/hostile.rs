@@ -2,12 +2,11 @@
 
 mod support;
 
-use expe_core::format::{FormatError, Model, Numbers, TensorId, TensorKind};
-use expe_core::kernels::{F32, I8};
-use expe_core::model::{Config, Decoder, KvCache, Sampler, Workspace};
-use expe_core::num::Random;
+use expe_core::format::{FormatError, Numbers, TensorId, TensorKind};
+use expe_core::internals::Random;
 use expe_core::position::{Position, PositionConfig};
-use expe_core::token::{Bpe, Tokenizer};
+use expe_core::token::Bpe;
+use expe_core::{Config, Decoder, F32, I8, KvCache, Model, Sampler, Tokenizer, Workspace};
 use support::model::{expe, positions};
 use support::{AlignedBytes, TestModel};
 

@@ -3,14 +3,13 @@
 
 mod support;
 
-use expe_core::format::{Model, Numbers, TensorKind};
-use expe_core::kernels::{F16, F32, I8};
-use expe_core::model::{
-    Activation, Attend, CacheFormat, Config, DecodeError, Decoder, Integer, KvCache, Norm, Sampler,
-    Workspace,
-};
-use expe_core::num::Random;
+use expe_core::format::{Numbers, TensorKind};
+use expe_core::internals::{Attend, Random};
 use expe_core::position::{Beyond, Position, PositionConfig, Scaling};
+use expe_core::{
+    Activation, CacheFormat, Config, DecodeError, Decoder, F16, F32, I8, Integer, KvCache, Model,
+    Norm, Sampler, Workspace,
+};
 use support::model::{expe, positions, small};
 use support::{AlignedBytes, TestModel};
 

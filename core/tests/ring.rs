@@ -2,11 +2,10 @@
 
 mod support;
 
-use expe_core::format::{Model, Numbers, TensorKind};
-use expe_core::kernels::I8;
-use expe_core::model::{Config, DecodeError, Decoder, Integer, KvCache, Workspace};
-use expe_core::num::Random;
+use expe_core::format::{Numbers, TensorKind};
+use expe_core::internals::Random;
 use expe_core::position::{Beyond, Growth, Position, PositionConfig};
+use expe_core::{Config, DecodeError, Decoder, I8, Integer, KvCache, Model, Workspace};
 use support::model::{positions, small};
 use support::{AlignedBytes, TestModel};
 

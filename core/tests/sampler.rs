@@ -1,6 +1,6 @@
 //! Sampling against the distribution it promises.
 
-use expe_core::model::{Logit, SampleError, Sampler};
+use expe_core::{Logit, SampleError, Sampler};
 use proptest::prelude::*;
 
 /// Draw 100 000 times, and compare the counts with the softmax of `logits`.

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use expe_core::token::{Bpe, EncodeError, MergeError, TextStream, Tokenizer};
+use expe_core::token::{Bpe, EncodeError, MergeError};
+use expe_core::{TextStream, Tokenizer};
 use proptest::prelude::*;
 
 /// The pieces of the regular expression ` ?[^ \t\r\n]+|[ \t\r\n]+`, by its own rules.

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::{env, fs};
 
-use expe_core::model::Config;
+use expe_core::Config;
 use expe_runtime::config::{DataConfig, RunConfig, TokenizerKind, TrainConfig, position};
 use expe_runtime::train::Usage;
 

@@ -4,8 +4,8 @@
 use dfdx::shapes::Rank0;
 use dfdx::tensor::{Cpu, OwnedTape};
 use dfdx::tensor_ops::{Backward, SumTo, TryMul};
-use expe_core::model::{Activation, Config};
-use expe_core::num::Random;
+use expe_core::internals::Random;
+use expe_core::{Activation, Config};
 use expe_runtime::config::{DataConfig, RunConfig, TokenizerKind, TrainConfig, position};
 use expe_runtime::data::{Corpus, Dataset, Source, Tokenizer};
 use expe_runtime::device::tensor;

@@ -1,8 +1,8 @@
 //! `model.safetensors`: names, shapes, round trip, and damaged files.
 
 use dfdx::tensor::Cpu;
-use expe_core::model::{Activation, Config};
 use expe_core::position::PositionConfig;
+use expe_core::{Activation, Config};
 use expe_runtime::model::{
     ModelError, Stored, Tensors, Transformer, from_safetensors, to_safetensors, write_tensors,
 };

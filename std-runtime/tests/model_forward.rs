@@ -3,8 +3,8 @@
 use dfdx::shapes::{Axis, HasShape};
 use dfdx::tensor::{Cpu, OwnedTape, Tape};
 use dfdx::tensor_ops::{Backward, MeanTo, ReshapeTo, TryConcatAlong, TryMul};
-use expe_core::model::Config;
-use expe_core::num::Random;
+use expe_core::Config;
+use expe_core::internals::Random;
 use expe_core::position::{Beyond, Growth, PositionConfig, SUPPORTED};
 use expe_runtime::config::position;
 use expe_runtime::device::tensor;

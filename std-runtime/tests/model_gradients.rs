@@ -5,9 +5,9 @@ use std::convert::Infallible;
 use dfdx::shapes::Shape;
 use dfdx::tensor::{Cpu, Gradients, NoneTape, OwnedTape, Tensor};
 use dfdx::tensor_ops::Backward;
-use expe_core::model::{Activation, Config, Norm};
-use expe_core::num::Random;
+use expe_core::internals::Random;
 use expe_core::position::{Growth, PositionConfig, Scaling};
+use expe_core::{Activation, Config, Norm};
 use expe_runtime::model::{Kind, Sites, Transformer, Visit, VisitMut};
 use expe_runtime::ops;
 

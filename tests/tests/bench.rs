@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use expe_core::model::Config;
+use expe_core::Config;
 use expe_tests::{Done, expe, expe_with, program, tiny_config};
 use serde_json::Value;
 

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
+use expe_core::Config;
 use expe_core::format::{Numbers, layout};
-use expe_core::model::Config;
 use expe_core::position::PositionConfig;
 use expe_runtime::data::Tokenizer;
 use expe_runtime::device::Cpu;
@@ -77,7 +77,8 @@ fn submodel(kept: &Tensors, config: &Config) -> Tensors {
         PositionConfig::Learned => PositionConfig::Learned,
         _ => PositionConfig::None,
     };
-    let tensors = layout(&Config { position, ..*config }).map(|wanted| {
+    let config = Config { position, ..*config };
+    let tensors = layout(&config).map(|wanted| {
         let name = wanted.id.to_string();
         let Stored { shape, values } = &kept[&name];
         let width = *shape.last().unwrap();

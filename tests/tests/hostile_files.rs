@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use expe_core::num::Random;
+use expe_core::internals::Random;
 use expe_runtime::config::{RunConfig, preset};
 use expe_runtime::data::Tokenizer;
 use expe_runtime::device::Cpu;

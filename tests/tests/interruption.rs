@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use expe_core::num::Random;
+use expe_core::internals::Random;
 use expe_tests::{Done, expe, limited, program, tiny_config};
 use serde_json::Value;
 use tempfile::TempDir;

@@ -76,7 +76,7 @@ pub(super) fn check_tensors(mut rest: Tensors<'_>, header: &Header) -> Result<()
     let count = header.tensors;
     let file_len = rest.bytes.len() as u64;
     let mut seen = 0u32;
-    for shape in layout(&rest.config) {
+    for shape in layout(&header.config) {
         let (entry, _) = rest
             .directory
             .split_at_checked(ENTRY_LEN)

@@ -1,7 +1,7 @@
 use core::fmt;
 
 use super::{Numbers, TensorId};
-use crate::model::ConfigError;
+use crate::shape::ConfigError;
 use crate::token::MergeError;
 
 /// Why bytes are not a model file, or why a model cannot be written as one.

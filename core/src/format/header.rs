@@ -1,6 +1,6 @@
 use super::{Execution, FormatError, MAGIC, OLDEST_VERSION, VERSION};
-use crate::model::{Activation, Config, Norm};
 use crate::position::{Beyond, Growth, MAX_DIGITS, PositionConfig, Scaling};
+use crate::shape::{Activation, Config, Norm};
 
 /// The fixed part of the file: what its first [`Header::LEN`] bytes say.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,6 +1,6 @@
 //! The `.expe` model file, version 2: everything that inference needs, read in place.
 //!
-//! [`Model::new`] checks a file once, from the first byte to the last; after that no access can
+//! [`Model::new`](crate::Model::new) checks a file once, from the first byte to the last; after that no access can
 //! fail. [`Writer`] writes one. [`config`] reads the shape at compile time, so that firmware can
 //! size its memory.
 //!
@@ -127,18 +127,21 @@
 mod check;
 mod directory;
 mod error;
+mod execution;
+mod file;
 mod header;
-mod layout;
-mod model;
 mod tensors;
 mod writer;
 
+pub use crate::shape::{Numbers, TensorId, TensorKind, TensorShape, layout};
 pub use error::{FormatError, WriteError};
-pub use layout::{Execution, Numbers, TensorId, TensorKind, TensorShape, layout};
-pub use model::{Layer, Layers, Model, StoredTensor};
+pub use execution::Execution;
+pub(crate) use file::File;
+pub use tensors::StoredTensor;
+pub(crate) use tensors::Tensors;
 pub use writer::{QuantizedRow, Storage, WeightSource, Writer};
 
-use crate::model::Config;
+use crate::shape::Config;
 use header::Header;
 
 /// The version of the file that is written here.
@@ -176,13 +179,12 @@ fn header_len(merges: u32, tensors: u32) -> Option<u64> {
 }
 
 /// The configuration in a model file's header, at compile time if need be, so that firmware can
-/// give its buffers their exact sizes. It looks at the fixed part alone; [`Model::new`] checks the
+/// give its buffers their exact sizes. It looks at the fixed part alone; [`Model::new`](crate::Model::new) checks the
 /// whole file.
 ///
 /// ```
 /// use expe_core::format::config;
-/// use expe_core::kernels::F32;
-/// use expe_core::model::Config;
+/// use expe_core::{Config, F32};
 ///
 /// const MODEL: &[u8] = expe_core::include_model!(
 ///     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/version1.expe")
@@ -206,12 +208,12 @@ pub const fn config(bytes: &[u8]) -> Result<Config, FormatError> {
     }
 }
 
-/// Bytes at an address that is a multiple of [`ALIGNMENT`], as [`Model::new`] needs them.
+/// Bytes at an address that is a multiple of [`ALIGNMENT`], as [`Model::new`](crate::Model::new) needs them.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(16))]
 pub struct Aligned<B: ?Sized>(pub B);
 
-/// Include a model file in the program, aligned: `include_bytes!` for [`Model::new`].
+/// Include a model file in the program, aligned: `include_bytes!` for [`Model::new`](crate::Model::new).
 ///
 /// The path is relative to the source file; the value is a `&'static [u8]`.
 #[macro_export]

@@ -1,22 +1,40 @@
 use zerocopy::FromBytes;
 
 use super::directory::Entry;
-use super::{ENTRY_LEN, Layer, Numbers, TensorId, TensorKind, TensorShape};
+use super::{ENTRY_LEN, Numbers, TensorShape};
 use crate::kernels::{GROUP, Matrix, Weights};
-use crate::model::Config;
+use crate::shape::{Config, TensorId, TensorKind};
 
-/// The tensors from one point of the directory on.
+/// One tensor as it lies in the file.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Tensors<'m> {
+pub struct StoredTensor<'m> {
+    /// Which tensor, and its shape.
+    pub shape: TensorShape,
+    /// Its numeric format.
+    pub numbers: Numbers,
+    /// Its bytes, without padding.
     pub bytes: &'m [u8],
-    pub config: Config,
-    pub directory: &'m [u8],
-    pub offset: u64,
+}
+
+impl<'m> StoredTensor<'m> {
+    /// The tensor as a matrix; `None` if its bytes do not fit its shape.
+    pub(crate) fn matrix(&self) -> Option<Matrix<'m>> {
+        let TensorShape { rows, columns, .. } = self.shape;
+        Matrix::new(weights(self.bytes, self.numbers, rows, columns)?, rows, columns)
+    }
+}
+
+/// A place in a file's directory: the tensors from there on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tensors<'m> {
+    pub(super) bytes: &'m [u8],
+    pub(super) directory: &'m [u8],
+    pub(super) offset: u64,
 }
 
 impl<'m> Tensors<'m> {
-    /// The next tensor, which must have this shape.
-    pub fn next(&mut self, shape: &TensorShape) -> Option<(Entry, &'m [u8])> {
+    /// Read the entry of the next tensor, which must have this shape, and move past it.
+    pub(super) fn next(&mut self, shape: &TensorShape) -> Option<(Entry, &'m [u8])> {
         let (entry, directory) = self.directory.split_at_checked(ENTRY_LEN)?;
         let entry = Entry::parse(entry, shape, self.offset).ok()?;
         let start = usize::try_from(entry.offset).ok()?;
@@ -26,40 +44,35 @@ impl<'m> Tensors<'m> {
         Some((entry, bytes))
     }
 
-    pub fn matrix(&mut self, kind: TensorKind, layer: u32) -> Option<Matrix<'m>> {
-        let (rows, columns) = kind.shape(&self.config)?;
-        let shape = TensorShape { id: TensorId { kind, layer }, rows, columns };
+    /// Move past the next tensor and return it; `None` if it has another shape.
+    pub(crate) fn tensor(&mut self, shape: TensorShape) -> Option<StoredTensor<'m>> {
         let (entry, bytes) = self.next(&shape)?;
-        Matrix::new(weights(bytes, entry.numbers, rows, columns)?, rows, columns)
+        Some(StoredTensor { shape, numbers: entry.numbers, bytes })
     }
 
-    /// The elements of a tensor that is always `f32`; none if the model has no such tensor.
-    pub fn floats(&mut self, kind: TensorKind, layer: u32) -> Option<&'m [f32]> {
-        let Some((rows, columns)) = kind.shape(&self.config) else {
+    /// The next tensor, a matrix.
+    pub(crate) fn matrix(
+        &mut self,
+        config: &Config,
+        kind: TensorKind,
+        layer: u32,
+    ) -> Option<Matrix<'m>> {
+        let (rows, columns) = kind.shape(config)?;
+        self.tensor(TensorShape { id: TensorId { kind, layer }, rows, columns })?.matrix()
+    }
+
+    /// The elements of the next tensor, which is always `f32`; none if the model has no such tensor.
+    pub(crate) fn floats(
+        &mut self,
+        config: &Config,
+        kind: TensorKind,
+        layer: u32,
+    ) -> Option<&'m [f32]> {
+        let Some((rows, columns)) = kind.shape(config) else {
             return Some(&[]);
         };
-        let shape = TensorShape { id: TensorId { kind, layer }, rows, columns };
-        let (_, bytes) = self.next(&shape)?;
-        <[f32]>::ref_from_bytes(bytes).ok()
-    }
-
-    pub fn layer(&mut self, layer: u32) -> Option<Layer<'m>> {
-        Some(Layer {
-            attn_norm: self.floats(TensorKind::AttnNorm, layer)?,
-            wq: self.matrix(TensorKind::Wq, layer)?,
-            query_columns: self.floats(TensorKind::QueryColumns, layer)?,
-            wk: self.matrix(TensorKind::Wk, layer)?,
-            key_columns: self.floats(TensorKind::KeyColumns, layer)?,
-            wv: self.matrix(TensorKind::Wv, layer)?,
-            wo: self.matrix(TensorKind::Wo, layer)?,
-            mlp_norm: self.floats(TensorKind::MlpNorm, layer)?,
-            w1: self.matrix(TensorKind::W1, layer)?,
-            w3: match TensorKind::W3.shape(&self.config) {
-                Some(_) => Some(self.matrix(TensorKind::W3, layer)?),
-                None => None,
-            },
-            w2: self.matrix(TensorKind::W2, layer)?,
-        })
+        let tensor = self.tensor(TensorShape { id: TensorId { kind, layer }, rows, columns })?;
+        <[f32]>::ref_from_bytes(tensor.bytes).ok()
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     WriteError, align, header_len, layout,
 };
 use crate::kernels::{Bf16, F16, GROUP, GROUP_BYTES};
-use crate::model::Config;
+use crate::shape::Config;
 use crate::token::Tokenizer;
 
 /// Where a [`Writer`] takes the weights from: the model as it was trained, unfolded.

@@ -9,7 +9,8 @@ use crate::num::invariant::split;
 /// `u = 2^-24` the error is at most `(n/8 + 16)·u·Σ|w_i·x_i|`, to first order.
 ///
 /// ```
-/// use expe_core::kernels::{F32, dot};
+/// use expe_core::internals::dot;
+/// use expe_core::F32;
 /// assert_eq!(dot::<F32>(&[1.0, 2.0, 3.0], &[4.0, 5.0, 6.0]), 32.0);
 /// ```
 #[inline]

@@ -25,7 +25,7 @@ const UNROLLED: usize = 8;
 /// at most 127.
 ///
 /// ```
-/// use expe_core::kernels::dot_int8;
+/// use expe_core::internals::dot_int8;
 /// assert_eq!(dot_int8(&[1, -2, 3], &[4, 5, 6]), 12);
 /// ```
 #[inline]
@@ -56,7 +56,7 @@ pub fn dot_int8(weights: &[i8], x: &[i8]) -> i32 {
 /// which is what counts where there are no vectors. All rows are as long as `x`.
 ///
 /// ```
-/// use expe_core::kernels::dot_int8_rows;
+/// use expe_core::internals::dot_int8_rows;
 /// assert_eq!(dot_int8_rows([&[1, -2], &[3, 4], &[0, 1], &[5, 0]], &[10, 1]), [8, 34, 1, 50]);
 /// ```
 #[inline]
@@ -109,7 +109,7 @@ fn add_col(sums: &mut [i32; 4], [a, b, c, d]: [i8; 4], x: i8) {
 /// weights and inputs of at most 127; a last group may be shorter.
 ///
 /// ```
-/// use expe_core::kernels::{GROUP_BYTES, dot_int4};
+/// use expe_core::internals::{dot_int4, GROUP_BYTES};
 /// let mut group = [0u8; GROUP_BYTES];
 /// group[0] = 0x2f; // columns 0 and 16: -1 and 2
 /// let mut x = [0i8; 32];

@@ -9,7 +9,8 @@ use super::stored::Stored;
 /// Each element is one [`dot`], so it has the same bits however many rows are given together.
 ///
 /// ```
-/// use expe_core::kernels::{F32, Inputs, matvec};
+/// use expe_core::internals::{matvec, Inputs};
+/// use expe_core::F32;
 /// let mut y = [0.0; 2];
 /// matvec::<F32>(&[1.0, 2.0, 3.0, 4.0], 2, Inputs::new(&[1.0, 10.0], 2), &mut y, 2);
 /// assert_eq!(y, [21.0, 43.0]);
@@ -47,7 +48,8 @@ pub fn matvec_add<S: Stored>(
 /// `y += Σ_m factors[m]·matrix[m]`, rows as wide as `y`, in the order of `m`.
 ///
 /// ```
-/// use expe_core::kernels::{F32, add_weighted_rows};
+/// use expe_core::internals::add_weighted_rows;
+/// use expe_core::F32;
 /// let mut y = [1.0, 1.0];
 /// add_weighted_rows::<F32>(&[2.0, 3.0], &[1.0, 0.0, 0.0, 1.0], &mut y);
 /// assert_eq!(y, [3.0, 4.0]);

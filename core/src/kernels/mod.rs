@@ -5,6 +5,7 @@
 
 mod activation;
 mod arch;
+mod cache_format;
 mod dot;
 mod dot_quants;
 mod inputs;
@@ -23,6 +24,7 @@ mod stored;
 mod sums;
 
 pub use activation::{gelu, relu, silu, swiglu};
+pub use cache_format::CacheFormat;
 pub use dot::dot;
 pub use dot_quants::{
     GROUP, GROUP_BYTES, INT4_MAX_COLS, INT8_MAX_COLS, dot_int4, dot_int8, dot_int8_rows, high_half,

@@ -5,7 +5,8 @@ use crate::num::Math;
 /// Root-mean-square norm: `y_i = g_i·x_i / sqrt(mean(x²) + ε)`; `x`, `gain` and `y` have one length.
 ///
 /// ```
-/// use expe_core::{kernels::rms_norm, num::Exact};
+/// use expe_core::internals::rms_norm;
+/// use expe_core::num::Exact;
 /// let mut y = [0.0; 2];
 /// rms_norm::<Exact>(&[3.0, 4.0], &[1.0, 2.0], 1e-6, &mut y);
 /// assert!((y[0] - 3.0 / 12.5f32.sqrt()).abs() < 1e-6);
@@ -23,7 +24,8 @@ pub fn rms_norm<M: Math>(x: &[f32], gain: &[f32], epsilon: f32, y: &mut [f32]) {
 /// Bessel's correction, in two passes; `x`, `gain` and `y` have one length.
 ///
 /// ```
-/// use expe_core::{kernels::layer_norm, num::Exact};
+/// use expe_core::internals::layer_norm;
+/// use expe_core::num::Exact;
 /// let mut y = [0.0; 2];
 /// layer_norm::<Exact>(&[3.0, 5.0], &[1.0, 2.0], 1e-6, &mut y);
 /// assert!((y[0] + 1.0).abs() < 1e-6 && (y[1] - 2.0).abs() < 1e-6);

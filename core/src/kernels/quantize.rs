@@ -13,7 +13,7 @@ pub const LARGEST_QUANT: f32 = 127.0;
 /// The error of an element is at most `s/2·(1 + 2^-15)`. A row with a NaN gets the scale NaN.
 ///
 /// ```
-/// use expe_core::kernels::quantize;
+/// use expe_core::internals::quantize;
 /// let mut codes = [0; 3];
 /// assert_eq!(quantize(&[1.0, -2.0, 0.5], &mut codes), 2.0 / 127.0);
 /// assert_eq!(codes, [64, -127, 32]);

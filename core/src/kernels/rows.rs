@@ -4,7 +4,7 @@
 /// Unlike `chunks_exact` it divides by nothing, so no width can make it panic.
 ///
 /// ```
-/// use expe_core::kernels::rows;
+/// use expe_core::internals::rows;
 /// assert!(rows(&[1, 2, 3, 4, 5], 2).eq([[1, 2], [3, 4]]));
 /// assert!(rows(&[1, 2, 3, 4, 5], 0).next().is_none());
 /// ```
@@ -16,7 +16,7 @@ pub const fn rows<T>(data: &[T], width: usize) -> RowIter<'_, T> {
 /// As [`rows`], to be written to.
 ///
 /// ```
-/// use expe_core::kernels::rows_mut;
+/// use expe_core::internals::rows_mut;
 /// let mut data = [1, 2, 3, 4];
 /// rows_mut(&mut data, 2).nth(1).unwrap().fill(9);
 /// assert_eq!(data, [1, 2, 9, 9]);

@@ -10,7 +10,8 @@ use crate::num::Math;
 /// The maximum is subtracted first, so no exponent overflows and the sum is at least 1.
 ///
 /// ```
-/// use expe_core::{kernels::softmax, num::Exact};
+/// use expe_core::internals::softmax;
+/// use expe_core::num::Exact;
 /// let mut x = [1000.0, 1000.0];
 /// softmax::<Exact>(&mut x);
 /// assert_eq!(x, [0.5, 0.5]);

@@ -15,7 +15,7 @@ const ROWS_TOGETHER: bool = cfg!(any(
 /// [`dot_int8`] per row, exactly, for all rows there are or as many as `sums` has places.
 ///
 /// ```
-/// use expe_core::kernels::sums_int8;
+/// use expe_core::internals::sums_int8;
 /// let mut sums = [0; 2];
 /// sums_int8(&[1, -2, 3, 4], 2, &[10, 1], &mut sums);
 /// assert_eq!(sums, [8, 34]);

@@ -1,11 +1,10 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use super::cache_format::CacheFormat;
 use super::kv_cache::Past;
-use super::{Activation, Config, DecodeError};
-use crate::format::Model;
-use crate::kernels::{Inputs, Matrix};
+use super::{DecodeError, Model};
+use crate::kernels::{CacheFormat, Inputs, Matrix};
 use crate::position::{PositionEncoding, PositionError};
+use crate::shape::{Activation, Config};
 
 /// The numbers in which a [`Decoder`](super::Decoder) computes, and what it does with them:
 /// [`Float`](super::Float) or [`Integer`](super::Integer).

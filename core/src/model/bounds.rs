@@ -1,9 +1,9 @@
 use super::integer::INNER;
-use super::{Activation, Config, DecodeError};
-use crate::format::{Model, TensorId, TensorKind};
+use super::{DecodeError, Model};
 use crate::kernels::{GROUP, GROUP_BYTES, Matrix, Weights, rows, unpack_group};
 use crate::num::Multiplier;
 use crate::position::PositionConfig;
+use crate::shape::{Activation, Config, TensorId, TensorKind};
 
 /// Numbers in units of `2^-16` lie below this: `127/128 · 2^15`. The rest is for rounding, of which
 /// the scale of a cached value, a bfloat16, has the most.

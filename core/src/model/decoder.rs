@@ -1,18 +1,17 @@
 use super::arithmetic::{Arithmetic, Attend};
-use super::cache_format::CacheFormat;
 use super::pass::Pass;
-use super::{Config, DecodeError, Float, Integer, KvCache, Workspace};
-use crate::format::Model;
-use crate::kernels::rows;
+use super::{DecodeError, Float, Integer, KvCache, Model, Workspace};
+use crate::kernels::{CacheFormat, rows};
 use crate::num::Math;
 use crate::position::PositionEncoding;
+use crate::shape::Config;
 
 /// A decoder-only transformer: reads tokens, keeps their keys and values in a [`KvCache`], and
 /// gives the logits of the next token.
 ///
 /// It holds nothing that changes: model and encoding are read, cache and workspace are the
 /// caller's. `A` is the arithmetic, [`Float`] or [`Integer`]; the cache's format is the cache's, any
-/// with [`Float`], [`I8`](crate::kernels::I8) with [`Integer`].
+/// with [`Float`], [`I8`](crate::I8) with [`Integer`].
 #[derive(Debug, Clone, Copy)]
 pub struct Decoder<'m, P, A = Float> {
     model: Model<'m>,

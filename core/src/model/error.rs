@@ -1,7 +1,7 @@
 use core::fmt;
 
-use crate::format::TensorId;
 use crate::position::{OverrideBlock, PositionError};
+use crate::shape::TensorId;
 
 /// A buffer is too small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,16 +1,15 @@
 use core::marker::PhantomData;
 
 use super::arithmetic::{Arithmetic, Attend, HeadPosition};
-use super::cache_format::{CacheFormat, scale};
 use super::kv_cache::Past;
-use super::{Activation, Config, DecodeError, Norm};
-use crate::format::Model;
+use super::{DecodeError, Model};
 use crate::kernels::{
-    F32, Inputs, Matrix, add_weighted_rows, dot, gelu, layer_norm, matvec, position_scores,
-    quantize, relu, rms_norm, rows, softmax, swiglu,
+    Bf16, CacheFormat, F32, Inputs, Matrix, Stored, add_weighted_rows, dot, gelu, layer_norm,
+    matvec, position_scores, quantize, relu, rms_norm, rows, softmax, swiglu,
 };
 use crate::num::{Exact, Math};
 use crate::position::{MAX_DIGITS, PositionEncoding, PositionError, rotate};
+use crate::shape::{Activation, Config, Norm};
 
 /// Single precision. `M` are the elementary functions in norms, activations and softmax.
 ///
@@ -164,7 +163,7 @@ impl<M: Math, S: CacheFormat> Attend<S> for Float<M> {
             let scores = scores.get_mut(..here).unwrap_or_default();
             matvec::<S>(run.keys, width, Inputs::new(query, width), scores, here);
             for (score, bits) in scores.iter_mut().zip(run.key_scales) {
-                *score *= scale(*bits);
+                *score *= Bf16::widen(*bits);
             }
         }
         let digits = past.codes.len().checked_div(count).unwrap_or(0);
@@ -181,7 +180,7 @@ impl<M: Math, S: CacheFormat> Attend<S> for Float<M> {
         for run in &past.runs {
             let scores = scores.get_mut(run.first..).unwrap_or_default();
             for (score, bits) in scores.iter_mut().zip(run.value_scales) {
-                *score *= scale(*bits);
+                *score *= Bf16::widen(*bits);
             }
             add_weighted_rows::<S>(scores, run.values, query);
         }

@@ -1,8 +1,7 @@
 use super::arithmetic::{Arithmetic, Attend, HeadPosition};
 use super::bounds::Bounds;
 use super::kv_cache::Past;
-use super::{Activation, Config, DecodeError, Norm};
-use crate::format::Model;
+use super::{DecodeError, Model};
 use crate::kernels::integer::{
     FOLDED_LIMIT, FOLDED_UNIT, TERM_SHIFT, add_folded, add_terms, add_weighted_rows, digits,
     distance_bound, dot_folded, gelu, norm, project, project_add, quantize, quantize_bf16, relu,
@@ -11,6 +10,7 @@ use crate::kernels::integer::{
 use crate::kernels::{Bf16, I8, Inputs, Matrix, Stored, rows, sums_int8};
 use crate::num::{Dyadic, Multiplier, PreparedMultiplier, RowScales, round_shift, saturate};
 use crate::position::{MAX_DIGITS, PositionEncoding, PositionError};
+use crate::shape::{Activation, Config, Norm};
 
 /// Units of queries, keys, values, inner layers and logits: `2^INNER`.
 pub(super) const INNER: i32 = -16;

@@ -2,10 +2,10 @@ use core::ops::Range;
 
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::cache_format::{CacheFormat, WORD, half_len};
-use super::{Config, MemoryError};
-use crate::kernels::{F32, rows, rows_mut};
+use super::MemoryError;
+use crate::kernels::{CacheFormat, F32, rows, rows_mut};
 use crate::position::PositionError;
+use crate::shape::{Config, WORD, half_len};
 
 /// Keys and values of the positions seen so far, for all layers, in the caller's memory, in the
 /// format `S`.
@@ -372,9 +372,9 @@ impl<'a, S: CacheFormat> Half<'a, S> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Activation, Norm};
     use super::*;
     use crate::position::PositionConfig;
+    use crate::shape::{Activation, Norm};
 
     /// A ring that has taken almost as many tokens as 32 bits count.
     #[test]

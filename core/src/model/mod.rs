@@ -1,10 +1,7 @@
 //! A decoder-only transformer: configuration, weights, key-value cache, forward pass, sampling.
 //!
 //! ```
-//! # use expe_core::format::{FormatError, Model};
-//! # use expe_core::kernels::F32;
-//! # use expe_core::model::{Decoder, KvCache, Sampler, Workspace};
-//! # use expe_core::token::TextStream;
+//! # use expe_core::{Decoder, F32, KvCache, Model, Sampler, TextStream, Workspace};
 //! # fn generate(file: &[u8], prompt: &[u8]) -> Result<String, Box<dyn core::error::Error>> {
 //! let model = Model::new(file)?;
 //! let config = model.config();
@@ -33,8 +30,6 @@
 
 mod arithmetic;
 mod bounds;
-mod cache_format;
-mod config;
 mod decoder;
 mod error;
 mod float;
@@ -43,11 +38,10 @@ mod kv_cache;
 mod logit;
 mod pass;
 mod sampler;
+mod weights;
 mod workspace;
 
 pub use arithmetic::{Arithmetic, Attend, HeadPosition};
-pub use cache_format::CacheFormat;
-pub use config::{Activation, Config, ConfigError, MAX_DIMENSION, Norm};
 pub use decoder::Decoder;
 pub use error::{DecodeError, MemoryError};
 pub use float::Float;
@@ -56,4 +50,5 @@ pub use kv_cache::{KvCache, Past, Run};
 pub use logit::Logit;
 pub use pass::Pass;
 pub use sampler::{SampleError, Sampler};
+pub use weights::{Layer, Layers, Model};
 pub use workspace::Workspace;

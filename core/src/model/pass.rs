@@ -1,18 +1,17 @@
 use super::arithmetic::{Arithmetic, Attend, HeadPosition};
-use super::cache_format::CacheFormat;
 use super::decoder::Decoder;
 use super::kv_cache::Part;
+use super::weights::{Layer, Layers};
 use super::workspace::Parts;
-use super::{Activation, Config, DecodeError, KvCache};
-use crate::format::{Layer, Layers};
-use crate::kernels::{Inputs, Matrix, rows, rows_mut};
+use super::{DecodeError, KvCache};
+use crate::kernels::{CacheFormat, Inputs, Matrix, rows, rows_mut};
 use crate::position::PositionEncoding;
+use crate::shape::{Activation, Config};
 
 /// Tokens on their way through the layers; see [`Decoder::start`].
 ///
 /// ```
-/// # use expe_core::kernels::I8;
-/// # use expe_core::model::{DecodeError, Decoder, Integer, KvCache, Workspace};
+/// # use expe_core::{DecodeError, Decoder, I8, Integer, KvCache, Workspace};
 /// # use expe_core::position::PositionEncoding;
 /// # fn read<P: PositionEncoding>(
 /// #     decoder: &Decoder<'_, P, Integer>, cache: &mut KvCache<'_, I8>, workspace: &mut Workspace<'_>,
@@ -32,7 +31,7 @@ pub struct Pass<'p, 'm, 'c, P, A: Arithmetic, S: CacheFormat> {
     decoder: &'p Decoder<'m, P, A>,
     cache: &'p mut KvCache<'c, S>,
     parts: Parts<'p, A::Real>,
-    layers: Layers<'m>,
+    layers: Layers<'p, 'm>,
     layer: usize,
     count: usize,
     /// The first token whose logits are wanted: the last layer leaves those before it at their keys and

@@ -6,12 +6,12 @@ use crate::num::Random;
 /// Chooses the next token from logits: greedily, or at random among the `k` most likely.
 ///
 /// ```
-/// use expe_core::model::Sampler;
+/// use expe_core::Sampler;
 /// let logits = [0.5, 2.0, -1.0];
 /// assert_eq!(Sampler::greedy().sample(&logits), Ok(1));
 /// let mut sampler = Sampler::new(0.8, 2, 42)?;
 /// assert!(sampler.sample(&logits)? < 2);
-/// # Ok::<(), expe_core::model::SampleError>(())
+/// # Ok::<(), expe_core::SampleError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Sampler {

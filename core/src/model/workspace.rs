@@ -1,74 +1,7 @@
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::{Activation, Config, MemoryError};
-use crate::position::PositionConfig;
-
-impl Config {
-    /// The length of a [`Workspace`], in words of 4 bytes, for `chunk` tokens at a time and caches of
-    /// up to `context` positions:
-    /// `chunk·(2·width + max(heads·head_width + kv_heads·head_width, hidden·(2 with SwiGLU, else 1))`
-    /// ` + D + (head_width with RoPE) + 1) + context + vocab`, and a quarter of
-    /// `chunk·max(width, heads·head_width, hidden)`, rounded up, for the 8-bit integers that integer
-    /// matrices act on.
-    ///
-    /// ```
-    /// # use expe_core::model::{Activation, Config, Norm};
-    /// # use expe_core::position::PositionConfig;
-    /// const CONFIG: Config = Config {
-    ///     vocab: 256, width: 64, layers: 2, heads: 4, kv_heads: 2, head_width: 16, hidden: 128,
-    ///     context: 64, norm: Norm::RmsNorm, epsilon: 1e-5, activation: Activation::SwiGlu,
-    ///     tied_head: true, position: PositionConfig::None,
-    /// };
-    /// static WORKSPACE: [u32; CONFIG.workspace_len(1, 512)] = [0; CONFIG.workspace_len(1, 512)];
-    /// assert_eq!(WORKSPACE.len(), 2 * 64 + 256 + 1 + 512 + 256 + 128 / 4);
-    /// ```
-    pub const fn workspace_len(&self, chunk: usize, context: usize) -> usize {
-        let row = self
-            .width
-            .saturating_mul(2)
-            .saturating_add(self.inner_width())
-            .saturating_add(self.override_block().digits)
-            .saturating_add(self.rotation_width())
-            .saturating_add(1);
-        let codes = chunk.saturating_mul(self.widest()).div_ceil(WORD);
-        let rows = chunk.saturating_mul(row).saturating_add(codes);
-        rows.saturating_add(context).saturating_add(self.vocab)
-    }
-
-    /// The widest input of a matrix.
-    const fn widest(&self) -> usize {
-        let mut widest = self.width;
-        if self.query_width() > widest {
-            widest = self.query_width();
-        }
-        if self.hidden > widest {
-            widest = self.hidden;
-        }
-        widest
-    }
-
-    /// Per token, what attention and the MLP need in turn.
-    const fn inner_width(&self) -> usize {
-        let attention = self.query_width().saturating_add(self.key_width());
-        let mlp = match self.activation {
-            Activation::SwiGlu => self.hidden.saturating_mul(2),
-            Activation::Gelu | Activation::Relu => self.hidden,
-        };
-        if attention > mlp { attention } else { mlp }
-    }
-
-    /// Whether the position encoding rotates heads.
-    pub(super) const fn rotates(&self) -> bool {
-        matches!(self.position, PositionConfig::Rope { .. })
-    }
-
-    const fn rotation_width(&self) -> usize {
-        if self.rotates() { self.head_width } else { 0 }
-    }
-}
-
-/// Bytes of a word.
-const WORD: usize = size_of::<u32>();
+use super::MemoryError;
+use crate::shape::{Config, WORD};
 
 /// The memory in which a [`Decoder`](super::Decoder) computes; it holds nothing between calls but
 /// the last logits.

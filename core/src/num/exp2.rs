@@ -7,7 +7,7 @@ pub const EXP2_FRACTION_BITS: u32 = 16;
 /// the last eleven are the first four terms of `e^-z`, `z < 2^-5·ln 2`. The error is below `2^-26`.
 ///
 /// ```
-/// use expe_core::num::exp2_minus;
+/// use expe_core::internals::exp2_minus;
 /// assert_eq!(exp2_minus(0), 1 << 30);
 /// assert_eq!(exp2_minus(3 << 16), 1 << 27);
 /// ```

@@ -9,7 +9,7 @@ use super::Dyadic;
 /// a relative error of at most `2^-30`; all of it is integer arithmetic, the same on every target.
 ///
 /// ```
-/// use expe_core::num::Multiplier;
+/// use expe_core::internals::Multiplier;
 /// let third = Multiplier::from_integer(1).over(Multiplier::from_integer(3));
 /// // A third of 300, in units of 2^-4.
 /// assert_eq!(third.apply(300, -4), 1_600);
@@ -337,7 +337,7 @@ pub const fn saturate(x: i64) -> i32 {
 /// A finite float in units of `2^exponent`, by its bits alone: rounded half up, saturating.
 ///
 /// ```
-/// use expe_core::num::to_fixed;
+/// use expe_core::internals::to_fixed;
 /// assert_eq!(to_fixed(-1.25, -16), -81_920);
 /// assert_eq!(to_fixed(1e30, -16), i32::MAX);
 /// ```

@@ -67,7 +67,7 @@ impl Turn {
     /// [`sin_cos_fixed`](Self::sin_cos_fixed), rounded once more.
     ///
     /// ```
-    /// use expe_core::num::Turn;
+    /// use expe_core::internals::Turn;
     /// let (sin, cos) = Turn::from_radians(0.5).at(1_000_000).sin_cos();
     /// assert!((f64::from(sin) - (500_000.0f64).sin()).abs() < 1.0 / 16_777_216.0);
     /// assert!((f64::from(cos) - (500_000.0f64).cos()).abs() < 1.0 / 16_777_216.0);

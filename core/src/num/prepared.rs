@@ -7,7 +7,7 @@ use super::Multiplier;
 /// is taken from `⌊x·2^left·m / 2^32⌋`, for cutting twice in the same direction is cutting once.
 ///
 /// ```
-/// use expe_core::num::{Multiplier, PreparedMultiplier};
+/// use expe_core::internals::{Multiplier, PreparedMultiplier};
 /// let third = Multiplier::from_integer(1).over(Multiplier::from_integer(3));
 /// let prepared = PreparedMultiplier::new(third, 1_000, -4);
 /// assert_eq!(prepared.apply(300), third.apply(300, -4));

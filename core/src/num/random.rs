@@ -4,7 +4,7 @@
 /// of a seed is the same on every target and fixed for good.
 ///
 /// ```
-/// use expe_core::num::Random;
+/// use expe_core::internals::Random;
 /// let mut random = Random::new(7);
 /// let first = random.next_u32();
 /// assert_eq!(first, Random::new(7).next_u32());

@@ -11,7 +11,7 @@ pub use text::TextStream;
 /// A model's tokenizer.
 ///
 /// ```
-/// use expe_core::token::Tokenizer;
+/// use expe_core::Tokenizer;
 /// let mut tokens = [0; 8];
 /// assert_eq!(Tokenizer::Bytes.encode(b"Hi", &mut tokens)?, &[72, 105]);
 /// assert!(Tokenizer::Bytes.decode(72).unwrap().eq(*b"H"));

@@ -4,7 +4,7 @@
 /// [`String::from_utf8_lossy`]: https://doc.rust-lang.org/std/string/struct.String.html#method.from_utf8_lossy
 ///
 /// ```
-/// use expe_core::token::TextStream;
+/// use expe_core::TextStream;
 /// let (mut stream, mut text) = (TextStream::new(), String::new());
 /// for byte in "né".bytes().chain([0xff]) {
 ///     stream.push(byte, |c| text.push(c));

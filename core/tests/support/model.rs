@@ -4,11 +4,9 @@ use std::convert::Infallible;
 use expe_core::format::{
     Numbers, QuantizedRow, Storage, TensorId, TensorKind, WeightSource, Writer,
 };
-use expe_core::kernels::{GROUP, GROUP_BYTES};
-use expe_core::model::{Activation, Config, Norm};
-use expe_core::num::Random;
+use expe_core::internals::{GROUP, GROUP_BYTES, Random};
 use expe_core::position::{Beyond, Growth, PositionConfig, Scaling};
-use expe_core::token::Tokenizer;
+use expe_core::{Activation, Config, Norm, Tokenizer};
 use zerocopy::{FromZeros, IntoBytes};
 
 /// Bytes that begin at a multiple of 16.

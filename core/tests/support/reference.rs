@@ -2,8 +2,8 @@
 //! the inputs of the projections. It shares no code with the engine.
 
 use expe_core::format::TensorKind;
-use expe_core::model::{Activation, Config, Norm};
 use expe_core::position::{Growth, PositionConfig, Scaling};
+use expe_core::{Activation, Config, Norm};
 
 use super::TestModel;
 

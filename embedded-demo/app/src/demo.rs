@@ -1,7 +1,6 @@
-use expe_core::format;
-use expe_core::kernels::{F32, I8};
-use expe_core::model::{Attend, CacheFormat, Config, Float, Integer, Logit};
+use expe_core::internals::Attend;
 use expe_core::position::{Expe, PositionConfig, PositionEncoding};
+use expe_core::{CacheFormat, Config, F32, Float, I8, Integer, Logit, format};
 
 use crate::Error;
 

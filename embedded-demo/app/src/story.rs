@@ -1,7 +1,7 @@
 //! The story: drawn with a fixed seed after a fixed prompt, so that every machine tells the same one.
 
-use expe_core::format::Model;
-use expe_core::model::{Arithmetic, Decoder, KvCache, Sampler, Workspace};
+use expe_core::internals::Arithmetic;
+use expe_core::{Decoder, KvCache, Model, Sampler, Workspace};
 use zerocopy::IntoBytes;
 
 use crate::cost::Cost;

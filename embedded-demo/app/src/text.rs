@@ -1,6 +1,6 @@
 //! Text in the log as it is made: a log transports lines, a model makes characters.
 
-use expe_core::token::TextStream;
+use expe_core::TextStream;
 use heapless::String;
 
 /// Columns after which a line ends at the next space.

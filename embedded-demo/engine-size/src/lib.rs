@@ -6,9 +6,9 @@
 use core::hint::black_box;
 use core::panic::PanicInfo;
 
-use expe_core::format::Model;
-use expe_core::model::{Attend, CacheFormat, Decoder, KvCache, Logit, Workspace};
+use expe_core::internals::Attend;
 use expe_core::position::{Expe, Position, PositionEncoding};
+use expe_core::{CacheFormat, Decoder, KvCache, Logit, Model, Workspace};
 
 /// Decodes a prompt with the arithmetic `A` over a cache of `S`, and positions that `position` makes for
 /// a model; the likeliest token.

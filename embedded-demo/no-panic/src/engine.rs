@@ -2,12 +2,13 @@
 
 use core::hint::black_box;
 
-use expe_core::format::{self, Model};
-use expe_core::kernels::{F16, F32, I8};
-use expe_core::model::{Attend, CacheFormat, Decoder, KvCache, Logit, Sampler, Workspace};
+use expe_core::format;
+use expe_core::internals::Attend;
 use expe_core::num::Approximate;
 use expe_core::position::PositionEncoding;
-use expe_core::token::TextStream;
+use expe_core::{
+    CacheFormat, Decoder, F16, F32, I8, KvCache, Logit, Model, Sampler, TextStream, Workspace,
+};
 
 /// All that the outside world decides.
 #[derive(Default)]

@@ -1,5 +1,5 @@
+use expe_core::ConfigError;
 use expe_core::format::FormatError;
-use expe_core::model::ConfigError;
 use expe_core::position::PositionError;
 
 use crate::compare::SpecError;

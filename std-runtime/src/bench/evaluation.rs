@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
-use expe_core::format::Model;
-use expe_core::num::Random;
+use expe_core::Model;
+use expe_core::internals::Random;
 
 use super::{BenchError, Candidate};
 use crate::engine::CacheNumbers;

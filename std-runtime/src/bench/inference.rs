@@ -1,9 +1,9 @@
 use std::time::{Duration, Instant};
 
-use expe_core::format::{Model, TensorKind};
-use expe_core::model::Sampler;
-use expe_core::num::Random;
+use expe_core::format::TensorKind;
+use expe_core::internals::Random;
 use expe_core::position::{ModelDims, Position, PositionEncoding};
+use expe_core::{Model, Sampler};
 
 use super::{BenchError, Candidate};
 use crate::engine::{Buffers, CacheNumbers, Session};

@@ -2,11 +2,9 @@ use std::hint::black_box;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use expe_core::format::Model;
-use expe_core::kernels::{F32, Inputs, rows_mut};
-use expe_core::model::{Arithmetic, Attend, Config, Float, HeadPosition, Past, Run};
-use expe_core::num::Random;
+use expe_core::internals::{Arithmetic, Attend, HeadPosition, Inputs, Past, Random, Run, rows_mut};
 use expe_core::position::{ModelDims, Position, PositionConfig, PositionEncoding};
+use expe_core::{Config, F32, Float, Model};
 use serde::Serialize;
 
 use super::{BenchError, Candidate, Plan, Spread, Times, alternate, random_model};
@@ -70,7 +68,7 @@ impl Part {
 /// Tokens of one unit of work.
 const TOKENS: u32 = 64;
 
-/// Part of the engine's work, for some tokens in all layers: what [`expe_core::model::Pass`] does, with
+/// Part of the engine's work, for some tokens in all layers: what [`expe_core::Pass`] does, with
 /// the very functions that it calls.
 struct Work<'m> {
     part: Part,

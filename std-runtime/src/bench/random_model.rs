@@ -2,12 +2,11 @@ use std::convert::Infallible;
 use std::io::{self, Write};
 use std::path::Path;
 
+use expe_core::Config;
 use expe_core::format::{
     Numbers, QuantizedRow, TensorId, TensorKind, WeightSource, WriteError, Writer,
 };
-use expe_core::kernels::{GROUP, GROUP_BYTES};
-use expe_core::model::Config;
-use expe_core::num::Random;
+use expe_core::internals::{GROUP, GROUP_BYTES, Random};
 
 use super::BenchError;
 use crate::data::Tokenizer;

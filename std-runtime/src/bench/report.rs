@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-use expe_core::model::Config;
+use expe_core::Config;
 use serde::Serialize;
 
 use super::{Machine, PositionCost, Profiled, Spread, Times, peak_memory};

@@ -1,9 +1,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use expe_core::format::Model;
-use expe_core::model::Sampler;
-use expe_core::num::Random;
+use expe_core::internals::Random;
+use expe_core::{Model, Sampler};
 
 use super::{BenchError, Inference, Slope, Task, Times};
 use crate::engine::Session;

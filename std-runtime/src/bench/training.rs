@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use expe_core::num::Random;
+use expe_core::internals::Random;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::{BenchError, Candidate};

@@ -1,7 +1,7 @@
 //! Arithmetic by formula: what the matrix products of a model cost, a multiplication and an addition
 //! counted as two operations.
 
-use expe_core::model::{Activation, Config};
+use expe_core::{Activation, Config};
 
 /// Operations of the matrix products of reading one token with `keys` keys in sight, on average: the
 /// projections, scores and values of every layer, and, with `head`, the logits. What the position

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-use expe_core::format::Model;
+use expe_core::Model;
 
 use super::data_arg::DataArgs;
 use super::device_arg::DeviceArg;
@@ -146,8 +146,8 @@ fn measured<D: TrainingDevice>(args: &Args, model: &ModelArg<D>) -> Result<Vec<R
 /// [`CliError::Data`] when it cannot be taken over.
 fn file_tokenizer(model: &Model<'_>) -> Result<Tokenizer, CliError> {
     match model.tokenizer() {
-        expe_core::token::Tokenizer::Bytes => Ok(Tokenizer::Byte),
-        expe_core::token::Tokenizer::Bpe(bpe) => {
+        expe_core::Tokenizer::Bytes => Ok(Tokenizer::Byte),
+        expe_core::Tokenizer::Bpe(bpe) => {
             let pairs: Vec<_> =
                 bpe.merges().iter().map(|[left, right, _]| (*left, *right)).collect();
             Ok(Tokenizer::from_merges(&pairs)?)

@@ -3,9 +3,8 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use expe_core::format::Model;
-use expe_core::model::Config;
 use expe_core::position::PositionEncoding;
+use expe_core::{Config, Model};
 use serde::Serialize;
 
 use super::CliError;

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use expe_core::format::{Model, Numbers, Storage};
-use expe_core::model::Config;
-use expe_core::num::Random;
+use expe_core::format::{Numbers, Storage};
+use expe_core::internals::Random;
 use expe_core::position::PositionConfig;
+use expe_core::{Config, Model};
 
 use super::CliError;
 use super::device_arg::DeviceArg;

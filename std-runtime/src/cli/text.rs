@@ -1,6 +1,6 @@
 //! Small pieces of text that several commands print.
 
-use expe_core::token::{TextStream, Tokenizer};
+use expe_core::{TextStream, Tokenizer};
 
 /// A number of bytes for people: `812 B`, `45.2 KB`, `3.1 MB` (powers of 1000).
 pub fn bytes(count: usize) -> String {

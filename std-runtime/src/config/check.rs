@@ -1,4 +1,4 @@
-use expe_core::model::ConfigError;
+use expe_core::ConfigError;
 use expe_core::position::{ModelDims, Position, PositionConfig, PositionError};
 
 use super::{RunConfig, TokenizerKind, TrainConfig};

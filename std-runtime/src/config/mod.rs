@@ -33,7 +33,7 @@ pub use positions::{UnknownPosition, position};
 pub use presets::{PRESETS, UnknownPreset, preset};
 pub use train::TrainConfig;
 
-use expe_core::model::Config;
+use expe_core::Config;
 use serde::{Deserialize, Serialize};
 
 /// Everything that decides what a run does; with the same text, two runs of equal configurations

@@ -1,4 +1,4 @@
-use expe_core::model::{Activation, Config, Norm};
+use expe_core::{Activation, Config, Norm};
 
 use super::positions::expe;
 use super::{DataConfig, RunConfig, TokenizerKind, TrainConfig};

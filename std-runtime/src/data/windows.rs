@@ -4,7 +4,7 @@
 //! to be predicted. Windows are slices of one stream, so they never cross from training text into
 //! validation text.
 
-use expe_core::num::Random;
+use expe_core::internals::Random;
 
 use super::DataError;
 

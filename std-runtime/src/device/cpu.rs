@@ -164,7 +164,7 @@ mod tests {
     use crate::device::tensor;
 
     fn numbers(count: usize, seed: u64) -> Vec<f32> {
-        let mut random = expe_core::num::Random::new(seed);
+        let mut random = expe_core::internals::Random::new(seed);
         (0..count).map(|_| random.normal()).collect()
     }
 

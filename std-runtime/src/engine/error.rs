@@ -2,8 +2,8 @@ use std::io;
 use std::path::PathBuf;
 
 use expe_core::format::FormatError;
-use expe_core::model::{DecodeError, SampleError};
 use expe_core::position::PositionError;
+use expe_core::{DecodeError, SampleError};
 
 /// Why a model file cannot be used or run.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use expe_core::format::{FormatError, Model};
+use expe_core::Model;
+use expe_core::format::FormatError;
 use memmap2::MmapMut;
 
 use super::EngineError;

@@ -1,5 +1,4 @@
-use expe_core::format::Model;
-use expe_core::model::Sampler;
+use expe_core::{Model, Sampler};
 
 use super::EngineError;
 use super::session::{Buffers, CacheNumbers, Session};

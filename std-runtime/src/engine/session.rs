@@ -1,11 +1,12 @@
 use std::fmt;
 
-use expe_core::format::{Execution, Model};
-use expe_core::kernels::{F16, F32, I8};
-use expe_core::model::{
-    Attend, CacheFormat, Config, DecodeError, Decoder, KvCache, Logit, Sampler, Workspace,
-};
+use expe_core::format::Execution;
+use expe_core::internals::Attend;
 use expe_core::position::{ModelDims, Position, PositionConfig, PositionEncoding, PositionError};
+use expe_core::{
+    CacheFormat, Config, DecodeError, Decoder, F16, F32, I8, KvCache, Logit, Model, Sampler,
+    Workspace,
+};
 
 use super::EngineError;
 use super::memory::Words;

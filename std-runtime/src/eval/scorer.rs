@@ -1,9 +1,9 @@
 use std::thread;
 
-use expe_core::format::Model;
-use expe_core::model::Config;
-use expe_core::num::{Exact, Math};
+use expe_core::internals::Math;
+use expe_core::num::Exact;
 use expe_core::position::{ModelDims, Position, PositionConfig, PositionEncoding};
+use expe_core::{Config, Model};
 
 use super::EvalError;
 use crate::device::Backend;

@@ -12,10 +12,10 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use expe_core::Config;
 use expe_core::format::{
     FormatError, MAGIC, QuantizedRow, Storage, TensorId, WeightSource, WriteError, Writer,
 };
-use expe_core::model::Config;
 
 use crate::atomic::write_atomically;
 use crate::data::Tokenizer;

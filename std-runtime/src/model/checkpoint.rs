@@ -3,8 +3,8 @@ use std::convert::Infallible;
 
 use dfdx::shapes::{HasShape, Shape};
 use dfdx::tensor::Tensor;
+use expe_core::Config;
 use expe_core::format::{TensorKind, layout};
-use expe_core::model::Config;
 use expe_core::position::PositionConfig;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};

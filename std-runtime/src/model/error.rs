@@ -1,4 +1,4 @@
-use expe_core::model::ConfigError;
+use expe_core::ConfigError;
 use expe_core::position::PositionError;
 
 use crate::device::is_out_of_memory;

@@ -3,8 +3,8 @@ use std::convert::Infallible;
 use dfdx::dtypes::Dtype;
 use dfdx::shapes::{HasShape, Shape};
 use dfdx::tensor::Tensor;
-use expe_core::model::Config;
-use expe_core::num::Random;
+use expe_core::Config;
+use expe_core::internals::Random;
 
 use super::{Kind, ModelError, VisitMut, Weights};
 use crate::device::{Backend, scalar};

@@ -1,7 +1,7 @@
 use dfdx::dtypes::Dtype;
 use dfdx::shapes::Shape;
 use dfdx::tensor::Tensor;
-use expe_core::model::Config;
+use expe_core::Config;
 use expe_core::position::{self, Position, PositionConfig, PositionEncoding, PositionError};
 
 use super::ModelError;

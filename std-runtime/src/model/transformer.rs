@@ -2,7 +2,7 @@ use dfdx::dtypes::Dtype;
 use dfdx::shapes::Rank0;
 use dfdx::tensor::{NoneTape, Tape, Tensor};
 use dfdx::tensor_ops::TryAdd;
-use expe_core::model::Config;
+use expe_core::Config;
 
 use super::{Layer, ModelError, Sites, Weights};
 use crate::device::Backend;
@@ -11,8 +11,8 @@ use crate::ops::{self, AttentionWeights, Dropout, FeedForward, Heads, Matrix, Pl
 /// A pre-norm decoder-only transformer.
 ///
 /// ```
-/// use expe_core::model::{Activation, Config, Norm};
 /// use expe_core::position::PositionConfig;
+/// use expe_core::{Activation, Config, Norm};
 /// use expe_runtime::{device::Cpu, model::Transformer};
 /// let config = Config {
 ///     vocab: 256, width: 16, layers: 1, heads: 2, kv_heads: 1, head_width: 8, hidden: 32,

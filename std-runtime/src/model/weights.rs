@@ -1,8 +1,8 @@
 use dfdx::dtypes::Dtype;
 use dfdx::shapes::Shape;
 use dfdx::tensor::Tensor;
-use expe_core::model::{Activation, Config};
 use expe_core::position::PositionConfig;
+use expe_core::{Activation, Config};
 
 use super::ModelError;
 use crate::device::Backend;

@@ -2,7 +2,7 @@ use dfdx::dtypes::Dtype;
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Tape, ZerosTensor};
 use dfdx::tensor_ops::{Device, TryMul};
-use expe_core::num::Random;
+use expe_core::internals::Random;
 
 use super::Matrix;
 use crate::device::{scalar, tensor};

@@ -7,7 +7,7 @@ macro_rules! faster_operations {
         const _: () = {
             use dfdx::shapes::Rank0;
             use dfdx::tensor::{HasErr, Tape, Tensor};
-            use expe_core::model::Norm;
+            use expe_core::Norm;
 
             use crate::ops::profile::{Operation, Pass};
             use crate::ops::{

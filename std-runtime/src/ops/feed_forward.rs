@@ -1,7 +1,7 @@
 use dfdx::dtypes::Dtype;
 use dfdx::tensor::Tape;
 use dfdx::tensor_ops::{Device, TryMul};
-use expe_core::model::Activation;
+use expe_core::Activation;
 
 use super::{Matrix, Precision, gelu, projection, relu, silu};
 

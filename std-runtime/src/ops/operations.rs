@@ -2,7 +2,7 @@ use dfdx::dtypes::Dtype;
 use dfdx::shapes::Rank0;
 use dfdx::tensor::{CopySlice, Tape, Tensor, ZerosTensor};
 use dfdx::tensor_ops::{Device, TryAdd};
-use expe_core::model::Norm;
+use expe_core::Norm;
 
 use super::{
     AttentionSites, AttentionWeights, FeedForward, Heads, Matrix, Placed, Precision, Vector,

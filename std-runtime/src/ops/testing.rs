@@ -1,7 +1,7 @@
 //! What the tests of the operations share: random tensors in `f64` and plain references.
 
 use dfdx::tensor::Cpu;
-use expe_core::num::Random;
+use expe_core::internals::Random;
 
 use super::{Matrix, Vector};
 use crate::device::tensor;

@@ -1,13 +1,12 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use expe_core::format::{Model, TensorKind};
-use expe_core::kernels::{F32, Inputs, Matrix, Weights};
-use expe_core::model::{
-    Activation, Arithmetic, Attend, CacheFormat, Config, DecodeError, Decoder, Float, HeadPosition,
-    KvCache, Past, Workspace,
-};
+use expe_core::format::TensorKind;
+use expe_core::internals::{Arithmetic, Attend, HeadPosition, Inputs, Matrix, Past, Weights};
 use expe_core::position::{PositionEncoding, PositionError};
+use expe_core::{
+    Activation, CacheFormat, Config, DecodeError, Decoder, F32, Float, KvCache, Model, Workspace,
+};
 
 use crate::engine::EngineError;
 

@@ -80,7 +80,7 @@ fn inverted(lower: &[f64], width: usize) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use expe_core::num::Random;
+    use expe_core::internals::Random;
 
     #[test]
     fn the_factor_is_that_of_the_inverse() {

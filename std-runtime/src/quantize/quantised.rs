@@ -1,9 +1,9 @@
 use std::collections::HashMap;
 use std::thread;
 
+use expe_core::Config;
 use expe_core::format::{Numbers, QuantizedRow, Storage, TensorId, TensorShape, layout};
-use expe_core::kernels::{GROUP_BYTES, unpack_group};
-use expe_core::model::Config;
+use expe_core::internals::{GROUP_BYTES, unpack_group};
 
 use super::round::{Int4Row, Int8Row, int4, int8};
 use super::{Calibration, Compensation};

@@ -1,6 +1,6 @@
 //! Rows of weights as integers.
 
-use expe_core::kernels::{GROUP, GROUP_BYTES};
+use expe_core::internals::{GROUP, GROUP_BYTES};
 
 use super::Compensation;
 
@@ -105,8 +105,7 @@ pub fn int4(row: &[f64], importance: &[f64], compensation: Option<&Compensation>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use expe_core::kernels::{Matrix, Weights};
-    use expe_core::num::Random;
+    use expe_core::internals::{Matrix, Random, Weights};
 
     const WIDTH: usize = 72;
 

@@ -1,7 +1,7 @@
 use std::fs;
 
-use expe_core::model::{Activation, Config};
 use expe_core::position::PositionConfig;
+use expe_core::{Activation, Config};
 
 use super::{TrainError, TrainingDevice};
 use crate::config::RunConfig;

@@ -1,6 +1,6 @@
 use dfdx::tensor::{NoneTape, OwnedTape};
 use dfdx::tensor_ops::{Backward, TryMul};
-use expe_core::num::Random;
+use expe_core::internals::Random;
 
 use super::optimizer::{Leaves, Update, leaves};
 use super::validation::split;

@@ -1,8 +1,8 @@
 //! Perplexity on a GPU against perplexity on the CPU, at one to sixteen times the training length.
 
 use dfdx::tensor::Cpu;
-use expe_core::model::Config;
-use expe_core::num::Random;
+use expe_core::Config;
+use expe_core::internals::Random;
 use expe_runtime::config::position;
 use expe_runtime::device::{Backend, cuda};
 use expe_runtime::eval::{DfdxScorer, Lengths, Measured, perplexity};

@@ -3,8 +3,8 @@
 
 use dfdx::tensor::{Cpu, Gradients, OwnedTape, Tensor};
 use dfdx::tensor_ops::{Backward, SumTo, TryMul};
-use expe_core::model::{Activation, Config, Norm};
-use expe_core::num::Random;
+use expe_core::internals::Random;
+use expe_core::{Activation, Config, Norm};
 use expe_runtime::config::position;
 use expe_runtime::device::{Backend, cuda, tensor};
 use expe_runtime::model::Sites;

@@ -2,7 +2,7 @@
 
 use dfdx::tensor::{Cpu, Gradients, Tensor};
 use dfdx::tensor_ops::{AdamConfig, WeightDecay};
-use expe_core::num::Random;
+use expe_core::internals::Random;
 use expe_runtime::device::{Backend, cuda, tensor};
 
 fn numbers(count: usize, seed: u64) -> Vec<f32> {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use dfdx::shapes::Shape;
 use dfdx::tensor::{Cpu, Tensor};
-use expe_core::num::Random;
+use expe_core::internals::Random;
 use expe_runtime::config::{RunConfig, TrainConfig};
 use expe_runtime::data::Dataset;
 use expe_runtime::device::Backend;

@@ -26,7 +26,7 @@ pub fn config(name: &str) -> RunConfig {
             warmup: 3,
             ..TrainConfig::new(11, 2, 1e-2)
         },
-        model: expe_core::model::Config {
+        model: expe_core::Config {
             vocab: 256,
             width,
             layers: 2,

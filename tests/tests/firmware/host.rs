@@ -1,10 +1,9 @@
 //! The stories that the firmware tells, told by the engine on this machine.
 
 use crc::{CRC_32_ISO_HDLC, Crc};
-use expe_core::format::Model;
-use expe_core::kernels::{F32, I8};
-use expe_core::model::{
-    Attend, CacheFormat, Decoder, Float, Integer, KvCache, Logit, Sampler, Workspace,
+use expe_core::internals::Attend;
+use expe_core::{
+    CacheFormat, Decoder, F32, Float, I8, Integer, KvCache, Logit, Model, Sampler, Workspace,
 };
 use zerocopy::IntoBytes;
 

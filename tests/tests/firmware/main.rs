@@ -13,7 +13,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use boards::{IDLE, Run, all};
-use expe_core::format::Model;
+use expe_core::Model;
 use host::Story;
 
 #[test]

@@ -8,7 +8,8 @@ use crate::num::RowScales;
 /// for a matrix of floats. The twin of [`Matrix::apply`].
 ///
 /// ```
-/// use expe_core::kernels::{Inputs, Matrix, Weights, integer::project};
+/// use expe_core::internals::{Inputs, Matrix, Weights};
+/// use expe_core::internals::integer::project;
 /// let weights = Weights::Int8 { scales: &[0.5, 0.25], quants: &[1, 2, 3, 4] };
 /// let matrix = Matrix::new(weights, 2, 2).unwrap();
 /// let mut y = [0; 2];

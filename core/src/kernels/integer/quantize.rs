@@ -42,8 +42,8 @@ pub fn digits(x: &[i32]) -> u32 {
 /// The twin of [`kernels::quantize`](crate::kernels::quantize).
 ///
 /// ```
-/// use expe_core::kernels::integer::quantize;
-/// use expe_core::num::Multiplier;
+/// use expe_core::internals::Multiplier;
+/// use expe_core::internals::integer::quantize;
 /// let mut codes = [0; 3];
 /// let scale = quantize(&[11, -20, 5], Multiplier::new(1, -3), &mut codes);
 /// assert_eq!(codes, [70, -127, 32]);

@@ -9,7 +9,7 @@ use crate::num::{Multiplier, exp2_minus};
 /// The twin of [`kernels::softmax`](crate::kernels::softmax).
 ///
 /// ```
-/// use expe_core::kernels::integer::softmax;
+/// use expe_core::internals::integer::softmax;
 /// let mut x = [0, 65_536];
 /// let scale = softmax(&mut x);
 /// assert_eq!(x, [1 << 29, 1 << 30]);

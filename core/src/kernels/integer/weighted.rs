@@ -5,7 +5,7 @@ use crate::kernels::rows::rows;
 /// twin of [`kernels::add_weighted_rows`](crate::kernels::add_weighted_rows).
 ///
 /// ```
-/// use expe_core::kernels::integer::add_weighted_rows;
+/// use expe_core::internals::integer::add_weighted_rows;
 /// let mut y = [1, 1];
 /// add_weighted_rows(&[2, 3], &[1, 0, 0, -1], &mut y);
 /// assert_eq!(y, [3, -2]);

@@ -1,5 +1,5 @@
-use expe_core::format::Model;
-use expe_core::model::{Attend, CacheFormat, Decoder, KvCache, Logit, Workspace};
+use expe_core::internals::Attend;
+use expe_core::{CacheFormat, Decoder, KvCache, Logit, Model, Workspace};
 use zerocopy::IntoBytes;
 
 use super::measure;

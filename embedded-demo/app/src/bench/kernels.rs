@@ -1,7 +1,7 @@
 use core::hint::black_box;
 
-use expe_core::kernels::{self, Inputs, Matrix, Weights, integer};
-use expe_core::num::{Exact, Multiplier, Random};
+use expe_core::internals::{self, Inputs, Matrix, Multiplier, Random, Weights, integer};
+use expe_core::num::Exact;
 use zerocopy::IntoBytes;
 
 use super::measure;
@@ -103,17 +103,17 @@ pub fn floats(memory: &mut [u32], machine: &impl Machine) {
     x.fill_with(|| random.normal());
     gate.fill_with(|| random.normal());
     measure("f32 norm", ROW as u32, machine, || {
-        kernels::rms_norm::<Exact>(black_box(&x), &[1.25; ROW], 1e-5, &mut y);
+        internals::rms_norm::<Exact>(black_box(&x), &[1.25; ROW], 1e-5, &mut y);
     });
     measure("f32 quantisation", ROW as u32, machine, || {
-        kernels::quantize(black_box(&x), &mut codes)
+        internals::quantize(black_box(&x), &mut codes)
     });
     y = x;
-    measure("f32 softmax", ROW as u32, machine, || kernels::softmax::<Exact>(black_box(&mut y)));
+    measure("f32 softmax", ROW as u32, machine, || internals::softmax::<Exact>(black_box(&mut y)));
     y = x;
     measure("f32 SwiGLU", ROW as u32, machine, || {
-        kernels::swiglu::<Exact>(black_box(&mut y), &gate);
+        internals::swiglu::<Exact>(black_box(&mut y), &gate);
     });
     y = x;
-    measure("f32 GELU", ROW as u32, machine, || kernels::gelu::<Exact>(black_box(&mut y)));
+    measure("f32 GELU", ROW as u32, machine, || internals::gelu::<Exact>(black_box(&mut y)));
 }

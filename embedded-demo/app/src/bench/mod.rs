@@ -6,9 +6,8 @@ mod kernels;
 
 use core::hint::black_box;
 
-use expe_core::format::{Execution, Model};
-use expe_core::kernels::{F32, I8};
-use expe_core::model::{Float, Integer};
+use expe_core::format::Execution;
+use expe_core::{F32, Float, I8, Integer, Model};
 
 use crate::{Error, Machine};
 

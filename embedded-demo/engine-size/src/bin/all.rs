@@ -5,8 +5,7 @@
 use core::hint::black_box;
 
 use engine_size::{any, decode};
-use expe_core::kernels::{F16, F32, I8};
-use expe_core::model::{Float, Integer};
+use expe_core::{F16, F32, Float, I8, Integer};
 
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> ! {

@@ -5,8 +5,7 @@
 use core::hint::black_box;
 
 use engine_size::{decode, expe};
-use expe_core::kernels::F32;
-use expe_core::model::Float;
+use expe_core::{F32, Float};
 
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> ! {

@@ -5,8 +5,7 @@
 use core::hint::black_box;
 
 use engine_size::{decode, expe};
-use expe_core::kernels::I8;
-use expe_core::model::Integer;
+use expe_core::{I8, Integer};
 
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> ! {

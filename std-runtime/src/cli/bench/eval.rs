@@ -1,6 +1,6 @@
 //! `expe bench eval`: perplexity at multiples of the training length.
 
-use expe_core::model::Config;
+use expe_core::Config;
 
 use super::measure::MeasureArgs;
 use super::shape::ShapeArgs;

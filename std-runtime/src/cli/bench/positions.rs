@@ -1,6 +1,6 @@
 //! `expe bench positions`: what each position encoding costs.
 
-use expe_core::model::Config;
+use expe_core::Config;
 use expe_core::position::{PositionConfig, SUPPORTED};
 
 use super::measure::MeasureArgs;

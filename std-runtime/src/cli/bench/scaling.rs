@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use expe_core::model::Config;
+use expe_core::Config;
 
 use super::measure::MeasureArgs;
 use super::shape::{ShapeArgs, resized};

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use expe_core::model::{Activation, Config};
 use expe_core::position::PositionConfig;
+use expe_core::{Activation, Config};
 
 use crate::bench::BenchError;
 use crate::cli::CliError;

@@ -1,6 +1,6 @@
 //! What a story says early and needs late.
 
-use expe_core::num::Random;
+use expe_core::internals::Random;
 
 use super::template::{Slots, pick, with_article};
 use super::words::{DEEDS, FEARS, FOODS, PET_NAMES, Person, TIMES};

@@ -15,7 +15,7 @@ mod fact;
 mod template;
 mod words;
 
-use expe_core::num::Random;
+use expe_core::internals::Random;
 
 use fact::{Drafted, Material, draft};
 pub use fact::{FACT_KINDS, FactKind};

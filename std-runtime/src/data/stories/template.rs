@@ -1,6 +1,6 @@
 //! Sentences with slots.
 
-use expe_core::num::Random;
+use expe_core::internals::Random;
 
 use super::words::{Person, Place};
 

@@ -94,10 +94,10 @@ impl Tokenizer {
     }
 
     /// The core's view of this tokenizer, as the engine and the `.expe` file use it.
-    pub fn core(&self) -> expe_core::token::Tokenizer<'_> {
+    pub fn core(&self) -> expe_core::Tokenizer<'_> {
         match self {
-            Self::Byte => expe_core::token::Tokenizer::Bytes,
-            Self::Bpe(merges) => expe_core::token::Tokenizer::Bpe(merges.core()),
+            Self::Byte => expe_core::Tokenizer::Bytes,
+            Self::Bpe(merges) => expe_core::Tokenizer::Bpe(merges.core()),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use cudarc::driver::CudaSlice;
 use dfdx::tensor::CudaError;
-use expe_core::model::{Activation, Norm};
+use expe_core::{Activation, Norm};
 
 use super::context::Context;
 use super::launch::{LINE, THREADS, WARP, int, launch, parts, some, warps};

@@ -1,7 +1,7 @@
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cuda, CudaError, PutTape, SplitTape, Tape};
 use dfdx::tensor_ops::ReshapeTo;
-use expe_core::model::Norm;
+use expe_core::Norm;
 
 use super::context::{Context, fresh};
 use super::kernels::{Normed, norm_backward, norm_forward, norm_gain};

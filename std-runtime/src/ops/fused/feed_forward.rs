@@ -1,6 +1,6 @@
 use dfdx::shapes::HasShape;
 use dfdx::tensor::{Cpu, CpuError, PutTape, SplitTape, Tape};
-use expe_core::model::Activation;
+use expe_core::Activation;
 
 use super::buffer::Buffer;
 use super::linear::Linear;

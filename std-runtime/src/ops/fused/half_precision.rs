@@ -36,7 +36,7 @@ mod tests {
 
     #[test]
     fn numbers_of_every_size_and_any_count_of_them() {
-        let mut random = expe_core::num::Random::new(3);
+        let mut random = expe_core::internals::Random::new(3);
         for count in [0, 1, 7, SHARE - 1, SHARE, 3 * SHARE + 5] {
             let number = |_| random.normal() * 2.0_f32.powi((random.next_u64() % 46) as i32 - 28);
             let values: Vec<f32> = (0..count).map(number).collect();

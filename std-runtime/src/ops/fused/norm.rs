@@ -1,6 +1,6 @@
 use dfdx::shapes::{HasShape, Shape};
 use dfdx::tensor::{Cpu, CpuError, PutTape, SplitTape, Tape};
-use expe_core::model::Norm;
+use expe_core::Norm;
 
 use super::storage::{put, record, scratch, take, tensor, values};
 use super::vector::{sum, sum2, vectorised};

@@ -1,6 +1,6 @@
 //! What the tests of the fused operations share.
 
-use expe_core::num::Random;
+use expe_core::internals::Random;
 
 /// `count` normally distributed numbers.
 pub fn normal(count: usize, seed: u64) -> Vec<f32> {

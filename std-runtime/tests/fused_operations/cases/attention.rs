@@ -1,6 +1,6 @@
 use dfdx::dtypes::Dtype;
-use expe_core::model::{Activation, Config, Norm};
 use expe_core::position::{Beyond, Growth, PositionConfig, Scaling};
+use expe_core::{Activation, Config, Norm};
 use expe_runtime::device::Backend;
 use expe_runtime::model::Sites;
 use expe_runtime::ops::{AttentionWeights, Heads, Matrix, Precision};

@@ -1,5 +1,5 @@
 use dfdx::dtypes::Dtype;
-use expe_core::model::Activation;
+use expe_core::Activation;
 use expe_runtime::device::Backend;
 use expe_runtime::ops::{self, Matrix, Precision};
 

@@ -1,5 +1,5 @@
 use dfdx::dtypes::Dtype;
-use expe_core::model::Norm;
+use expe_core::Norm;
 use expe_runtime::device::Backend;
 use expe_runtime::ops::{Matrix, Vector};
 

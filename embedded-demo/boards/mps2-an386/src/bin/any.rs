@@ -5,10 +5,10 @@
 
 use core::marker::PhantomData;
 
-use expe_core::format::{Execution, Model};
-use expe_core::kernels::{F32, I8};
-use expe_core::model::{Attend, CacheFormat, Float, Integer, Logit};
+use expe_core::format::Execution;
+use expe_core::internals::Attend;
 use expe_core::position::Position;
+use expe_core::{CacheFormat, F32, Float, I8, Integer, Logit, Model};
 use expe_demo_app::{Demo, Error, Machine, Memory, Program};
 
 /// The processor's clock, in Hz.

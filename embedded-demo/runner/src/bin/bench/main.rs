@@ -16,7 +16,8 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
-use expe_core::{format::Numbers, model::Config};
+use expe_core::format::Numbers;
+use expe_core::Config;
 use expe_firmware_runner::{Machine, run};
 
 /// Counts instructions in QEMU.

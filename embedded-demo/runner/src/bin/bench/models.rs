@@ -3,15 +3,11 @@
 use std::{convert::Infallible, fs, path::Path};
 
 use anyhow::{Context as _, Result, anyhow};
-use expe_core::{
-    format::{
-        Execution, Numbers, QuantizedRow, Storage, TensorId, TensorKind, WeightSource, Writer,
-    },
-    model::{Activation, Config, Norm},
-    num::Random,
-    position::{Beyond, Growth, PositionConfig, Scaling},
-    token::{Bpe, Tokenizer},
-};
+use expe_core::format::{Execution, Numbers, QuantizedRow, Storage, TensorId, TensorKind, WeightSource, Writer};
+use expe_core::internals::Random;
+use expe_core::position::{Beyond, Growth, PositionConfig, Scaling};
+use expe_core::token::Bpe;
+use expe_core::{Activation, Config, Norm, Tokenizer};
 
 /// A shape, by the name that the tables have for it.
 pub const SHAPES: [(&str, Config); 3] = [

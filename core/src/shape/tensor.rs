@@ -1,118 +1,7 @@
 use core::fmt;
 
-use crate::kernels::{GROUP, GROUP_BYTES};
-use crate::model::{Activation, Config};
+use super::{Activation, Config};
 use crate::position::PositionConfig;
-
-/// The numeric format of one stored tensor; all but the first are for matrices only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Numbers {
-    /// IEEE 754 single precision, code 0.
-    F32 = 0,
-    /// IEEE 754 half precision, code 1.
-    F16 = 1,
-    /// bfloat16, code 2.
-    Bf16 = 2,
-    /// 8-bit integers with a scale per row, code 3.
-    Int8 = 3,
-    /// 4-bit integers with a factor per group of 32 columns and a scale per row, code 4.
-    Int4 = 4,
-}
-
-impl Numbers {
-    /// All formats, in the order of their codes.
-    pub const ALL: [Self; 5] = [Self::F32, Self::F16, Self::Bf16, Self::Int8, Self::Int4];
-
-    /// Bytes of a tensor of `rows` rows and `columns` columns; `None` past `u64`.
-    pub const fn bytes(self, rows: u64, columns: u64) -> Option<u64> {
-        let per_row = match self {
-            Self::F32 => columns.checked_mul(4),
-            Self::F16 | Self::Bf16 => columns.checked_mul(2),
-            Self::Int8 => columns.checked_add(4),
-            Self::Int4 => return int4_bytes(rows, columns),
-        };
-        match per_row {
-            Some(bytes) => bytes.checked_mul(rows),
-            None => None,
-        }
-    }
-
-    /// The code that stands for this format in the file.
-    pub const fn code(self) -> u16 {
-        self as u16
-    }
-
-    /// The format of a code; `None` for an unknown one.
-    pub const fn from_code(code: u16) -> Option<Self> {
-        match code {
-            0 => Some(Self::F32),
-            1 => Some(Self::F16),
-            2 => Some(Self::Bf16),
-            3 => Some(Self::Int8),
-            4 => Some(Self::Int4),
-            _ => None,
-        }
-    }
-
-    /// Whether it is one of the integer formats.
-    pub const fn is_integer(self) -> bool {
-        matches!(self, Self::Int8 | Self::Int4)
-    }
-}
-
-/// Scales, then factors up to a multiple of four bytes, then the integers.
-const fn int4_bytes(rows: u64, columns: u64) -> Option<u64> {
-    let Some(groups) = rows.checked_mul(columns.div_ceil(GROUP as u64)) else {
-        return None;
-    };
-    let (Some(factors), Some(codes), Some(scales)) = (
-        groups.checked_next_multiple_of(4),
-        groups.checked_mul(GROUP_BYTES as u64),
-        rows.checked_mul(4),
-    ) else {
-        return None;
-    };
-    match scales.checked_add(factors) {
-        Some(front) => front.checked_add(codes),
-        None => None,
-    }
-}
-
-impl fmt::Display for Numbers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::Bf16 => "bf16",
-            Self::Int8 => "int8",
-            Self::Int4 => "int4",
-        })
-    }
-}
-
-/// In which arithmetic a file's model is meant to be run: in the one its perplexity was measured in
-/// when it was exported.
-///
-/// A model of integer matrices runs in both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Execution {
-    /// [`Float`](crate::model::Float), code 0.
-    #[default]
-    Float = 0,
-    /// [`Integer`](crate::model::Integer), code 1.
-    Integer = 1,
-}
-
-impl fmt::Display for Execution {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Float => "floating point",
-            Self::Integer => "integers",
-        })
-    }
-}
 
 /// What a tensor is for; the discriminant is its code in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,8 +42,8 @@ pub enum TensorKind {
 }
 
 impl TensorKind {
-    const FIRST: [Self; 2] = [Self::Embed, Self::Position];
-    const LAYER: [Self; 11] = [
+    pub(super) const FIRST: [Self; 2] = [Self::Embed, Self::Position];
+    pub(super) const LAYER: [Self; 11] = [
         Self::AttnNorm,
         Self::Wq,
         Self::QueryColumns,
@@ -167,7 +56,7 @@ impl TensorKind {
         Self::W3,
         Self::W2,
     ];
-    const LAST: [Self; 2] = [Self::FinalNorm, Self::Head];
+    pub(super) const LAST: [Self; 2] = [Self::FinalNorm, Self::Head];
 
     /// The code that stands for this kind in the file.
     pub const fn code(self) -> u16 {
@@ -264,56 +153,4 @@ impl fmt::Display for TensorId {
         };
         write!(f, "layers.{}.{name}", self.layer)
     }
-}
-
-/// A tensor and its shape in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TensorShape {
-    /// Which tensor.
-    pub id: TensorId,
-    /// Rows.
-    pub rows: usize,
-    /// Columns.
-    pub columns: usize,
-}
-
-impl TensorShape {
-    /// Bytes in `numbers`, without padding; `None` past `u64`.
-    pub fn size(&self, numbers: Numbers) -> Option<u64> {
-        numbers.bytes(u64::try_from(self.rows).ok()?, u64::try_from(self.columns).ok()?)
-    }
-}
-
-/// All tensors of a model of this configuration, in the file's order.
-///
-/// ```
-/// use expe_core::format::layout;
-/// use expe_core::model::{Activation, Config, Norm};
-/// use expe_core::position::PositionConfig;
-///
-/// let config = Config {
-///     vocab: 256, width: 64, layers: 2, heads: 4, kv_heads: 2, head_width: 16, hidden: 128,
-///     context: 64, norm: Norm::RmsNorm, epsilon: 1e-5, activation: Activation::SwiGlu,
-///     tied_head: true, position: PositionConfig::None,
-/// };
-/// let embed = layout(&config).next().unwrap();
-/// assert_eq!(embed.id.to_string(), "embed.weight");
-/// assert_eq!((embed.rows, embed.columns), (256, 64));
-/// assert_eq!(layout(&config).count(), 1 + 2 * 9 + 1);
-/// ```
-pub fn layout(config: &Config) -> impl Iterator<Item = TensorShape> + use<> {
-    let config = *config;
-    let layers = config.layers.try_into().unwrap_or(u32::MAX);
-    let outside = |kind| TensorId { kind, layer: 0 };
-    let inside = (0..layers)
-        .flat_map(|layer| TensorKind::LAYER.into_iter().map(move |kind| TensorId { kind, layer }));
-    TensorKind::FIRST
-        .into_iter()
-        .map(outside)
-        .chain(inside)
-        .chain(TensorKind::LAST.into_iter().map(outside))
-        .filter_map(move |id| {
-            let (rows, columns) = id.kind.shape(&config)?;
-            Some(TensorShape { id, rows, columns })
-        })
 }
