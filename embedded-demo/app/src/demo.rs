@@ -1,143 +1,94 @@
-use expe_core::internals::Attend;
-use expe_core::position::{Expe, PositionConfig, PositionEncoding};
-use expe_core::{CacheFormat, Config, F32, Float, I8, Integer, Logit, format};
+//! The demos. A board's `main` picks those that fit its memory.
 
-use crate::Error;
+use core::marker::PhantomData;
 
-/// A model and what is done with it.
-pub trait Demo {
-    /// How the log calls it.
-    const NAME: &'static str;
-    /// The model file, linked into flash.
-    const MODEL: &'static [u8];
-    /// The story's first words.
-    const PROMPT: &'static str = include_str!("../../model/prompt.txt");
+use expe_core::{CacheFormat, Config, F32, Float, I8, Integer, format};
+
+/// The beginning of every story.
+pub const PROMPT: &str = include_str!("../../model/prompt.txt");
+
+const POCKET_MODEL: &[u8] = expe_core::include_model!("../../model/pocket.expe");
+const STORIES_MODEL: &[u8] = expe_core::include_model!("../../model/stories.expe");
+
+/// A model in flash and the story to generate with it, in the arithmetic `A` with a key-value cache
+/// in the format `S`.
+pub struct Demo<A, S> {
+    /// Name in the log.
+    pub name: &'static str,
+    /// Model file, linked into flash.
+    pub model: &'static [u8],
     /// Positions in the cache.
-    const CAPACITY: usize;
-    /// The first positions that stay while others make room in a full cache; none make room, and the
-    /// story ends, if there is no number.
-    const SINKS: Option<usize>;
-    /// Tokens of the prompt that are read together: the weights are then fetched once for all of
-    /// them.
-    const CHUNK: usize;
-    /// Tokens after the prompt, unless the cache is full before.
-    const TOKENS: usize;
-    /// Whether text and tokens are logged; their digests always are.
-    const PRINTED: bool = true;
+    pub capacity: usize,
+    /// `None` ends the story when the cache is full; `Some(n)` makes the cache a ring, in which new
+    /// positions replace the oldest, except for the first `n`.
+    pub sinks: Option<usize>,
+    /// Tokens of the prompt that are read together: each weight is then fetched once for all of them.
+    pub chunk: usize,
+    /// Tokens to generate.
+    pub tokens: usize,
+    /// Whether to log text and tokens; their digests are always logged.
+    pub print: bool,
+    /// Arithmetic and format of the cache.
+    pub types: PhantomData<(A, S)>,
+}
 
-    /// The numbers in which the decoder computes.
-    type Arithmetic: Attend<Self::Cache, Real: Logit>;
-    /// The numbers in the cache.
-    type Cache: CacheFormat;
-    /// The model's position encoding. `Model::position` knows all of them, and so takes more flash.
-    type Position: PositionEncoding;
+/// 128 thousand parameters in integer arithmetic, for 16 KB of RAM: the cache is a window of 64
+/// positions, which the story outlives.
+pub const POCKET: Demo<Integer, I8> = Demo {
+    name: "pocket",
+    model: POCKET_MODEL,
+    capacity: 64,
+    sinks: Some(4),
+    chunk: 1,
+    tokens: 128,
+    print: true,
+    types: PhantomData,
+};
 
-    /// Builds the position encoding.
-    ///
-    /// # Errors
-    /// It is not what the model has.
-    fn position() -> Result<Self::Position, Error>;
+/// [`POCKET`] for 20 000 tokens, in the same memory.
+pub const ENDLESS: Demo<Integer, I8> =
+    Demo { name: "endless", tokens: 20_000, print: false, ..POCKET };
 
-    /// The model's shape, known while compiling.
-    const CONFIG: Config = match format::config(Self::MODEL) {
-        Ok(config) => config,
-        Err(_) => panic!("not a model file"),
-    };
-    /// Words of the key-value cache.
-    const CACHE_LEN: usize = Self::CONFIG.cache_len::<Self::Cache>(Self::CAPACITY);
+/// 307 thousand parameters in integer arithmetic, for 128 KB of RAM, with a context of 256 tokens.
+pub const STORIES: Demo<Integer, I8> = Demo {
+    name: "stories",
+    model: STORIES_MODEL,
+    capacity: 256,
+    sinks: None,
+    chunk: 4,
+    tokens: 256,
+    print: true,
+    types: PhantomData,
+};
+
+/// The model of [`STORIES`] in single precision, for processors with an FPU.
+pub const STORIES_IN_FLOATS: Demo<Float, F32> = Demo {
+    name: "stories-in-floats",
+    model: STORIES_MODEL,
+    capacity: 256,
+    sinks: None,
+    chunk: 4,
+    tokens: 256,
+    print: true,
+    types: PhantomData,
+};
+
+impl<A, S: CacheFormat> Demo<A, S> {
+    /// Returns the words of memory that the demo needs; to be evaluated by the compiler, which
+    /// refuses a model file with a damaged header.
+    pub const fn words(&self) -> usize {
+        let config: Config = match format::config(self.model) {
+            Ok(config) => config,
+            Err(_) => panic!("not a model file"),
+        };
+        config.cache_len::<S>(self.capacity)
+            + config.workspace_len(self.chunk, self.capacity)
+            + PROMPT.len()
+            + self.printed_tokens()
+    }
+
     /// Tokens that are logged one by one.
-    const PRINTED_TOKENS: usize = if Self::PRINTED { Self::TOKENS } else { 0 };
-    /// Words of the workspace.
-    const WORKSPACE_LEN: usize = Self::CONFIG.workspace_len(Self::CHUNK, Self::CAPACITY);
-}
-
-const POCKET: &[u8] = expe_core::include_model!("../../model/pocket.expe");
-const STORIES: &[u8] = expe_core::include_model!("../../model/stories.expe");
-
-/// A model of 128 thousand parameters in integers alone, for 16 KB of RAM, over a window of 64
-/// positions that follows the story.
-pub enum Pocket {}
-
-impl Demo for Pocket {
-    const NAME: &'static str = "pocket";
-    const MODEL: &'static [u8] = POCKET;
-    const CAPACITY: usize = 64;
-    const SINKS: Option<usize> = Some(4);
-    const CHUNK: usize = 1;
-    const TOKENS: usize = 128;
-    type Arithmetic = Integer;
-    type Cache = I8;
-    type Position = Expe;
-
-    fn position() -> Result<Expe, Error> {
-        expe(&Self::CONFIG.position)
+    pub(crate) const fn printed_tokens(&self) -> usize {
+        if self.print { self.tokens } else { 0 }
     }
-}
-
-/// The same without end, almost.
-pub enum Endless {}
-
-impl Demo for Endless {
-    const NAME: &'static str = "endless";
-    const MODEL: &'static [u8] = POCKET;
-    const CAPACITY: usize = 64;
-    const SINKS: Option<usize> = Some(4);
-    const CHUNK: usize = 1;
-    const TOKENS: usize = 20_000;
-    const PRINTED: bool = false;
-    type Arithmetic = Integer;
-    type Cache = I8;
-    type Position = Expe;
-
-    fn position() -> Result<Expe, Error> {
-        expe(&Self::CONFIG.position)
-    }
-}
-
-/// A model of 307 thousand parameters in integers alone, for 128 KB of RAM, with a context of 256
-/// tokens.
-pub enum Stories {}
-
-impl Demo for Stories {
-    const NAME: &'static str = "stories";
-    const MODEL: &'static [u8] = STORIES;
-    const CAPACITY: usize = 256;
-    const SINKS: Option<usize> = None;
-    const CHUNK: usize = 4;
-    const TOKENS: usize = Self::CAPACITY;
-    type Arithmetic = Integer;
-    type Cache = I8;
-    type Position = Expe;
-
-    fn position() -> Result<Expe, Error> {
-        expe(&Self::CONFIG.position)
-    }
-}
-
-/// The same model in single precision, for processors that have it.
-pub enum StoriesInFloats {}
-
-impl Demo for StoriesInFloats {
-    const NAME: &'static str = "stories-in-floats";
-    const MODEL: &'static [u8] = STORIES;
-    const CAPACITY: usize = 256;
-    const SINKS: Option<usize> = None;
-    const CHUNK: usize = 4;
-    const TOKENS: usize = Self::CAPACITY;
-    type Arithmetic = Float;
-    type Cache = F32;
-    type Position = Expe;
-
-    fn position() -> Result<Expe, Error> {
-        expe(&Self::CONFIG.position)
-    }
-}
-
-/// ExPE as a model file describes it.
-fn expe(config: &PositionConfig) -> Result<Expe, Error> {
-    let PositionConfig::Expe { start, step, width, query_cap, beyond } = *config else {
-        return Err(Error::OtherPosition);
-    };
-    let expe = Expe::new(start, step, width as usize)?;
-    Ok(expe.with_beyond(beyond).with_query_cap(query_cap.unwrap_or(u32::MAX)))
 }

@@ -1,13 +1,15 @@
-/// Why there is no story.
+/// Why a demo or a benchmark stopped.
 #[derive(Debug, Clone, Copy, PartialEq, defmt::Format)]
 #[non_exhaustive]
 pub enum Error {
-    /// The model in flash is damaged, or the engine refuses.
+    /// The model in flash is damaged, or the engine cannot run it.
     Engine(expe_core::Error),
     /// The model has another position encoding than the firmware is built for.
     OtherPosition,
-    /// The buffers are in use: the stories are told once.
-    Running,
+    /// The memory is too small for the benchmark.
+    MemoryTooSmall,
+    /// The memory is already in use.
+    MemoryTaken,
 }
 
 impl<E: Into<expe_core::Error>> From<E> for Error {

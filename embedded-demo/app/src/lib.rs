@@ -1,52 +1,23 @@
-//! The board-independent part of the firmware: reads the models in flash and tells stories with
-//! them.
+//! The board-independent part of the firmware: demos, which generate a story with a model in flash,
+//! and benchmarks, which count the instructions of the engine.
 //!
-//! A platform brings the entry point, the log transport and the way out, and calls [`run`]. There
-//! is no heap: a model is read where the linker put it, and the memory is a static whose size the
-//! compiler works out from the model files' headers.
+//! A board's `main` declares the memory and names the demos; its platform runs them and ends the
+//! program. There is no heap: models are read where the linker put them, and the compiler works out
+//! the size of the memory from the headers of the model files.
 #![no_std]
 #![forbid(unsafe_code)]
 
 pub mod bench;
-mod cost;
+mod costs;
+mod counter;
 mod demo;
 mod error;
-mod machine;
 mod memory;
-mod program;
 mod story;
 mod text;
 mod transcript;
 
-pub use demo::{Demo, Endless, Pocket, Stories, StoriesInFloats};
+pub use counter::{InstructionCounter, Moment};
+pub use demo::{Demo, ENDLESS, POCKET, STORIES, STORIES_IN_FLOATS};
 pub use error::Error;
-pub use machine::{Machine, Moment, Sections};
-pub use memory::Memory;
-pub use program::Program;
-
-/// Runs the demos of `P` and logs what they give and what they take.
-///
-/// # Errors
-/// A model file is damaged, or `run` was called before.
-pub fn run<P: Program, const WORDS: usize>(
-    memory: &'static Memory<P, WORDS>,
-    machine: &impl Machine,
-) -> Result<(), Error> {
-    P::run(memory.take().ok_or(Error::Running)?, machine)?;
-
-    let Sections { code, constants, data, zeroed } = machine.sections();
-    defmt::println!(
-        "flash: code {=usize} bytes, constants with models {=usize} bytes, initial values {=usize} bytes",
-        code,
-        constants,
-        data,
-    );
-    defmt::println!(
-        "RAM: variables {=usize} bytes, of which buffers {=usize} bytes, stack {=usize} of {=usize} bytes",
-        data + zeroed,
-        WORDS * size_of::<u32>(),
-        machine.stack_used(),
-        machine.stack_size(),
-    );
-    Ok(())
-}
+pub use memory::{Memory, largest};

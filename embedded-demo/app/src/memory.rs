@@ -1,30 +1,23 @@
-use core::marker::PhantomData;
-
 use static_cell::ConstStaticCell;
 
-use crate::Program;
-
-/// The memory of a board's demos `P`, which it declares as a static:
+/// The memory of a board's demos or benchmarks, which it declares as a static:
 ///
 /// ```ignore
-/// static MEMORY: Memory<Demos, { Demos::WORDS }> = Memory::new();
+/// const WORDS: usize = largest(&[POCKET.words(), STORIES.words()]);
+/// static MEMORY: Memory<WORDS> = Memory::new([0; WORDS]);
 /// ```
-pub struct Memory<P, const WORDS: usize> {
-    words: ConstStaticCell<[u32; WORDS]>,
-    program: PhantomData<fn() -> P>,
-}
+pub type Memory<const WORDS: usize> = ConstStaticCell<[u32; WORDS]>;
 
-impl<P: Program, const WORDS: usize> Memory<P, WORDS> {
-    /// Memory of exactly the size that the demos need.
-    #[expect(clippy::new_without_default, reason = "it is for statics alone")]
-    pub const fn new() -> Self {
-        const { assert!(WORDS == P::WORDS, "the memory has not the size that the demos need") };
-        Self { words: ConstStaticCell::new([0; WORDS]), program: PhantomData }
+/// Returns the largest of `sizes`, or 0 if there are none: demos that run one after the other share
+/// their memory.
+pub const fn largest(sizes: &[usize]) -> usize {
+    let mut largest = 0;
+    let mut rest = sizes;
+    while let [first, others @ ..] = rest {
+        if *first > largest {
+            largest = *first;
+        }
+        rest = others;
     }
-
-    /// The words; `None` the second time.
-    pub(crate) fn take(&'static self) -> Option<&'static mut [u32]> {
-        let words = self.words.try_take()?;
-        Some(words)
-    }
+    largest
 }

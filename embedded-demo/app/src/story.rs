@@ -1,97 +1,142 @@
-//! The story: drawn with a fixed seed after a fixed prompt, so that every machine tells the same one.
+//! Generates a story. The sampler has a fixed seed, so that every machine tells the same one.
 
-use expe_core::internals::Arithmetic;
-use expe_core::{Decoder, KvCache, Model, Sampler, Workspace};
+use expe_core::internals::{Arithmetic, Attend};
+use expe_core::position::{Expe, PositionConfig, PositionEncoding};
+use expe_core::{CacheFormat, Decoder, KvCache, Logit, Model, Sampler, Workspace};
 use zerocopy::IntoBytes;
 
-use crate::cost::Cost;
+use crate::costs::TokenCosts;
+use crate::demo::PROMPT;
 use crate::text::TextPrinter;
 use crate::transcript::Transcript;
-use crate::{Demo, Error, Machine};
+use crate::{Demo, Error, InstructionCounter};
 
-/// How the tokens are drawn; a small model that always takes the likeliest one repeats itself.
+/// Sampling instead of the likeliest token: a small model would repeat itself.
 const TEMPERATURE: f32 = 0.7;
 const TOP_K: usize = 20;
 const SEED: u64 = 1;
 
-/// The decoder of a demo.
-pub type DecoderOf<D> = Decoder<'static, <D as Demo>::Position, <D as Demo>::Arithmetic>;
+impl<A: Attend<S, Real: Logit>, S: CacheFormat> Demo<A, S> {
+    /// Generates the story with a model whose position encoding is ExPE, and logs it.
+    ///
+    /// # Errors
+    /// [`Error::OtherPosition`] for another encoding, [`Error::Engine`] for a damaged model.
+    pub fn tell(&self, memory: &mut [u32], counter: &impl InstructionCounter) -> Result<(), Error> {
+        self.tell_with(expe, memory, counter)
+    }
 
-/// Checks the model file of `D` and makes a decoder of it.
+    /// Generates the story with the position encoding that `position` makes for the model, and logs
+    /// it.
+    ///
+    /// # Errors
+    /// Those of `position`, and [`Error::Engine`] for a damaged model.
+    #[inline(never)] // demos that run one after the other must not add up their stacks
+    pub fn tell_with<P: PositionEncoding>(
+        &self,
+        position: impl FnOnce(&Model<'static>) -> Result<P, Error>,
+        memory: &mut [u32],
+        counter: &impl InstructionCounter,
+    ) -> Result<(), Error> {
+        // Matched in place: `?` would put a second copy of the decoder on the stack.
+        match &decoder(self.model, position) {
+            Ok(decoder) => self.generate(decoder, memory, counter),
+            Err(error) => Err(*error),
+        }
+    }
+
+    #[inline(never)]
+    fn generate<P: PositionEncoding>(
+        &self,
+        decoder: &Decoder<'static, P, A>,
+        memory: &mut [u32],
+        counter: &impl InstructionCounter,
+    ) -> Result<(), Error> {
+        let config = decoder.model().config();
+        let cache_len = config.cache_len::<S>(self.capacity);
+        let workspace_len = config.workspace_len(self.chunk, self.capacity);
+        let (cache, memory) = memory.split_at_mut_checked(cache_len).unwrap_or_default();
+        let (workspace, memory) = memory.split_at_mut_checked(workspace_len).unwrap_or_default();
+        let (prompt, tokens) = memory.split_at_mut_checked(PROMPT.len()).unwrap_or_default();
+        let tokens = tokens.get_mut(..self.printed_tokens()).unwrap_or_default();
+
+        let mut cache = match self.sinks {
+            Some(sinks) => KvCache::<S>::ring(config, self.capacity, sinks, cache)?,
+            None => KvCache::<S>::new(config, self.capacity, cache)?,
+        };
+        let mut workspace = Workspace::new(config, self.chunk, self.capacity, workspace)?;
+        let mut sampler = Sampler::new(TEMPERATURE, TOP_K, SEED)?;
+        let mut text = TextPrinter::default();
+        let mut transcript = Transcript::new(tokens);
+        let mut costs = TokenCosts::default();
+
+        defmt::println!("demo {=str}", self.name);
+        let tokenizer = decoder.model().tokenizer();
+        let prompt = tokenizer.encode(PROMPT.as_bytes(), prompt)?;
+        text.print(PROMPT.bytes());
+        let mut chunks = prompt.chunks(self.chunk.max(1));
+        let mut token = [0];
+        let mut generated = 0;
+        while generated < self.tokens && (cache.is_ring() || cache.len() < cache.capacity()) {
+            // First the prompt, then each token that was generated.
+            let chunk = chunks.next();
+            let mut pass = decoder.start(chunk.unwrap_or(&token), &mut cache, &mut workspace)?;
+            // A step computes one layer; firmware can do other work between two of them.
+            costs.measure(counter, || while pass.step() {});
+            if chunks.len() > 0 {
+                continue;
+            }
+            let logits = pass.logits();
+            let next = costs.measure(counter, || sampler.sample(logits))?;
+            match chunk {
+                // The first token waits for the whole prompt.
+                Some(_) => costs.discard_token(),
+                None => costs.end_token(),
+            }
+            transcript.push(next, logits.as_bytes());
+            if self.print {
+                text.print(tokenizer.decode(next).into_iter().flatten());
+            }
+            token = [next];
+            generated += 1;
+        }
+
+        text.finish();
+        transcript.finish();
+        costs.log();
+        defmt::println!("model {=usize} bytes", self.model.len());
+        defmt::println!(
+            "cache {=usize} bytes for {=usize} positions, workspace {=usize} bytes",
+            cache_len * size_of::<u32>(),
+            self.capacity,
+            workspace_len * size_of::<u32>(),
+        );
+        Ok(())
+    }
+}
+
+/// Checks a model file and makes a decoder of it.
 ///
-/// Apart from [`tell`], so that the two do not need the stack at the same time.
-///
-/// # Errors
-/// The file is damaged, or the arithmetic cannot run it.
+/// Not inlined, so that its stack is free again when the story begins.
 #[inline(never)]
-pub fn decoder<D: Demo>() -> Result<DecoderOf<D>, Error> {
-    match &Model::new(D::MODEL) {
+fn decoder<P: PositionEncoding, A: Arithmetic>(
+    file: &'static [u8],
+    position: impl FnOnce(&Model<'static>) -> Result<P, Error>,
+) -> Result<Decoder<'static, P, A>, Error> {
+    match &Model::new(file) {
         Ok(model) => {
-            let arithmetic = D::Arithmetic::new(model)?;
-            Ok(Decoder::with_arithmetic(model, D::position()?, arithmetic)?)
+            let arithmetic = A::new(model)?;
+            Ok(Decoder::with_arithmetic(model, position(model)?, arithmetic)?)
         }
         Err(error) => Err((*error).into()),
     }
 }
 
-/// Tells the story of `D` and logs it.
-///
-/// # Errors
-/// Those of the engine; none for a model that was exported well.
-#[inline(never)]
-pub fn tell<D: Demo>(
-    decoder: &DecoderOf<D>,
-    memory: &mut [u32],
-    machine: &impl Machine,
-) -> Result<(), Error> {
-    let (cache, rest) = memory.split_at_mut_checked(D::CACHE_LEN).unwrap_or_default();
-    let (workspace, rest) = rest.split_at_mut_checked(D::WORKSPACE_LEN).unwrap_or_default();
-    let (prompt, tokens) = rest.split_at_mut_checked(D::PROMPT.len()).unwrap_or_default();
-    let tokens = tokens.get_mut(..D::PRINTED_TOKENS).unwrap_or_default();
-    let tokenizer = decoder.model().tokenizer();
-    let mut cache = match D::SINKS {
-        Some(sinks) => KvCache::<D::Cache>::ring(&D::CONFIG, D::CAPACITY, sinks, cache)?,
-        None => KvCache::<D::Cache>::new(&D::CONFIG, D::CAPACITY, cache)?,
+/// The ExPE of a model. `Model::position` would link every other encoding, 12 KB of flash, too.
+fn expe(model: &Model<'_>) -> Result<Expe, Error> {
+    let PositionConfig::Expe { start, step, width, query_cap, beyond } = model.config().position
+    else {
+        return Err(Error::OtherPosition);
     };
-    let mut workspace = Workspace::new(&D::CONFIG, D::CHUNK, D::CAPACITY, workspace)?;
-    let mut sampler = Sampler::new(TEMPERATURE, TOP_K, SEED)?;
-    let mut text = TextPrinter::default();
-    let mut transcript = Transcript::new(tokens);
-    let mut cost = Cost::default();
-
-    defmt::println!("demo {=str}", D::NAME);
-    let prompt = tokenizer.encode(D::PROMPT.as_bytes(), prompt)?;
-    text.print(D::PROMPT.bytes());
-    let mut chunks = prompt.chunks(D::CHUNK.max(1));
-    let mut token = [0];
-    let mut told = 0;
-    while told < D::TOKENS && (cache.is_ring() || cache.len() < cache.capacity()) {
-        let (input, prompted) = chunks.next().map_or((&token[..], false), |chunk| (chunk, true));
-        let mut pass = decoder.start(input, &mut cache, &mut workspace)?;
-        // One layer per step: between them a watchdog could be fed.
-        cost.of(machine, || while pass.step() {});
-        if chunks.len() > 0 {
-            continue;
-        }
-        let logits = pass.logits();
-        let next = cost.of(machine, || sampler.sample(logits))?;
-        cost.next(prompted);
-        transcript.push(next, logits.as_bytes());
-        if D::PRINTED {
-            text.print(tokenizer.decode(next).into_iter().flatten());
-        }
-        token = [next];
-        told += 1;
-    }
-    text.finish();
-    transcript.finish();
-    cost.log();
-    defmt::println!("model {=usize} bytes", D::MODEL.len());
-    defmt::println!(
-        "cache {=usize} bytes for {=usize} positions, workspace {=usize} bytes",
-        D::CACHE_LEN * size_of::<u32>(),
-        D::CAPACITY,
-        D::WORKSPACE_LEN * size_of::<u32>(),
-    );
-    Ok(())
+    let expe = Expe::new(start, step, width as usize)?;
+    Ok(expe.with_beyond(beyond).with_query_cap(query_cap.unwrap_or(u32::MAX)))
 }

@@ -1,4 +1,4 @@
-//! Text in the log as it is made: a log transports lines, a model makes characters.
+//! Logs generated text: a model generates characters, a log carries lines.
 
 use expe_core::TextStream;
 use heapless::String;
@@ -6,16 +6,16 @@ use heapless::String;
 /// Columns after which a line ends at the next space.
 const COLUMNS: usize = 64;
 
-/// Collects a story's bytes and logs them line by line.
+/// Collects the bytes of a story and logs them line by line.
 #[derive(Default)]
 pub struct TextPrinter {
     stream: TextStream,
-    // Twice as long, so that words are whole but for absurd ones; a character has up to 4 bytes.
+    // Twice as long, so that only words of more than 64 bytes are broken.
     line: String<{ 2 * COLUMNS }>,
 }
 
 impl TextPrinter {
-    /// Takes the bytes of one token.
+    /// Adds the bytes of a token.
     pub fn print(&mut self, bytes: impl Iterator<Item = u8>) {
         let line = &mut self.line;
         for byte in bytes {
@@ -31,14 +31,14 @@ impl TextPrinter {
     }
 }
 
-/// Adds a character, and logs the line where one ends.
+/// Adds a character, and logs the line if it ends there.
 fn push(line: &mut String<{ 2 * COLUMNS }>, character: char) {
     let full = line.len() >= COLUMNS && character == ' ';
     if character == '\n' || full {
         log(line);
     } else if line.push(character).is_err() {
         log(line);
-        // An empty line has room for one character.
+        // An empty line has room for any character.
         let _ = line.push(character);
     }
 }

@@ -2,8 +2,8 @@ use crc::{CRC_32_ISO_HDLC, Crc, Digest};
 
 pub static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
-/// What was generated, to be compared with another machine's: the tokens, as many as there is memory
-/// for, and the digests of all of them and of all logits, in little-endian bytes.
+/// A record of what was generated, to be compared with another machine's: the first tokens, and
+/// CRC-32s of all tokens and of all logits as little-endian bytes.
 pub struct Transcript<'t> {
     tokens: &'t mut [u32],
     len: usize,
@@ -12,23 +12,23 @@ pub struct Transcript<'t> {
 }
 
 impl<'t> Transcript<'t> {
-    /// An empty one.
+    /// Creates an empty transcript that keeps the first `tokens.len()` tokens.
     pub fn new(tokens: &'t mut [u32]) -> Self {
         let (token_digest, logit_digest) = (CRC.digest(), CRC.digest());
         Self { tokens, len: 0, token_digest, logit_digest }
     }
 
-    /// Takes a token and the logits that it was chosen from.
+    /// Adds a token and the logits that it was sampled from.
     pub fn push(&mut self, token: u32, logits: &[u8]) {
         self.token_digest.update(&token.to_le_bytes());
         self.logit_digest.update(logits);
-        if let Some(place) = self.tokens.get_mut(self.len) {
-            *place = token;
+        if let Some(slot) = self.tokens.get_mut(self.len) {
+            *slot = token;
         }
         self.len += 1;
     }
 
-    /// Logs it.
+    /// Logs the transcript.
     pub fn finish(self) {
         let tokens = self.tokens.get(..self.len).unwrap_or(self.tokens);
         defmt::println!("{=usize} tokens {=[?]}", self.len, *tokens);

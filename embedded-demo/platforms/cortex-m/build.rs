@@ -1,4 +1,4 @@
-//! Tells the code which version of the architecture it is for: their memory protection units differ.
+//! Sets `cfg(armv7m)` for Armv7-M, whose memory protection unit differs from that of Armv8-M.
 
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(armv7m)");

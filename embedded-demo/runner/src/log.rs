@@ -1,21 +1,21 @@
-//! Decodes the frames of a `defmt` log.
+//! Decodes the log of a firmware.
 
 use std::io::Write;
 
 use anyhow::{Context as _, Result, ensure};
 use defmt_decoder::{DecodeError, StreamDecoder, Table};
 
-/// The format strings of a firmware.
+/// Reads the format strings of a firmware.
 ///
 /// # Errors
 ///
-/// A file that is not a well-formed ELF file, has no `.defmt` section, or was made by an
-/// incompatible version of `defmt`.
+/// The file is not a well-formed ELF file, has no `.defmt` section, or was built with an incompatible
+/// version of `defmt`.
 pub fn format_table(elf: &[u8]) -> Result<Table> {
-    Table::parse(elf)?.context("the firmware has no `.defmt` section, hence no log to decode")
+    Table::parse(elf)?.context("the firmware has no section `.defmt`, so its log cannot be decoded")
 }
 
-/// What a firmware logs before it sleeps for good.
+/// What a firmware logs when it begins to idle.
 const IDLE: &str = "idle";
 
 /// Prints frames as lines: the level (none for `defmt::println!`) and the message.
@@ -27,12 +27,12 @@ pub struct LogPrinter<'t, W> {
 }
 
 impl<'t, W: Write> LogPrinter<'t, W> {
-    /// A printer to `output` of frames whose format strings are in `table`.
+    /// Creates a printer that decodes frames with the format strings in `table`.
     pub fn new(table: &'t Table, output: W) -> Self {
         Self { decoder: table.new_stream_decoder(), output, malformed: 0, idle: false }
     }
 
-    /// Prints the frames that `bytes` complete; the rest waits for the next call.
+    /// Prints the frames that `bytes` complete; an incomplete frame waits for the next call.
     ///
     /// # Errors
     ///
@@ -50,13 +50,13 @@ impl<'t, W: Write> LogPrinter<'t, W> {
                     writeln!(self.output, "{message}")?;
                 }
                 Err(DecodeError::UnexpectedEof) => return Ok(self.output.flush()?),
-                // The decoder drops the frame and goes on behind it.
+                // The decoder drops the frame and continues after it.
                 Err(DecodeError::Malformed) => self.malformed += 1,
             }
         }
     }
 
-    /// Whether the last message was that the firmware idles from now on.
+    /// Whether the last message says that the firmware idles.
     pub const fn idle(&self) -> bool {
         self.idle
     }
@@ -65,7 +65,7 @@ impl<'t, W: Write> LogPrinter<'t, W> {
     ///
     /// # Errors
     ///
-    /// Some frames could not be decoded.
+    /// A frame could not be decoded.
     pub fn finish(self) -> Result<()> {
         ensure!(self.malformed == 0, "{} log frames could not be decoded", self.malformed);
         Ok(())

@@ -1,4 +1,4 @@
-//! Which emulator and machine a firmware is made for, and how QEMU is started.
+//! The emulator and the machine for a firmware.
 
 use std::{
     env,
@@ -9,34 +9,35 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use object::{Object as _, ObjectSymbol as _};
 
-/// An emulator, one of its machines, and what runs on it.
+/// A machine of an emulator, and the firmware that runs on it.
 #[derive(Debug)]
 pub struct Machine {
     family: Family,
-    /// The name that `-M` takes.
+    /// The name of QEMU's machine (`-M`).
     name: String,
     firmware: PathBuf,
     elf: Vec<u8>,
-    more: Vec<OsString>,
+    extra_arguments: Vec<OsString>,
 }
 
 /// A processor family.
 #[derive(Debug, PartialEq, Eq)]
 struct Family {
-    /// QEMU's program for it, such as `qemu-system-arm`.
+    /// QEMU's program, such as `qemu-system-arm`.
     emulator: &'static str,
-    /// Arguments that all of its machines need.
+    /// Arguments for all machines of the family.
     arguments: &'static [&'static str],
 }
 
 impl Family {
-    /// The family that the header of an ELF file names.
+    /// Returns the family that the header of an ELF file names.
     ///
-    /// Time in the machine is the number of executed instructions: 2⁸ ns each for Arm, and 1 ns for
-    /// RISC-V, where the processor counts them itself. So a firmware can count them, and every run is
-    /// the same.
-    fn of(elf: &[u8]) -> Result<Self> {
+    /// `-icount` makes time in the machine follow the executed instructions, 2⁸ ns each for Arm, and 1 ns
+    /// each for RISC-V, whose processors have a counter for them. So a firmware can count instructions,
+    /// and every run is the same.
+    fn from_elf(elf: &[u8]) -> Result<Self> {
         let (emulator, arguments): (_, &[_]) = match elf_machine(elf) {
             Some(40) => ("qemu-system-arm", &["-icount", "shift=8"]),
             Some(243) => ("qemu-system-riscv32", &["-icount", "shift=0", "-bios", "none"]),
@@ -48,50 +49,54 @@ impl Family {
 }
 
 impl Machine {
-    /// The machine `name` with a firmware, an ELF file.
+    /// Creates the machine `name` for a firmware, an ELF file.
     ///
     /// # Errors
     ///
-    /// A file that cannot be read or is not ELF, or a processor family without an emulator.
+    /// The file cannot be read or is not an ELF file, or its processor has no emulator.
     pub fn new(name: String, firmware: &Path) -> Result<Self> {
         let elf = std::fs::read(firmware)
             .with_context(|| format!("cannot read {}", firmware.display()))?;
-        let family = Family::of(&elf)?;
-        Ok(Self { family, name, firmware: firmware.to_owned(), elf, more: Vec::new() })
+        let family = Family::from_elf(&elf)?;
+        Ok(Self { family, name, firmware: firmware.to_owned(), elf, extra_arguments: Vec::new() })
     }
 
-    /// The same with a file in memory: its length in 4 bytes at `address`, its bytes 16 behind.
+    /// Loads a model file into memory: its length as 4 bytes at the symbol `_benchmark_model` of the
+    /// firmware, and its bytes 16 bytes behind.
     ///
     /// # Errors
     ///
-    /// There is no such file.
-    #[must_use = "it is for the machine that is returned"]
-    pub fn with_file(mut self, file: &Path, address: u32) -> Result<Self> {
+    /// The file does not exist, or the firmware has no such symbol.
+    pub fn with_model(mut self, file: &Path) -> Result<Self> {
+        let symbol = object::File::parse(&*self.elf)?
+            .symbol_by_name("_benchmark_model")
+            .map(|symbol| symbol.address());
+        let address = symbol.context("the firmware has no symbol `_benchmark_model`")?;
         let length = file.metadata().with_context(|| format!("no file {}", file.display()))?.len();
         let mut bytes = OsString::from(format!("loader,addr={},force-raw=on,file=", address + 16));
         bytes.push(file);
         let length = format!("loader,addr={address},data={length},data-len=4").into();
-        self.more.extend(["-device".into(), bytes, "-device".into(), length]);
+        self.extra_arguments.extend(["-device".into(), bytes, "-device".into(), length]);
         Ok(self)
     }
 
-    /// The same with a plugin in the emulator: a file, and `,key=value` for it.
-    #[must_use = "it is for the machine that is returned"]
+    /// Loads a plugin into the emulator: a file, and its arguments as `,key=value`.
+    #[must_use = "returns the machine with the plugin"]
     pub fn with_plugin(mut self, plugin: &str) -> Self {
-        self.more.extend(["-plugin".into(), plugin.into()]);
+        self.extra_arguments.extend(["-plugin".into(), plugin.into()]);
         self
     }
 
-    /// The firmware.
+    /// The bytes of the firmware.
     pub(crate) fn elf(&self) -> &[u8] {
         &self.elf
     }
 
-    /// Starts the emulator; its standard output is piped.
+    /// Starts the emulator with its standard output piped.
     ///
     /// # Errors
     ///
-    /// QEMU is neither on the `PATH` nor among what `tests/install` unpacked, or cannot be started.
+    /// QEMU is neither on the `PATH` nor in the cache of `tests/install`, or cannot be started.
     pub(crate) fn start(&self) -> Result<Child> {
         let emulator = self.family.emulator;
         let unpacked = cache_folder().map(|cache| cache.join("bin").join(emulator));
@@ -113,7 +118,7 @@ impl Machine {
             .args(self.family.arguments)
             .args(["-nographic", "-monitor", "none", "-serial", "none"])
             .args(["-semihosting-config", "enable=on,target=native"])
-            .args(&self.more)
+            .args(&self.extra_arguments)
             .arg("-kernel")
             .arg(&self.firmware)
             .stdin(Stdio::null())
@@ -122,18 +127,18 @@ impl Machine {
     }
 }
 
-/// The field `e_machine` of a little-endian ELF file.
+/// Returns the field `e_machine` of a little-endian ELF file.
 fn elf_machine(elf: &[u8]) -> Option<u16> {
     let bytes = elf.get(18..20).filter(|_| elf.starts_with(b"\x7fELF"))?;
     Some(u16::from_le_bytes(bytes.try_into().ok()?))
 }
 
-/// The folder that `tests/install` fills.
+/// Returns the cache folder of `tests/install`.
 pub fn cache_folder() -> Option<PathBuf> {
-    let named = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    named("EXPE_CACHE")
-        .or_else(|| named("XDG_CACHE_HOME").map(|folder| folder.join("expe")))
-        .or_else(|| named("HOME").map(|home| home.join(".cache/expe")))
+    let folder = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    folder("EXPE_CACHE")
+        .or_else(|| folder("XDG_CACHE_HOME").map(|cache| cache.join("expe")))
+        .or_else(|| folder("HOME").map(|home| home.join(".cache/expe")))
 }
 
 #[cfg(test)]
@@ -148,16 +153,16 @@ mod tests {
     }
 
     #[test]
-    fn the_header_names_the_emulator() {
-        let emulator = |number| Family::of(&elf(number)).unwrap().emulator;
+    fn the_elf_header_selects_the_emulator() {
+        let emulator = |number| Family::from_elf(&elf(number)).unwrap().emulator;
         assert_eq!(emulator(40), "qemu-system-arm");
         assert_eq!(emulator(243), "qemu-system-riscv32");
     }
 
     #[test]
-    fn other_files_are_errors() {
-        assert!(Family::of(&elf(62)).is_err());
-        assert!(Family::of(b"no firmware, only text").is_err());
-        assert!(Family::of(b"\x7fELF").is_err());
+    fn other_processors_and_other_files_are_rejected() {
+        assert!(Family::from_elf(&elf(62)).is_err());
+        assert!(Family::from_elf(b"no firmware, only text").is_err());
+        assert!(Family::from_elf(b"\x7fELF").is_err());
     }
 }

@@ -4,8 +4,8 @@
 //! expe-firmware-runner FIRMWARE [--machine NAME] [--timeout SECONDS]
 //! ```
 //!
-//! The exit status is the firmware's own, and 3 for a firmware that says that it idles after an error,
-//! and then does so. A firmware that runs out of time, or whose log cannot be decoded, is an error.
+//! The exit status is that of the firmware, or 3 if it logs that it idles after an error. A firmware
+//! that does not end in time, or whose log cannot be decoded, is an error.
 
 use std::{io, path::PathBuf, process::ExitCode, time::Duration};
 
@@ -16,20 +16,22 @@ use expe_firmware_runner::{Machine, run};
 /// Runs a firmware in QEMU and prints its decoded log.
 #[derive(Parser)]
 struct Arguments {
-    /// The ELF file.
+    /// ELF file of the firmware.
     firmware: PathBuf,
-    /// The QEMU machine that it is made for [default: the file's name].
+    /// QEMU machine to run it on [default: the name of the file].
     #[arg(long)]
     machine: Option<String>,
-    /// Seconds after which the emulator is stopped, which is then a failure.
+    /// Seconds after which the emulator is stopped, which counts as a failure.
     #[arg(long, default_value_t = 300)]
     timeout: u64,
 }
 
 fn main() -> Result<ExitCode> {
     let Arguments { firmware, machine, timeout } = Arguments::parse();
-    let named = || firmware.file_stem()?.to_str().map(str::to_owned);
-    let machine = machine.or_else(named).context("the firmware has no name: use --machine")?;
+    let file_name = || firmware.file_stem()?.to_str().map(str::to_owned);
+    let machine = machine
+        .or_else(file_name)
+        .context("the firmware's file name is not a machine: use --machine")?;
     let machine = Machine::new(machine, &firmware)?;
     Ok(ExitCode::from(run(&machine, Duration::from_secs(timeout), io::stdout().lock())?))
 }

@@ -4,18 +4,18 @@ use zerocopy::IntoBytes;
 
 use super::measure;
 use crate::transcript::CRC;
-use crate::{Error, Machine};
+use crate::{Error, InstructionCounter};
 
-/// Tokens that are decoded, from position 0 on.
+/// Tokens to decode, from position 0 on.
 const TOKENS: usize = 64;
 
-/// Decodes greedily, one token at a time, from token 1 on.
+/// Measures greedy decoding, one token at a time, starting with token 1.
 #[inline(never)]
 pub fn decode<A, S>(
     name: &str,
     model: &Model<'_>,
     memory: &mut [u32],
-    machine: &impl Machine,
+    counter: &impl InstructionCounter,
 ) -> Result<(), Error>
 where
     A: Attend<S, Real: Logit>,
@@ -23,13 +23,12 @@ where
 {
     let config = model.config();
     let (cache, workspace) =
-        memory.split_at_mut_checked(config.cache_len::<S>(TOKENS)).ok_or(Error::Running)?;
+        memory.split_at_mut_checked(config.cache_len::<S>(TOKENS)).ok_or(Error::MemoryTooSmall)?;
     let mut cache = KvCache::<S>::new(config, TOKENS, cache)?;
     let mut workspace = Workspace::new(config, 1, TOKENS, workspace)?;
     let decoder = Decoder::with_arithmetic(model, model.position()?, A::new(model)?)?;
 
-    let mut digest = CRC.digest();
-    measure(name, TOKENS as u32, machine, || {
+    measure(name, TOKENS as u32, counter, || {
         let mut token = 1;
         for _ in 0..TOKENS {
             let logits = decoder.forward(&[token], &mut cache, &mut workspace)?;
@@ -37,8 +36,10 @@ where
         }
         Ok::<(), Error>(())
     })?;
-    // Again, for what it gives.
+
+    // Once more for the digest, which is not to be measured.
     cache.clear();
+    let mut digest = CRC.digest();
     let mut token = 1;
     for _ in 0..TOKENS {
         let logits = decoder.forward(&[token], &mut cache, &mut workspace)?;

@@ -2,24 +2,25 @@ use core::hint::black_box;
 
 use expe_core::internals::{self, Inputs, Matrix, Multiplier, Random, Weights, integer};
 use expe_core::num::Exact;
-use zerocopy::IntoBytes;
+use zerocopy::{FromBytes, IntoBytes};
 
 use super::measure;
-use crate::Machine;
+use crate::InstructionCounter;
 
-/// Elements of the rows of norms, softmax and activations.
+/// Elements of the rows for norm, quantization, softmax and activations.
 const ROW: usize = 128;
 
-/// Units of the integers.
+/// Rows and columns of the matrices.
+const MATRICES: [(usize, usize); 2] = [(128, 128), (128, 352)];
+
+/// The integers in rows are multiples of `2^UNIT`.
 const UNIT: i32 = -16;
 
 /// Measures the kernels of the integer arithmetic.
-pub fn integers(memory: &mut [u32], machine: &impl Machine) {
+pub fn integers(memory: &mut [u32], counter: &impl InstructionCounter) {
     let mut random = Random::new(1);
-    for (name, rows, columns) in [
-        ("int8 matrix 128 x 128, requantised", 128, 128),
-        ("int8 matrix 128 x 352, requantised", 128, 352),
-    ] {
+    let names = ["int8 matrix 128 x 128, requantized", "int8 matrix 128 x 352, requantized"];
+    for (name, (rows, columns)) in names.into_iter().zip(MATRICES) {
         let (outputs, rest) = memory.split_at_mut_checked(rows).unwrap_or_default();
         let (x, rest) = rest.split_at_mut_checked(columns / 4).unwrap_or_default();
         let (scales, weights) = rest.split_at_mut_checked(rows).unwrap_or_default();
@@ -27,24 +28,22 @@ pub fn integers(memory: &mut [u32], machine: &impl Machine) {
         for word in x.iter_mut().chain(weights.iter_mut()) {
             *word = random.next_u32() & 0x7f7f_7f7f;
         }
-        // 0.001 to 0.002, as bits.
+        // The bits of floats from 0.001 to 0.002.
         scales.fill_with(|| 0x3a83_126f + (random.next_u32() >> 10));
-        let (Ok(x), Ok(codes), Ok(scales), Ok(outputs)) = (
-            zerocopy::FromBytes::ref_from_bytes(x.as_bytes()),
-            zerocopy::FromBytes::ref_from_bytes(weights.as_bytes()),
-            zerocopy::FromBytes::ref_from_bytes(scales.as_bytes()),
-            zerocopy::FromBytes::mut_from_bytes(outputs.as_mut_bytes()),
+        let (Ok(x), Ok(quants), Ok(scales), Ok(outputs)) = (
+            FromBytes::ref_from_bytes(x.as_bytes()),
+            FromBytes::ref_from_bytes(weights.as_bytes()),
+            FromBytes::ref_from_bytes(scales.as_bytes()),
+            <[i32]>::mut_from_bytes(outputs.as_mut_bytes()),
         ) else {
             return;
         };
-        let outputs: &mut [i32] = outputs;
-        let Some(matrix) = Matrix::new(Weights::Int8 { scales, quants: codes }, rows, columns)
-        else {
+        let Some(matrix) = Matrix::new(Weights::Int8 { scales, quants }, rows, columns) else {
             return;
         };
         let inputs = Inputs::<i32>::new(&[], columns).with_quants(x, &[0.025]);
         let (matrix, inputs) = (black_box(matrix), black_box(inputs));
-        measure(name, (rows * columns) as u32, machine, || {
+        measure(name, (rows * columns) as u32, counter, || {
             integer::project(&matrix, inputs, UNIT, outputs);
         });
     }
@@ -52,33 +51,32 @@ pub fn integers(memory: &mut [u32], machine: &impl Machine) {
     let mut x = [0i32; ROW];
     let mut gate = [0i32; ROW];
     let mut y = [0i32; ROW];
-    let mut codes = [0i8; ROW];
-    // -4 to 4
+    let mut quants = [0i8; ROW];
+    // From -4 to 4.
     x.fill_with(|| random.next_u32() as i32 >> 13);
     gate.fill_with(|| random.next_u32() as i32 >> 13);
     let epsilon = Multiplier::from_f32(black_box(1e-5));
-    measure("integer norm", ROW as u32, machine, || {
-        integer::norm(black_box(&x), UNIT, false, &[1.25; ROW], epsilon, &mut y, &mut codes)
+    measure("integer norm", ROW as u32, counter, || {
+        integer::norm(black_box(&x), UNIT, false, &[1.25; ROW], epsilon, &mut y, &mut quants)
     });
-    measure("integer quantisation", ROW as u32, machine, || {
-        integer::quantize(black_box(&x), Multiplier::new(1, UNIT), &mut codes)
+    measure("integer quantization", ROW as u32, counter, || {
+        integer::quantize(black_box(&x), Multiplier::new(1, UNIT), &mut quants)
     });
     y = x;
-    measure("integer softmax", ROW as u32, machine, || integer::softmax(black_box(&mut y)));
+    measure("integer softmax", ROW as u32, counter, || integer::softmax(black_box(&mut y)));
     y = x;
-    measure("integer SwiGLU", ROW as u32, machine, || {
+    measure("integer SwiGLU", ROW as u32, counter, || {
         integer::swiglu(black_box(&mut y), &gate, UNIT);
     });
     y = x;
-    measure("integer GELU", ROW as u32, machine, || integer::gelu(black_box(&mut y)));
+    measure("integer GELU", ROW as u32, counter, || integer::gelu(black_box(&mut y)));
 }
 
 /// Measures the kernels in single precision.
-pub fn floats(memory: &mut [u32], machine: &impl Machine) {
+pub fn floats(memory: &mut [u32], counter: &impl InstructionCounter) {
     let mut random = Random::new(2);
-    for (name, rows, columns) in
-        [("f32 matrix 128 x 128", 128, 128), ("f32 matrix 128 x 352", 128, 352)]
-    {
+    let names = ["f32 matrix 128 x 128", "f32 matrix 128 x 352"];
+    for (name, (rows, columns)) in names.into_iter().zip(MATRICES) {
         let (outputs, rest) = memory.split_at_mut_checked(rows).unwrap_or_default();
         let (x, weights) = rest.split_at_mut_checked(columns).unwrap_or_default();
         let weights = weights.get_mut(..rows * columns).unwrap_or_default();
@@ -86,34 +84,35 @@ pub fn floats(memory: &mut [u32], machine: &impl Machine) {
             *word = random.normal().to_bits();
         }
         let (Ok(x), Ok(weights), Ok(outputs)) = (
-            zerocopy::FromBytes::ref_from_bytes(x.as_bytes()),
-            zerocopy::FromBytes::ref_from_bytes(weights.as_bytes()),
-            zerocopy::FromBytes::mut_from_bytes(outputs.as_mut_bytes()),
+            FromBytes::ref_from_bytes(x.as_bytes()),
+            FromBytes::ref_from_bytes(weights.as_bytes()),
+            <[f32]>::mut_from_bytes(outputs.as_mut_bytes()),
         ) else {
             return;
         };
         let Some(matrix) = Matrix::new(Weights::F32(weights), rows, columns) else { return };
         let (matrix, inputs) = (black_box(matrix), black_box(Inputs::new(x, columns)));
-        measure(name, (rows * columns) as u32, machine, || matrix.apply(inputs, outputs));
+        measure(name, (rows * columns) as u32, counter, || matrix.apply(inputs, outputs));
     }
+
     let mut x = [0f32; ROW];
     let mut gate = [0f32; ROW];
     let mut y = [0f32; ROW];
-    let mut codes = [0i8; ROW];
+    let mut quants = [0i8; ROW];
     x.fill_with(|| random.normal());
     gate.fill_with(|| random.normal());
-    measure("f32 norm", ROW as u32, machine, || {
+    measure("f32 norm", ROW as u32, counter, || {
         internals::rms_norm::<Exact>(black_box(&x), &[1.25; ROW], 1e-5, &mut y);
     });
-    measure("f32 quantisation", ROW as u32, machine, || {
-        internals::quantize(black_box(&x), &mut codes)
+    measure("f32 quantization", ROW as u32, counter, || {
+        internals::quantize(black_box(&x), &mut quants)
     });
     y = x;
-    measure("f32 softmax", ROW as u32, machine, || internals::softmax::<Exact>(black_box(&mut y)));
+    measure("f32 softmax", ROW as u32, counter, || internals::softmax::<Exact>(black_box(&mut y)));
     y = x;
-    measure("f32 SwiGLU", ROW as u32, machine, || {
+    measure("f32 SwiGLU", ROW as u32, counter, || {
         internals::swiglu::<Exact>(black_box(&mut y), &gate);
     });
     y = x;
-    measure("f32 GELU", ROW as u32, machine, || internals::gelu::<Exact>(black_box(&mut y)));
+    measure("f32 GELU", ROW as u32, counter, || internals::gelu::<Exact>(black_box(&mut y)));
 }

@@ -1,5 +1,5 @@
-//! What the engine takes, in instructions: decoding with a model that is brought along, and single
-//! kernels. `embedded-demo/bench` runs it on every board and prints the numbers as a table.
+//! Benchmarks, in instructions: decoding with a model that the emulator loads, and single kernels.
+//! `bench` in `embedded-demo/runner` runs them on the boards and prints the counts as a table.
 
 mod decode;
 mod kernels;
@@ -9,56 +9,73 @@ use core::hint::black_box;
 use expe_core::format::Execution;
 use expe_core::{F32, Float, I8, Integer, Model};
 
-use crate::{Error, Machine};
+use crate::{Error, InstructionCounter};
 
-/// Words of memory that the largest benchmark needs; with `floats` its cache has four bytes per element.
-pub const fn words(floats: bool) -> usize {
-    if floats { 256 * 1024 } else { 88 * 1024 }
-}
+/// Words of memory for the benchmarks of integer arithmetic.
+pub const INTEGER_WORDS: usize = 88 * 1024;
+/// Words of memory for the benchmarks of both arithmetics.
+pub const FLOAT_WORDS: usize = 256 * 1024;
 
-/// Measures decoding with the model `file`, or the kernels if it is empty; `FLOATS` where the
-/// processor has them.
+/// Measures decoding with the model `file`, or the kernels if `file` is empty, in integers.
 ///
 /// # Errors
-/// Those of the engine.
-pub fn run<const FLOATS: bool>(
+/// [`Error::Engine`] for a damaged model, [`Error::MemoryTooSmall`] for a large one.
+pub fn integers(
     file: &'static [u8],
     memory: &mut [u32],
-    machine: &impl Machine,
+    counter: &impl InstructionCounter,
 ) -> Result<(), Error> {
     if file.is_empty() {
-        kernels::integers(memory, machine);
-        if FLOATS {
-            kernels::floats(memory, machine);
-        }
+        kernels::integers(memory, counter);
         return Ok(());
     }
     let model = Model::new(file)?;
-    if model.execution() == Execution::Integer {
-        decode::decode::<Integer, I8>("integers", &model, memory, machine)?;
+    match model.execution() {
+        Execution::Integer => decode::decode::<Integer, I8>("integers", &model, memory, counter),
+        Execution::Float => Ok(()),
     }
-    if FLOATS {
-        decode::decode::<Float, F32>("floats", &model, memory, machine)?;
-    }
-    Ok(())
 }
 
-/// Logs the instructions of `work`, which does `units` of what `name` says.
-fn measure<T>(name: &str, units: u32, machine: &impl Machine, work: impl FnOnce() -> T) -> T {
-    let (empty, result) = (count(machine, || ()).0, count(machine, work));
-    match (result.0, empty) {
-        (Some(all), Some(empty)) => {
-            defmt::println!("measured {=str}: {=u64} in {=u32}", name, all - empty, units);
+/// Measures decoding with the model `file`, or the kernels if `file` is empty, in integers, where the
+/// model is exported for them, and in single precision.
+///
+/// # Errors
+/// [`Error::Engine`] for a damaged model, [`Error::MemoryTooSmall`] for a large one.
+pub fn integers_and_floats(
+    file: &'static [u8],
+    memory: &mut [u32],
+    counter: &impl InstructionCounter,
+) -> Result<(), Error> {
+    integers(file, memory, counter)?;
+    if file.is_empty() {
+        kernels::floats(memory, counter);
+        return Ok(());
+    }
+    decode::decode::<Float, F32>("floats", &Model::new(file)?, memory, counter)
+}
+
+/// Runs `work`, which does `units` of what `name` says, and logs its instructions.
+fn measure<T>(
+    name: &str,
+    units: u32,
+    counter: &impl InstructionCounter,
+    work: impl FnOnce() -> T,
+) -> T {
+    let (overhead, ()) = count(counter, || ());
+    let (total, result) = count(counter, work);
+    match (total, overhead) {
+        (Some(total), Some(overhead)) => {
+            defmt::println!("measured {=str}: {=u64} in {=u32}", name, total - overhead, units);
         }
         _ => defmt::println!("instructions cannot be counted here"),
     }
-    result.1
+    result
 }
 
 #[inline(never)]
-fn count<T>(machine: &impl Machine, work: impl FnOnce() -> T) -> (Option<u64>, T) {
-    let before = machine.now();
+fn count<T>(counter: &impl InstructionCounter, work: impl FnOnce() -> T) -> (Option<u64>, T) {
+    let before = counter.now();
     let result = black_box(work());
-    let after = machine.now();
-    (machine.instructions(before, after), result)
+    let after = counter.now();
+    (counter.instructions(before, after), result)
 }

@@ -2,16 +2,15 @@
 #![no_std]
 #![no_main]
 
-use expe_demo_app::{Memory, Pocket, Program};
+use expe_demo_app::{Memory, POCKET};
 
-/// The processor's clock, in Hz.
+/// Frequency of the processor's clock, in Hz.
 const CLOCK: u32 = 16_000_000;
 
-type Demos = Pocket;
-
-static MEMORY: Memory<Demos, { Demos::WORDS }> = Memory::new();
+const WORDS: usize = POCKET.words();
+static MEMORY: Memory<WORDS> = Memory::new([0; WORDS]);
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    expe_demo_cortex_m::run(&MEMORY, CLOCK)
+    expe_demo_cortex_m::run(CLOCK, &MEMORY, |memory, counter| POCKET.tell(memory, counter))
 }

@@ -2,16 +2,19 @@
 #![no_std]
 #![no_main]
 
-use expe_demo_app::{Memory, Pocket, Program, Stories};
+use expe_demo_app::{Memory, POCKET, STORIES, largest};
 
-/// The processor's clock, in Hz.
+/// Frequency of the processor's clock, in Hz.
 const CLOCK: u32 = 32_000_000;
 
-type Demos = (Pocket, Stories);
-
-static MEMORY: Memory<Demos, { <Demos as Program>::WORDS }> = Memory::new();
+// The demos use the same memory, one after the other.
+const WORDS: usize = largest(&[POCKET.words(), STORIES.words()]);
+static MEMORY: Memory<WORDS> = Memory::new([0; WORDS]);
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    expe_demo_cortex_m::run(&MEMORY, CLOCK)
+    expe_demo_cortex_m::run(CLOCK, &MEMORY, |memory, counter| {
+        POCKET.tell(memory, counter)?;
+        STORIES.tell(memory, counter)
+    })
 }

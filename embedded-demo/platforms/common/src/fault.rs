@@ -1,23 +1,23 @@
 use crate::stack;
 
-/// What no code can go on after.
+/// An error after which the program cannot continue.
 #[derive(Debug, Clone, Copy)]
 pub enum Fault<'a> {
     /// The stack has outgrown its memory.
     StackOverflow {
-        /// Where the stack pointer was.
+        /// The stack pointer.
         pointer: u32,
-        /// The end of the stack's memory.
+        /// The lowest address of the stack.
         end: u32,
     },
     /// The processor could not execute an instruction.
     Exception {
-        /// The processor's code for the reason; 0 where it has none.
+        /// The processor's code for the cause; 0 on processors without one.
         cause: u32,
-        /// The instruction, if the processor tells.
+        /// The address of the instruction, if the processor reports it; otherwise 0.
         pc: u32,
     },
-    /// A panic, which no code of the demo has.
+    /// A panic. The engine cannot panic; the code around it should not.
     Panic {
         /// Source file.
         file: &'a str,
@@ -26,14 +26,14 @@ pub enum Fault<'a> {
     },
 }
 
-/// A push may fault before it has moved the stack pointer past the end, by up to this many bytes:
-/// more than all registers take.
+/// A push may fault before it moves the stack pointer past the end, by at most this many bytes: more
+/// than all registers take.
 const ONE_PUSH: u32 = 128;
 
 impl Fault<'_> {
-    /// The fault behind a processor exception: an overflow if the stack pointer was at the end of the
-    /// stack or beyond it.
-    pub fn of_exception(pointer: u32, cause: u32, pc: u32) -> Self {
+    /// Returns the fault that caused a processor exception: a stack overflow if the stack pointer was
+    /// at the end of the stack or beyond it.
+    pub fn from_exception(pointer: u32, cause: u32, pc: u32) -> Self {
         let end = stack::end() as u32;
         if pointer < end.saturating_add(ONE_PUSH) {
             Self::StackOverflow { pointer, end }

@@ -1,16 +1,14 @@
-//! What all platforms share: how the demo ends, what the stack and the sections take.
+//! What all platforms share: running a program to its end, faults, and the use of memory.
 #![no_std]
 
-mod bench;
-mod end;
 mod fault;
-mod loaded;
-mod sections;
+mod memory;
+mod model;
+mod run;
 pub mod stack;
 
-use defmt_semihosting as _; // brings the log transport
+use defmt_semihosting as _; // the log transport
 
-pub use end::{finish, idle};
 pub use fault::Fault;
-pub use loaded::loaded;
-pub use sections::sections;
+pub use model::loaded_model;
+pub use run::{idle, run};

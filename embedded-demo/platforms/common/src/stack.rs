@@ -1,64 +1,63 @@
-//! How deep the stack has been.
+//! The stack: its ends, and how much of it was used.
 
-/// What memory of the stack holds before it is used; the start-up code of `cortex-m-rt` writes the
-/// same.
+/// The word that fills the stack before it is used, as the start-up code of `cortex-m-rt` does.
 const PAINT: u32 = 0xcccc_cccc;
 
-// The ends of the stack, from each board's `memory.x`; it grows down from `_stack_start`.
+// The ends of the stack, from the board's `memory.x`. It grows down from `_stack_start`.
 unsafe extern "C" {
     static _stack_start: u32;
     static _stack_end: u32;
 }
 
-/// The lowest address of the stack's memory.
+/// Returns the lowest address of the stack.
 pub fn end() -> usize {
     (&raw const _stack_end).addr()
 }
 
-/// Bytes of the stack's memory.
+/// Returns the bytes that are reserved for the stack.
 pub fn size() -> usize {
     (&raw const _stack_start).addr() - end()
 }
 
-/// Fills what lies below the caller's frame, where the start-up code has not done so.
+/// Fills the stack below the caller's frame with [`PAINT`], for platforms whose start-up code does not.
 ///
 /// # Safety
-/// To be called in `main`, before interrupts are enabled.
+/// Must be called in `main`, before interrupts are enabled.
 #[inline(never)]
 pub unsafe fn paint() {
     let here = 0u32;
     let mut word = (&raw const _stack_end).cast_mut();
-    // Leaves alone what this function itself may use.
+    // Spares what this function itself may use.
     let stop = (&raw const here).wrapping_sub(64);
     while word.cast_const() < stop {
-        // SAFETY: aligned, in the stack's memory, and below every frame that is in use.
+        // SAFETY: aligned, within the stack, and below every frame in use.
         unsafe { word.write_volatile(PAINT) };
         word = word.wrapping_add(1);
     }
 }
 
-/// Bytes of stack that were ever in use: what still has the paint, from the far end on, was never
-/// written.
+/// Returns the most bytes that were ever in use: everything but the words at the far end that still
+/// hold [`PAINT`].
 pub fn used() -> usize {
     let (start, end) = (&raw const _stack_start, &raw const _stack_end);
     let mut deepest = end;
-    // SAFETY: `memory.x` puts both ends, aligned, into RAM, and every word between them has been
-    // painted. The loop stops at the first word in use, at the latest in its own frame.
+    // SAFETY: `memory.x` puts both ends, aligned, into RAM, and every word between them was painted.
+    // The loop stops at the first used word, at the latest in its own frame.
     while deepest < start && unsafe { deepest.read_volatile() } == PAINT {
         deepest = deepest.wrapping_add(1);
     }
     start.addr() - deepest.addr()
 }
 
-/// Recurses until the stack is full, to see that this is noticed.
+/// Recurses until the stack overflows, to test that the overflow is detected.
 pub fn overflow() -> ! {
     let depth = descend(1);
-    defmt::error!("{=u32} levels deep, and no overflow was noticed", depth);
+    defmt::error!("{=u32} levels deep without a stack overflow", depth);
     semihosting::process::ExitCode::SUCCESS.exit_process()
 }
 
 /// Uses 256 bytes per level.
-#[expect(unconditional_recursion, reason = "that is what it is for")]
+#[expect(unconditional_recursion, reason = "it is meant to overflow the stack")]
 #[inline(never)]
 fn descend(level: u32) -> u32 {
     let frame = core::hint::black_box([level; 64]);

@@ -1,9 +1,9 @@
-//! The count of executed instructions, from the system timer that every Cortex-M has.
+//! Counts executed instructions with the system timer that every Cortex-M has.
 //!
-//! With `-icount shift=8` QEMU's virtual time advances by 2⁸ ns with every instruction, and the timer
-//! counts the processor's clock, 16 MHz and more, in virtual time: at least four ticks per
-//! instruction, so that the number of instructions follows exactly. When the timer has run down it
-//! interrupts the program; the instructions of that are the same every time, and are taken off.
+//! With `-icount shift=8` QEMU's virtual time advances by 2⁸ ns per instruction, and the timer counts
+//! the processor's clock, at least 16 MHz, in virtual time. So there are at least four ticks per
+//! instruction, which determine the number of instructions exactly. Whenever the timer reaches zero it
+//! interrupts the program; an interrupt always takes the same instructions, which are subtracted.
 
 use core::arch::asm;
 use core::num::NonZeroU64;
@@ -13,13 +13,13 @@ use cortex_m::peripheral::{SYST, syst::SystClkSource};
 use cortex_m_rt::exception;
 use expe_demo_app::Moment;
 
-/// Instructions that QEMU executes in a second of virtual time.
+/// Instructions that QEMU executes per second of virtual time.
 const INSTRUCTIONS_PER_SECOND: u64 = 1_000_000_000 >> 8;
 
-/// The timer has 24 bits.
+/// Ticks until the timer, which has 24 bits, reaches zero.
 const PERIOD: u64 = 1 << 24;
 
-/// Times that the timer has run down.
+/// How often the timer has reached zero.
 static PERIODS: AtomicU32 = AtomicU32::new(0);
 
 #[exception]
@@ -27,16 +27,17 @@ fn SysTick() {
     PERIODS.store(PERIODS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
 }
 
-/// A running timer, and how to read instructions off it.
+/// A running timer, and what converts its ticks to instructions.
 pub struct Counter {
+    /// Frequency of the processor's clock in Hz.
     clock: NonZeroU64,
-    /// Instructions of an interrupt.
+    /// Instructions that an interrupt takes.
     interrupt: u64,
 }
 
 impl Counter {
-    /// Starts counting on a processor with a clock of `clock` Hz; `None` where time does not follow
-    /// the instructions, as on real hardware.
+    /// Starts the timer of a processor whose clock has `clock` Hz. Returns `None` where time does not
+    /// follow the instructions, as on real hardware.
     pub fn start(mut timer: SYST, clock: u32) -> Option<Self> {
         timer.set_clock_source(SystClkSource::Core);
         timer.set_reload((PERIOD - 1) as u32);
@@ -52,14 +53,14 @@ impl Counter {
         if exactly(&counter, 5_000) != (Some(0), 0) {
             return None;
         }
-        // Long enough to be interrupted once, at least, and once more to see that it is the same.
+        // Long enough for at least one interrupt, then for more, to check that all take the same.
         let rounds = (PERIOD * INSTRUCTIONS_PER_SECOND / clock) as u32;
         let (Some(excess), interrupts @ 1..) = exactly(&counter, rounds) else { return None };
         let counter = Self { clock, interrupt: excess / u64::from(interrupts) };
         matches!(exactly(&counter, 3 * rounds), (Some(0), 2..)).then_some(counter)
     }
 
-    /// Instructions between two moments.
+    /// Returns the number of instructions between two moments.
     pub fn instructions(&self, from: Moment, to: Moment) -> u64 {
         let ticks = to.ticks.wrapping_sub(from.ticks);
         let all = (ticks * INSTRUCTIONS_PER_SECOND + self.clock.get() / 2) / self.clock;
@@ -67,12 +68,12 @@ impl Counter {
         all.saturating_sub(u64::from(interrupts) * self.interrupt)
     }
 
-    /// The instructions of `rounds` rounds of two instructions, with always as many around them, and
-    /// how often they were interrupted.
+    /// Executes a loop of two instructions `rounds` times. Returns the instructions, including a constant
+    /// number around the loop, and the number of interrupts.
     #[inline(never)]
     fn spin(&self, rounds: u32) -> (u64, u32) {
         let before = now();
-        // SAFETY: only counts down a register.
+        // SAFETY: only decrements a register.
         unsafe {
             asm!("2:", "subs {n}, #1", "bne 2b", n = inout(reg) rounds => _, options(nomem, nostack));
         }
@@ -81,8 +82,8 @@ impl Counter {
     }
 }
 
-/// The timer's ticks since it was started. It takes the same instructions every time, unless it is
-/// interrupted itself.
+/// Reads the ticks since the timer was started. Takes the same number of instructions every time,
+/// unless it is interrupted itself.
 #[inline(never)]
 pub fn now() -> Moment {
     let (interrupts, left) = loop {

@@ -1,21 +1,21 @@
-//! Faults: all of them arrive as hard faults, since no other handler is enabled.
+//! Faults. All of them arrive as hard faults, because no other handler is enabled.
 //!
-//! The stack lies at the start of RAM (see a board's `memory.x`), below which there is nothing: a
-//! store beyond its end faults. A Cortex-M33 or M55 also has a register with the limit.
+//! The stack lies at the start of RAM (see the boards' `memory.x`) with nothing below, so that a store
+//! beyond its end faults. Cortex-M33 and M55 also have a stack limit register.
 
 use core::arch::global_asm;
 
 use expe_demo_platform::{Fault, stack};
 
-/// The address of the configurable fault status register.
+/// Address of the configurable fault status register.
 const STATUS: usize = 0xe000_ed28;
-/// Its bit for an access below the stack limit, on a Cortex-M33 or M55.
+/// Bit of this register for an access below the stack limit (Cortex-M33 and M55).
 const STACK_LIMIT: u32 = 1 << 20;
 
-/// The program counter in the frame that an exception stores, in words.
+/// Word of the program counter in the frame that an exception stores.
 const PC: usize = 6;
 
-// The handler must not use a stack that may have overflowed, so it starts a new one.
+// The stack may have overflowed, so the handler starts again at its beginning.
 global_asm!(
     ".section .HardFault.user, \"ax\"",
     ".global HardFault",
@@ -31,18 +31,18 @@ global_asm!(
     fault = sym fault,
 );
 
-/// What the hard fault handler does with the stack pointer that it found.
+/// Continues the hard fault handler, with the stack pointer before it.
 extern "C" fn fault(pointer: u32) -> ! {
     let status = core::ptr::with_exposed_provenance::<u32>(STATUS);
-    // SAFETY: a readable register, or zero on a Cortex-M0.
+    // SAFETY: a register that can be read without effects; it reads as zero on a Cortex-M0.
     let cause = unsafe { status.read_volatile() };
-    let fault = Fault::of_exception(pointer, cause, 0);
+    let fault = Fault::from_exception(pointer, cause, 0);
     if cause & STACK_LIMIT != 0 {
         Fault::StackOverflow { pointer, end: stack::end() as u32 }.end()
     }
     if let Fault::Exception { .. } = fault {
         let frame = core::ptr::with_exposed_provenance::<u32>(pointer as usize);
-        // SAFETY: the stack has not overflowed, so the processor has stored its frame there.
+        // SAFETY: the stack has not overflowed, so the processor has stored a frame there.
         let pc = unsafe { frame.add(PC).read_volatile() };
         Fault::Exception { cause, pc }.end()
     }

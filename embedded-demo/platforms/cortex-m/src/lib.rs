@@ -1,4 +1,4 @@
-//! What all Cortex-M boards share: start, faults, the count of instructions.
+//! What all Cortex-M boards share: start, faults, the instruction counter.
 #![no_std]
 
 mod counter;
@@ -6,26 +6,26 @@ mod fault;
 mod guard;
 
 use cortex_m::Peripherals;
-use expe_demo_app::{Error, Machine, Memory, Moment, Program, Sections};
-use expe_demo_platform::{finish, sections, stack};
-use portable_atomic as _; // brings compare-and-swap, in a critical section
+use expe_demo_app::{Error, InstructionCounter, Memory, Moment};
+use expe_demo_platform::stack;
+use portable_atomic as _; // compare-and-swap for Cortex-M0
+
+pub use expe_demo_platform::loaded_model;
 
 use counter::Counter;
 
-/// Runs the demos `D` on a processor with a clock of `clock` Hz, and ends the emulation, or idles
-/// after logging what went wrong.
-pub fn run<D: Program, const WORDS: usize>(memory: &'static Memory<D, WORDS>, clock: u32) -> ! {
-    measure(clock, |machine| expe_demo_app::run(memory, machine))
-}
-
-/// Runs `work` on a processor with a clock of `clock` Hz, and ends the emulation, or idles after
-/// logging what went wrong.
-pub fn measure(clock: u32, work: impl FnOnce(&CortexM) -> Result<(), Error>) -> ! {
+/// Runs `work` in `memory` on a processor whose clock has `clock` Hz, and ends the emulation; logs an
+/// error and idles if `work` returns one.
+pub fn run<const WORDS: usize>(
+    clock: u32,
+    memory: &'static Memory<WORDS>,
+    work: impl FnOnce(&mut [u32], &CortexM) -> Result<(), Error>,
+) -> ! {
     let counter = prepare().and_then(|peripherals| Counter::start(peripherals.SYST, clock));
-    finish(work(&CortexM { counter }))
+    expe_demo_platform::run(memory, &CortexM { counter }, work)
 }
 
-/// Recurses until the stack is full, to see that this is noticed.
+/// Recurses until the stack overflows, to test that the overflow is detected.
 pub fn overflow() -> ! {
     prepare();
     stack::overflow()
@@ -37,29 +37,17 @@ fn prepare() -> Option<Peripherals> {
     Some(peripherals)
 }
 
-/// A Cortex-M processor.
+/// The instruction counter of a Cortex-M processor.
 pub struct CortexM {
     counter: Option<Counter>,
 }
 
-impl Machine for CortexM {
+impl InstructionCounter for CortexM {
     fn now(&self) -> Moment {
         counter::now()
     }
 
     fn instructions(&self, from: Moment, to: Moment) -> Option<u64> {
         Some(self.counter.as_ref()?.instructions(from, to))
-    }
-
-    fn stack_used(&self) -> usize {
-        stack::used()
-    }
-
-    fn stack_size(&self) -> usize {
-        stack::size()
-    }
-
-    fn sections(&self) -> Sections {
-        sections()
     }
 }

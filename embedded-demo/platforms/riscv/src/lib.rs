@@ -1,26 +1,25 @@
-//! What all RISC-V boards share: start, traps, the guard of the stack, the count of instructions.
+//! What all RISC-V boards share: start, traps, the stack guard, the instruction counter.
 #![no_std]
 
 mod guard;
 mod trap;
 
-use expe_demo_app::{Error, Machine, Memory, Moment, Program, Sections};
-use expe_demo_platform::{finish, sections, stack};
+use expe_demo_app::{Error, InstructionCounter, Memory, Moment};
+use expe_demo_platform::stack;
 use riscv::register::minstret;
 
-/// Runs the demos `D`, and ends the emulation, or idles after logging what went wrong.
-pub fn run<D: Program, const WORDS: usize>(memory: &'static Memory<D, WORDS>) -> ! {
+pub use expe_demo_platform::loaded_model;
+
+/// Runs `work` in `memory` and ends the emulation; logs an error and idles if `work` returns one.
+pub fn run<const WORDS: usize>(
+    memory: &'static Memory<WORDS>,
+    work: impl FnOnce(&mut [u32], &RiscV) -> Result<(), Error>,
+) -> ! {
     prepare();
-    finish(expe_demo_app::run(memory, &RiscV))
+    expe_demo_platform::run(memory, &RiscV, work)
 }
 
-/// Runs `work`, and ends the emulation, or idles after logging what went wrong.
-pub fn measure(work: impl FnOnce(&RiscV) -> Result<(), Error>) -> ! {
-    prepare();
-    finish(work(&RiscV))
-}
-
-/// Recurses until the stack is full, to see that this is noticed.
+/// Recurses until the stack overflows, to test that the overflow is detected.
 pub fn overflow() -> ! {
     prepare();
     stack::overflow()
@@ -32,29 +31,16 @@ fn prepare() {
     guard::protect_flash();
 }
 
-/// A RISC-V processor.
+/// The instruction counter of a RISC-V processor. QEMU's counts instructions with `-icount shift=0`.
 #[derive(Debug)]
 pub struct RiscV;
 
-impl Machine for RiscV {
-    /// The processor counts its instructions; so does QEMU with `-icount shift=0`.
+impl InstructionCounter for RiscV {
     fn now(&self) -> Moment {
         Moment { ticks: minstret::read64(), interrupts: 0 }
     }
 
     fn instructions(&self, from: Moment, to: Moment) -> Option<u64> {
         Some(to.ticks.wrapping_sub(from.ticks))
-    }
-
-    fn stack_used(&self) -> usize {
-        stack::used()
-    }
-
-    fn stack_size(&self) -> usize {
-        stack::size()
-    }
-
-    fn sections(&self) -> Sections {
-        sections()
     }
 }

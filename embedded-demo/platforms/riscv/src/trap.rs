@@ -1,10 +1,10 @@
-//! Traps, all of which are faults: no interrupt is enabled.
+//! Traps. All of them are faults, because no interrupt is enabled.
 
 use core::arch::global_asm;
 
 use expe_demo_platform::Fault;
 
-// The handler must not use a stack that may have overflowed, so it starts a new one.
+// The stack may have overflowed, so the handler starts again at its beginning.
 global_asm!(
     ".section .trap.start, \"ax\"",
     ".balign 4",
@@ -20,5 +20,5 @@ global_asm!(
 );
 
 extern "C" fn fault(pointer: u32, cause: u32, pc: u32) -> ! {
-    Fault::of_exception(pointer, cause, pc).end()
+    Fault::from_exception(pointer, cause, pc).end()
 }

@@ -1,4 +1,4 @@
-//! A plugin for QEMU that counts executed instructions, exactly, and where they are.
+//! A plugin for QEMU that counts the executed instructions of every function and at every address.
 //!
 //! ```sh
 //! cargo build --release --manifest-path embedded-demo/runner/Cargo.toml --package expe-firmware-profiler
@@ -6,9 +6,10 @@
 //!   --plugin $PWD/embedded-demo/runner/target/release/libexpe_firmware_profiler.so,out=profile.txt
 //! ```
 //!
-//! QEMU translates code in blocks; each gets a counter, which is multiplied with its instructions in the
-//! end. The file `out` then has two parts: `function NAME INSTRUCTIONS`, most first, and
-//! `address HEX TIMES` for every instruction. QEMU 7.2 documents the interface in `qemu-plugin.h`.
+//! QEMU translates code in blocks. Each block has a counter; in the end it is added to each of the
+//! block's instructions. The file `out` has two kinds of lines: `function NAME INSTRUCTIONS`, largest
+//! first, then `address HEX TIMES` for every instruction. QEMU 7.2 documents the interface in
+//! `qemu-plugin.h`.
 
 use std::{
     collections::HashMap,
@@ -18,7 +19,7 @@ use std::{
     sync::Mutex,
 };
 
-/// The version of the interface that this plugin speaks.
+/// Version of the interface that this plugin uses.
 #[unsafe(no_mangle)]
 pub static qemu_plugin_version: c_int = 1;
 
@@ -48,13 +49,13 @@ unsafe extern "C" {
     fn qemu_plugin_insn_symbol(instruction: *const Instruction) -> *const c_char;
 }
 
-/// What a block has: its instructions, and how often it ran.
+/// The addresses of a block's instructions, and how often the block ran.
 struct Profile {
     instructions: Vec<u64>,
     times: u64,
 }
 
-/// All blocks, and the function of every address.
+/// All blocks, the function at every address, and the output file.
 #[derive(Default)]
 struct State {
     blocks: Vec<&'static Mutex<Profile>>,
@@ -75,12 +76,12 @@ pub unsafe extern "C" fn qemu_plugin_install(
     count: c_int,
     arguments: *const *const c_char,
 ) -> c_int {
-    // SAFETY: that is what QEMU passes.
+    // SAFETY: QEMU passes `count` strings.
     let arguments = (0..count as usize).map(|i| unsafe { CStr::from_ptr(*arguments.add(i)) });
     let out =
         arguments.filter_map(|argument| argument.to_str().ok()?.strip_prefix("out=")).next_back();
     let Some(out) = out else {
-        eprintln!("profiler: say where to, with out=FILE");
+        eprintln!("profiler: the argument out=FILE is missing");
         return 1;
     };
     if let Ok(mut state) = STATE.lock() {
@@ -97,8 +98,8 @@ pub unsafe extern "C" fn qemu_plugin_install(
 extern "C" fn translated(_: u64, block: *mut Block) {
     let Ok(mut state) = STATE.lock() else { return };
     let Some(state) = state.as_mut() else { return };
-    // SAFETY: QEMU's block is valid in this call, and its instructions with it; a symbol is a string
-    // that lives as long as the emulator.
+    // SAFETY: the block and its instructions are valid during this call; a symbol is a string that
+    // lives as long as the emulator.
     unsafe {
         let mut instructions = Vec::new();
         for index in 0..qemu_plugin_tb_n_insns(block) {
@@ -120,7 +121,7 @@ extern "C" fn translated(_: u64, block: *mut Block) {
 }
 
 extern "C" fn executed(_: c_uint, profile: *mut c_void) {
-    // SAFETY: a leaked box, from above.
+    // SAFETY: a box that `translated` has leaked.
     let profile = unsafe { &*profile.cast::<Mutex<Profile>>().cast_const() };
     if let Ok(mut profile) = profile.lock() {
         profile.times += 1;

@@ -1,15 +1,16 @@
-//! Tells a story of 20 000 tokens in the memory of 64.
+//! Generates 20 000 tokens in the memory of a window of 64.
 #![no_std]
 #![no_main]
 
-use expe_demo_app::{Endless, Memory, Program};
+use expe_demo_app::{ENDLESS, Memory};
 
-/// The processor's clock, in Hz.
+/// Frequency of the processor's clock, in Hz.
 const CLOCK: u32 = 25_000_000;
 
-static MEMORY: Memory<Endless, { Endless::WORDS }> = Memory::new();
+const WORDS: usize = ENDLESS.words();
+static MEMORY: Memory<WORDS> = Memory::new([0; WORDS]);
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    expe_demo_cortex_m::run(&MEMORY, CLOCK)
+    expe_demo_cortex_m::run(CLOCK, &MEMORY, |memory, counter| ENDLESS.tell(memory, counter))
 }

@@ -1,11 +1,18 @@
-//! Counts instructions; see `expe_demo_platform::bench`.
+//! Counts the instructions of the engine; see `expe_demo_app::bench`.
 #![no_std]
 #![no_main]
 
-expe_demo_platform::bench!(
-    cortex_m_rt::entry,
-    expe_demo_cortex_m::measure,
-    [25_000_000],
-    0x2100_0000,
-    true
-);
+use expe_demo_app::{Memory, bench};
+
+/// Frequency of the processor's clock, in Hz.
+const CLOCK: u32 = 25_000_000;
+
+const WORDS: usize = bench::FLOAT_WORDS;
+static MEMORY: Memory<WORDS> = Memory::new([0; WORDS]);
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    expe_demo_cortex_m::run(CLOCK, &MEMORY, |memory, counter| {
+        bench::integers_and_floats(expe_demo_cortex_m::loaded_model(), memory, counter)
+    })
+}

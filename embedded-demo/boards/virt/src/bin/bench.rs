@@ -1,5 +1,15 @@
-//! Counts instructions; see `expe_demo_platform::bench`.
+//! Counts the instructions of the engine; see `expe_demo_app::bench`.
 #![no_std]
 #![no_main]
 
-expe_demo_platform::bench!(riscv_rt::entry, expe_demo_riscv::measure, [], 0x8100_0000, false);
+use expe_demo_app::{Memory, bench};
+
+const WORDS: usize = bench::INTEGER_WORDS;
+static MEMORY: Memory<WORDS> = Memory::new([0; WORDS]);
+
+#[riscv_rt::entry]
+fn main() -> ! {
+    expe_demo_riscv::run(&MEMORY, |memory, counter| {
+        bench::integers(expe_demo_riscv::loaded_model(), memory, counter)
+    })
+}

@@ -1,19 +1,21 @@
-//! Model files with random weights, as large as those of the rivals.
+//! Model files with random weights, in the shapes of the rivals' models.
 
 use std::{convert::Infallible, fs, path::Path};
 
 use anyhow::{Context as _, Result, anyhow};
-use expe_core::format::{Execution, Numbers, QuantizedRow, Storage, TensorId, TensorKind, WeightSource, Writer};
+use expe_core::format::{
+    Execution, Numbers, QuantizedRow, Storage, TensorId, TensorKind, WeightSource, Writer,
+};
 use expe_core::internals::Random;
 use expe_core::position::{Beyond, Growth, PositionConfig, Scaling};
 use expe_core::token::Bpe;
 use expe_core::{Activation, Config, Norm, Tokenizer};
 
-/// A shape, by the name that the tables have for it.
+/// Shapes and their names in the tables.
 pub const SHAPES: [(&str, Config); 3] = [
     ("s0", shape(512, 64, 5, 8, 4, 172)),
     ("s1", shape(512, 128, 4, 4, 4, 352)),
-    // For positions: the width of a usual small model, and little else.
+    // For the cost of positions: as wide as common small models, and small otherwise.
     ("wide", shape(256, 288, 6, 6, 6, 16)),
 ];
 
@@ -42,10 +44,10 @@ const fn shape(
     }
 }
 
-/// The position encodings, by name, for models `width` wide.
+/// Position encodings and their names, for models of this width.
 pub fn positions(width: usize) -> [(&'static str, PositionConfig); 7] {
-    // As many as `expe` overrides by default in models at least 64 wide (`std-runtime/src/config/positions.rs`,
-    // which would bring the trainer along): a sixteenth, so that a whole number of words is left.
+    // A sixteenth of the dimensions, in whole words: the default of `expe` for models at least 64 wide. It
+    // is repeated here, because `std-runtime/src/config/positions.rs` would bring the trainer along.
     let columns = (width / 64 * 4).max(1) as u32;
     let beyond = Beyond::Refuse;
     let expe =
@@ -71,9 +73,9 @@ pub fn positions(width: usize) -> [(&'static str, PositionConfig); 7] {
     ]
 }
 
-/// Writes a model with random weights: its matrices as f32, or in 8 bits for the integer arithmetic.
+/// Writes a model with random weights: matrices in f32, or in int8 for the integer arithmetic.
 pub fn write(config: &Config, numbers: Numbers, file: &Path) -> Result<()> {
-    // Never used, but a vocabulary must have its tokens.
+    // The tokenizer is never used, but it must have as many tokens as the vocabulary.
     let mut records = vec![[0; 3]; config.vocab - 256];
     let pairs = (0..records.len() as u32).map(|pair| (pair % 256, (pair + 1) % 256));
     let tokenizer = Tokenizer::Bpe(Bpe::build(pairs, &mut records)?);
@@ -82,7 +84,7 @@ pub fn write(config: &Config, numbers: Numbers, file: &Path) -> Result<()> {
     let storage = Storage { layers: numbers, vocabulary: numbers, execution, residual_range: 16.0 };
     let writer = Writer::new(config, tokenizer, storage)?;
     let mut bytes = Vec::new();
-    let mut weights = Weights { config: *config, row: Vec::new(), codes: Vec::new() };
+    let mut weights = Weights { config: *config, row: Vec::new(), quants: Vec::new() };
     let written = writer.write(&mut weights, |piece| {
         bytes.extend_from_slice(piece);
         Ok::<_, Infallible>(())
@@ -91,11 +93,11 @@ pub fn write(config: &Config, numbers: Numbers, file: &Path) -> Result<()> {
     fs::write(file, bytes).with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// Random weights: every row from a generator of its own, so that it is always the same.
+/// Random weights. Every row has a generator of its own, so that it does not depend on the order.
 struct Weights {
     config: Config,
     row: Vec<f32>,
-    codes: Vec<i8>,
+    quants: Vec<i8>,
 }
 
 impl WeightSource for Weights {
@@ -108,11 +110,11 @@ impl WeightSource for Weights {
         let columns = tensor.kind.shape(&unfolded).map_or(0, |(_, columns)| columns);
         let seed = u64::from(tensor.kind.code()) << 48 | u64::from(tensor.layer) << 32;
         let mut random = Random::new(seed | row as u64);
-        let (centre, scale) = match tensor.kind {
+        let (center, scale) = match tensor.kind {
             TensorKind::AttnNorm | TensorKind::MlpNorm | TensorKind::FinalNorm => (1.0, 0.2),
             _ => (0.0, 1.0 / (columns as f32).sqrt()),
         };
-        self.row = (0..columns).map(|_| centre + scale * random.normal()).collect();
+        self.row = (0..columns).map(|_| center + scale * random.normal()).collect();
         Ok(&self.row)
     }
 
@@ -124,7 +126,7 @@ impl WeightSource for Weights {
         let folded = tensor.kind.folded(&self.config);
         let weights = &self.row(tensor, row)?[folded..];
         let scale = weights.iter().fold(0.0, |max: f32, w| max.max(w.abs())) / 127.0;
-        self.codes = weights.iter().map(|w| (w / scale).round() as i8).collect();
-        Ok(QuantizedRow::Int8 { scale, quants: &self.codes })
+        self.quants = weights.iter().map(|w| (w / scale).round() as i8).collect();
+        Ok(QuantizedRow::Int8 { scale, quants: &self.quants })
     }
 }

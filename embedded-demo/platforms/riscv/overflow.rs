@@ -1,0 +1,9 @@
+//! Overflows the stack, to test that the board detects it. Every board of this platform builds this file
+//! as its binary `BOARD-overflow`.
+#![no_std]
+#![no_main]
+
+#[riscv_rt::entry]
+fn main() -> ! {
+    expe_demo_riscv::overflow()
+}
