@@ -1,6 +1,6 @@
-//! Programs that hold the engine and nothing else, to see what flash it takes: from a model file to the
-//! likeliest token, one token at a time. What the outside world decides, the optimiser cannot know. They
-//! are never run.
+//! Programs that contain only the engine, to measure the flash it takes: from a model file to the
+//! likeliest token, one token at a time. They are never run. `black_box` hides all inputs from the
+//! optimizer.
 #![no_std]
 
 use core::hint::black_box;
@@ -10,8 +10,8 @@ use expe_core::internals::Attend;
 use expe_core::position::{Expe, Position, PositionEncoding};
 use expe_core::{CacheFormat, Decoder, KvCache, Logit, Model, Workspace};
 
-/// Decodes a prompt with the arithmetic `A` over a cache of `S`, and positions that `position` makes for
-/// a model; the likeliest token.
+/// Decodes a prompt with the arithmetic `A`, a cache in the format `S` and the position encoding that
+/// `position` makes for the model, and returns the likeliest next token.
 pub fn decode<A, S, P>(position: impl Fn(&Model<'static>) -> Option<P>) -> Option<u32>
 where
     P: PositionEncoding,
@@ -36,13 +36,13 @@ where
     Some(likeliest)
 }
 
-/// ExPE, whatever the model has.
+/// Makes ExPE positions, whatever the model has.
 pub fn expe(_: &Model<'static>) -> Option<Expe> {
     let (start, step, width) = black_box((0.0, 0.0, 0));
     Expe::new(start, step, width).ok()
 }
 
-/// What the model has.
+/// Makes the position encoding of the model.
 pub fn any(model: &Model<'static>) -> Option<Position<'static>> {
     model.position().ok()
 }

@@ -10,7 +10,7 @@ use expe_core::{
     CacheFormat, Decoder, F16, F32, I8, KvCache, Logit, Model, Sampler, TextStream, Workspace,
 };
 
-/// All that the outside world decides.
+/// Inputs that the optimizer must not know.
 #[derive(Default)]
 pub struct Inputs {
     file: &'static [u8],
@@ -27,7 +27,7 @@ pub struct Inputs {
     seed: u64,
 }
 
-/// Generates as firmware does, in every arithmetic and over every cache; the last token.
+/// Generates a token as firmware does, with every arithmetic and every cache format.
 pub fn generate(inputs: Inputs) -> Option<u32> {
     let Inputs { file, prompt, tokens, context, chunk, .. } = inputs;
     black_box(format::config(file).ok()?);
@@ -50,7 +50,7 @@ pub fn generate(inputs: Inputs) -> Option<u32> {
     first.or(second).or(third).or(fourth).or(engine.run(&integer, ring))
 }
 
-/// What every run needs.
+/// What all runs share.
 struct Engine<'a, 'w> {
     tokens: &'a [u32],
     workspace: &'a mut Workspace<'w>,
@@ -58,7 +58,7 @@ struct Engine<'a, 'w> {
 }
 
 impl Engine<'_, '_> {
-    /// Logits, a token, its characters; again with each token's logits, and in steps.
+    /// Reads the tokens in every way the decoder offers, and samples and prints a token.
     fn run<P, A, S>(
         &mut self,
         decoder: &Decoder<'_, P, A>,

@@ -4,7 +4,10 @@
 //! the handler when nothing can reach it; if anything can, the linker reports
 //! `undefined symbol: the_engine_can_panic` and names the function that panics. The program
 //! calls everything that firmware calls, with inputs that the optimizer cannot know. It is
-//! never run.
+//! The panic handler calls a function that is not defined. In a release build the optimizer removes the
+//! handler if nothing can reach it; otherwise the linker reports `undefined symbol:
+//! the_engine_can_panic` and names the function that panics. The program calls everything that firmware
+//! calls, with inputs that the optimizer cannot know. It is never run.
 #![no_std]
 #![no_main]
 
@@ -19,7 +22,7 @@ extern "C" fn _start() -> ! {
     black_box(engine::generate(black_box(engine::Inputs::default())));
     positions::encode_all(black_box(positions::Inputs::default()));
     #[cfg(feature = "deliberate-panic")]
-    assert!(black_box(true), "noticed");
+    assert!(black_box(true), "a deliberate panic");
     loop {
         core::hint::spin_loop();
     }
@@ -30,6 +33,6 @@ fn panic(_: &PanicInfo<'_>) -> ! {
     unsafe extern "C" {
         fn the_engine_can_panic() -> !;
     }
-    // SAFETY: no program that contains this call can be linked.
+    // SAFETY: a program that contains this call cannot be linked.
     unsafe { the_engine_can_panic() }
 }

@@ -1,4 +1,4 @@
-//! The position encodings over rows, in every number format.
+//! The position encodings, in every number format.
 
 use core::hint::black_box;
 
@@ -10,7 +10,7 @@ use expe_core::position::{
 use fixed::types::{I8F8, I16F16};
 use half::{bf16, f16};
 
-/// All that the outside world decides.
+/// Inputs that the optimizer must not know.
 #[derive(Clone, Copy)]
 pub struct Inputs {
     config: PositionConfig,
@@ -40,7 +40,7 @@ impl Default for Inputs {
     }
 }
 
-/// Calls what the encodings offer.
+/// Calls the methods of the encodings.
 pub fn encode_all(inputs: Inputs) {
     black_box(any(inputs));
     black_box(of_type::<f32>(inputs));

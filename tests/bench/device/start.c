@@ -1,5 +1,5 @@
-/* What stands between a reset of the board and `main`: a stack, the floating-point unit, and a way to say
- * something. QEMU has loaded code and data to where they are used, and cleared the rest. */
+/* Starts `main` after a reset of the board: sets the stack, enables the FPU, and prints by semihosting. QEMU has
+ * already loaded code and data to their addresses and cleared the other memory. */
 
 extern char stack_top[];
 int main(void);
@@ -12,19 +12,19 @@ static int semihosting(int operation, const void *argument) {
     return r0;
 }
 
-void say(const char *text) {
+void print(const char *text) {
     semihosting(4, text); /* SYS_WRITE0 */
 }
 
-/* Ends the emulation: SYS_EXIT, by itself. */
+/* Ends the emulation with status 0. */
 static void end(void) {
-    semihosting(0x18, (const void *)0x20026);
+    semihosting(0x18, (const void *)0x20026); /* SYS_EXIT, ADP_Stopped_ApplicationExit */
     for (;;) {}
 }
 
-/* A fault: with the status 1. */
+/* Handles a fault: ends the emulation with status 1. */
 static void fault(void) {
-    semihosting(0x18, (const void *)0x20023);
+    semihosting(0x18, (const void *)0x20023); /* SYS_EXIT, ADP_Stopped_RunTimeErrorUnknown */
     for (;;) {}
 }
 

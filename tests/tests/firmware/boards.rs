@@ -1,4 +1,4 @@
-//! The boards: how their firmware is built and run.
+//! The boards, and how their firmware is built and run.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -6,66 +6,74 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-/// A board, by the name of its folder and of QEMU's machine.
+/// A board.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Board {
+    /// Name of its folder and of QEMU's machine.
     pub name: &'static str,
     pub processor: &'static str,
-    /// The demos that it runs.
+    /// Demos in the order in which it runs them.
     pub demos: &'static [&'static str],
 }
 
-/// What most boards run.
+/// The demos of most boards.
 const INTEGER: &[&str] = &["pocket", "stories"];
-/// What a board with an FPU runs too.
-const BOTH: &[&str] = &["pocket", "stories", "stories-in-floats"];
+/// The demos of a board with an FPU and enough RAM.
+const ALL: &[&str] = &["pocket", "stories", "stories-in-floats"];
 
 const BOARDS: [Board; 7] = [
     Board { name: "microbit", processor: "Cortex-M0", demos: &["pocket"] },
     Board { name: "mps2-an385", processor: "Cortex-M3", demos: INTEGER },
-    Board { name: "mps2-an386", processor: "Cortex-M4F", demos: BOTH },
+    Board { name: "mps2-an386", processor: "Cortex-M4F", demos: ALL },
     Board { name: "netduinoplus2", processor: "Cortex-M4F", demos: INTEGER },
     Board { name: "mps2-an505", processor: "Cortex-M33", demos: INTEGER },
     Board { name: "mps3-an547", processor: "Cortex-M55", demos: INTEGER },
     Board { name: "virt", processor: "riscv32imac", demos: INTEGER },
 ];
 
-/// A board's ELF files.
+/// The ELF files of a board.
 #[derive(Debug)]
 pub struct Firmware {
-    /// What the board is for.
+    /// Runs the demos.
     pub demo: PathBuf,
-    /// What overflows its stack.
+    /// Overflows the stack.
     pub overflow: PathBuf,
-    /// A very long story.
+    /// Generates a very long story.
     pub endless: Option<PathBuf>,
 }
 
-/// What a firmware did.
+/// The result of running a firmware.
 #[derive(Debug)]
 pub struct Run {
-    /// The decoded log.
+    /// Decoded log.
     pub log: String,
-    /// The exit status; see [`IDLE`].
+    /// Exit status of the runner; see [`IDLE`].
     pub status: Option<i32>,
 }
 
-/// The exit status for a firmware that idles after an error.
+/// Exit status of the runner for a firmware that idles after an error.
 pub const IDLE: Option<i32> = Some(3);
 
 fn embedded_demo() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../embedded-demo")
 }
 
-/// All boards with their firmware, built once; together, for they would only wait for each other.
+/// Returns all boards with their firmware, which is built once, one board after the other: in parallel they
+/// would wait for cargo's lock.
 pub fn all() -> &'static [(Board, Firmware)] {
     static ALL: OnceLock<Vec<(Board, Firmware)>> = OnceLock::new();
     ALL.get_or_init(|| {
-        BOARDS.into_iter().map(|board| (build(board.name), board)).map(|(f, b)| (b, f)).collect()
+        BOARDS
+            .into_iter()
+            .map(|board| {
+                let firmware = build(board.name);
+                (board, firmware)
+            })
+            .collect()
     })
 }
 
-/// Builds a board's firmware, from its folder, which says for which target.
+/// Builds a board's firmware in the board's folder, whose configuration names the target.
 fn build(board: &str) -> Firmware {
     let output = Command::new("cargo")
         .args(["build", "--quiet", "--release", "--message-format", "json"])
@@ -78,20 +86,21 @@ fn build(board: &str) -> Firmware {
     let messages = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let files: Vec<PathBuf> =
         messages.filter_map(|message| Some(message["executable"].as_str()?.into())).collect();
-    let named = |suffix: &str| {
+    let binary = |suffix: &str| {
         files.iter().find(|file| file.ends_with(format!("{board}{suffix}"))).cloned()
     };
     Firmware {
-        demo: named("").expect("every board has a demo"),
-        overflow: named("-overflow").expect("every board can overflow"),
-        endless: named("-endless"),
+        demo: binary("").expect("every board has a demo"),
+        overflow: binary("-overflow").expect("every board has a binary that overflows"),
+        endless: binary("-endless"),
     }
 }
 
-/// The Cortex-M33's demo for a processor that has the DSP instructions, as the one in QEMU does; in a
-/// folder of its own, for the flag would have all else built anew.
+/// Builds the demo of the Cortex-M33 with DSP instructions, which QEMU's processor has; in a target folder
+/// of its own, because the flag would invalidate everything else.
 pub fn with_dsp() -> (Board, PathBuf) {
     let [.., board, _, _] = BOARDS;
+    assert_eq!(board.name, "mps2-an505");
     let folder = match std::env::var_os("CARGO_TARGET_DIR") {
         Some(folder) => PathBuf::from(folder),
         None => embedded_demo().join("target"),
@@ -117,7 +126,7 @@ impl Board {
             .arg(firmware)
             .args(["--machine", self.name])
             .output()
-            .expect("the runner is a program");
+            .expect("the runner can be started");
         let log = String::from_utf8(output.stdout).unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(errors.is_empty(), "{}: {log}{errors}", self.name);

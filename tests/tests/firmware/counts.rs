@@ -1,16 +1,16 @@
-//! The instructions that the engine takes, against those that it took: `counts.txt`, which
-//! `embedded-demo/README.md` says how to renew.
+//! The instructions that the engine takes, compared with the recorded counts in `counts.txt`.
+//! `embedded-demo/README.md` describes how to record them again.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-/// The counts that are kept: a line that names the compiler, then `board, work, units, instructions`.
-const KEPT: &str = include_str!("counts.txt");
+/// The recorded counts: a line that names the compiler, then lines of `board, work, units, instructions`.
+const RECORDED: &str = include_str!("counts.txt");
 
-/// By how much a count may differ from the one that is kept: what grew more has become worse, and where
-/// one shrank more, the kept one no longer notices that it grows again.
-const CHANGE: f64 = 1.02;
+/// The factor by which a count may differ from the recorded one, in both directions: after a larger decrease
+/// the recorded count would no longer detect an increase.
+const TOLERANCE: f64 = 1.02;
 
 type Counts<'t> = BTreeMap<(&'t str, &'t str), u64>;
 
@@ -24,15 +24,16 @@ fn counts(lines: &str) -> Counts<'_> {
     lines.lines().map(count).collect()
 }
 
-/// The compiler of the firmware; its release decides on the instructions.
+/// Returns the version of the firmware's compiler, on which the counts depend.
 fn compiler() -> String {
     let rustc = Path::new(env!("CARGO_MANIFEST_DIR")).join("../embedded-demo/toolchain/rustc");
-    let output = Command::new(rustc).arg("--version").output().expect("there is a compiler");
+    let output =
+        Command::new(rustc).arg("--version").output().expect("the compiler can be started");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 #[test]
-fn the_engine_takes_the_instructions_that_it_did() {
+fn instruction_counts_stay_within_two_percent_of_the_recorded_ones() {
     let output = Command::new("cargo")
         .args(["run", "--quiet", "--manifest-path", "embedded-demo/runner/Cargo.toml"])
         .args(["--bin", "bench", "--", "--quick", "--lines"])
@@ -43,28 +44,31 @@ fn the_engine_takes_the_instructions_that_it_did() {
     assert!(output.status.success(), "{errors}");
     let text = String::from_utf8(output.stdout).unwrap();
     let found = counts(&text);
-    let (kept_by, kept) = KEPT.split_once('\n').unwrap();
-    let kept = counts(kept);
-    assert_eq!(found.keys().collect::<Vec<_>>(), kept.keys().collect::<Vec<_>>(), "{text}");
+    let (recorded_with, recorded) = RECORDED.split_once('\n').unwrap();
+    let recorded = counts(recorded);
+    assert_eq!(found.keys().collect::<Vec<_>>(), recorded.keys().collect::<Vec<_>>(), "{text}");
 
     let compiler = compiler();
-    if compiler != kept_by {
-        println!("measured with {compiler}, and compared with nothing: counts.txt is of {kept_by}");
+    if compiler != recorded_with {
+        println!("not compared: counts.txt was recorded with {recorded_with}, this is {compiler}");
         return;
     }
-    let changed = |is_beyond: fn(f64, f64) -> bool| -> Vec<String> {
+    let changed = |exceeds: fn(f64, f64) -> bool| -> Vec<String> {
         let changed =
-            found.iter().filter(|(work, now)| is_beyond(**now as f64, kept[*work] as f64));
+            found.iter().filter(|(work, now)| exceeds(**now as f64, recorded[*work] as f64));
         let line = |((board, work), now): (&(&str, &str), &u64)| {
-            format!("{board}: {work}: {} to {now}", kept[&(*board, *work)])
+            format!("{board}: {work}: {} to {now}", recorded[&(*board, *work)])
         };
         changed.map(line).collect()
     };
-    let grown = changed(|now, kept| now > kept * CHANGE);
-    assert_eq!(grown, [""; 0], "slower: mend it, or renew counts.txt if it is worth it");
-    let shrunk = changed(|now, kept| now * CHANGE < kept);
+    let grown = changed(|now, recorded| now > recorded * TOLERANCE);
+    assert_eq!(
+        grown, [""; 0],
+        "slower: fix it, or record counts.txt again if the change is worth it"
+    );
+    let shrunk = changed(|now, recorded| now * TOLERANCE < recorded);
     assert_eq!(
         shrunk, [""; 0],
-        "faster: renew counts.txt, by the command in embedded-demo/README.md"
+        "faster: record counts.txt again, as embedded-demo/README.md describes"
     );
 }

@@ -1,18 +1,18 @@
-//! What is in a firmware.
+//! The contents of a firmware's ELF file.
 
 use std::fs;
 use std::path::Path;
 
 use object::{Object, ObjectSection, ObjectSymbol};
 
-/// The names of all functions and objects in a firmware.
+/// Returns the names of all functions and objects in a firmware.
 pub fn symbols(firmware: &Path) -> Vec<String> {
     let bytes = fs::read(firmware).unwrap();
     let file = object::File::parse(&*bytes).unwrap();
     file.symbols().map(|symbol| symbol.name().unwrap().to_owned()).collect()
 }
 
-/// A copy of `firmware` in which one bit of the model file is wrong: half-way, in the weights.
+/// Returns a copy of `firmware` with one bit of the model flipped, in the weights.
 pub fn damaged(firmware: &Path, model: &[u8]) -> Vec<u8> {
     let mut bytes = fs::read(firmware).unwrap();
     // The length and checksum in the header make its first bytes unique.
@@ -23,11 +23,11 @@ pub fn damaged(firmware: &Path, model: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// How many instructions of a firmware for Cortex-M4F compute with floats; moving them does not count.
+/// Counts the instructions of a Cortex-M4F firmware that compute with floats; moves do not count.
 ///
-/// Instructions in Thumb code are found from its mapping symbols (`$t` before instructions, `$d` before
-/// data; "ELF for the Arm Architecture", §5.5.5), and recognised by their bits ("ARMv7-M Architecture
-/// Reference Manual", A5.1 and A6.4).
+/// The mapping symbols separate instructions (after `$t`) from data (after `$d`; "ELF for the Arm
+/// Architecture", §5.5.5). The instructions are recognized by their bits ("ARMv7-M Architecture Reference
+/// Manual", A5.1 and A6.4).
 pub fn float_instructions(firmware: &Path) -> usize {
     let bytes = fs::read(firmware).unwrap();
     let file = object::File::parse(&*bytes).unwrap();
@@ -67,7 +67,7 @@ fn count_floats(mut halves: impl Iterator<Item = u16>) -> usize {
 }
 
 #[test]
-fn float_instructions_are_recognised() {
+fn float_instructions_are_recognized() {
     // nop; vadd.f32 s0, s1, s2; vmov.f32 s0, s1; vmov.f32 s0, #1; vcmp.f32 s0, #0; vldr s0, [r0]; bl
     let code = [
         0xbf00, 0xee30, 0x0a81, 0xeeb0, 0x0a60, 0xeeb7, 0x0a00, 0xeeb5, 0x0a40, 0xed90, 0x0a00,
@@ -76,19 +76,19 @@ fn float_instructions_are_recognised() {
     assert_eq!(count_floats(code.into_iter()), 2);
 }
 
-/// Whether a symbol is a routine of the compiler's that computes with floats on a processor that
-/// cannot: see the "Run-time ABI for the Arm Architecture" (§4.1) and "Soft float library routines" in
-/// GCC's internals manual.
+/// Whether a symbol is a compiler routine that computes with floats for processors without an FPU: see the
+/// "Run-time ABI for the Arm Architecture" (§4.1) and "Soft float library routines" in GCC's internals
+/// manual.
 pub fn is_soft_float(symbol: &str) -> bool {
     if let Some(name) = symbol.strip_prefix("__aeabi_") {
         let to_float = ["i2f", "ui2f", "l2f", "ul2f", "i2d", "ui2d", "l2d", "ul2d", "h2f"];
-        let of_float = |kind: char| {
+        let from_float = |kind: char| {
             let rest = name.strip_prefix(['c']).unwrap_or(name).strip_prefix(kind);
             let operations =
                 ["add", "sub", "rsub", "mul", "div", "neg", "cmp", "rcmp", "2", "cmpeq", "cmple"];
             rest.is_some_and(|rest| operations.iter().any(|name| rest.starts_with(name)))
         };
-        return to_float.contains(&name) || of_float('f') || of_float('d');
+        return to_float.contains(&name) || from_float('f') || from_float('d');
     }
     let operations = [
         "add", "sub", "mul", "div", "neg", "cmp", "eq", "ne", "lt", "le", "gt", "ge", "unord",
@@ -101,7 +101,7 @@ pub fn is_soft_float(symbol: &str) -> bool {
 }
 
 #[test]
-fn soft_float_routines_are_recognised() {
+fn soft_float_routines_are_recognized() {
     for name in [
         "__aeabi_fadd",
         "__aeabi_dmul",

@@ -1,4 +1,4 @@
-//! The stories that the firmware tells, told by the engine on this machine.
+//! Generates the stories of the firmware on this machine.
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 use expe_core::internals::Attend;
@@ -13,10 +13,10 @@ const PROMPT: &str = include_str!("../../../embedded-demo/model/prompt.txt");
 const POCKET: &[u8] = expe_core::include_model!("../../../embedded-demo/model/pocket.expe");
 const STORIES: &[u8] = expe_core::include_model!("../../../embedded-demo/model/stories.expe");
 
-/// Positions of the window's start that stay.
+/// First positions that stay in the ring.
 const SINKS: usize = 4;
 
-/// A story and the digests of its tokens and of all logits that they were chosen from.
+/// A story, and digests of its tokens and of all logits that they were sampled from.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Story {
     pub tokens: Vec<u64>,
@@ -24,7 +24,7 @@ pub struct Story {
     pub logit_digest: u32,
 }
 
-/// The model file of a demo.
+/// Returns the model file of a demo.
 pub fn model(demo: &str) -> &'static [u8] {
     match demo {
         "pocket" | "endless" => POCKET,
@@ -33,17 +33,17 @@ pub fn model(demo: &str) -> &'static [u8] {
     }
 }
 
-/// The story of `demo`, `count` tokens, with a cache of `positions`.
+/// Generates the first `count` tokens of the story of `demo`, with a cache of `positions`.
 pub fn story(demo: &str, count: usize, positions: usize) -> Story {
     match demo {
-        "stories" => told::<Integer, I8>(STORIES, count, positions, None),
-        "stories-in-floats" => told::<Float, F32>(STORIES, count, positions, None),
-        _ => told::<Integer, I8>(model(demo), count, positions, Some(SINKS)),
+        "stories" => generate::<Integer, I8>(STORIES, count, positions, None),
+        "stories-in-floats" => generate::<Float, F32>(STORIES, count, positions, None),
+        _ => generate::<Integer, I8>(model(demo), count, positions, Some(SINKS)),
     }
 }
 
-/// The prompt is read in one go, which the firmware does not do: that makes no difference.
-fn told<A, S>(file: &[u8], count: usize, positions: usize, sinks: Option<usize>) -> Story
+/// Generates a story. Unlike the firmware it reads the prompt at once, which must not make a difference.
+fn generate<A, S>(file: &[u8], count: usize, positions: usize, sinks: Option<usize>) -> Story
 where
     A: Attend<S, Real: Logit>,
     S: CacheFormat,
@@ -62,7 +62,7 @@ where
     let decoder = Decoder::with_arithmetic(&model, model.position().unwrap(), arithmetic).unwrap();
 
     let (mut token_digest, mut logit_digest) = (CRC.digest(), CRC.digest());
-    // As the firmware draws them.
+    // The same parameters as in the firmware.
     let mut sampler = Sampler::new(0.7, 20, 1).unwrap();
     let mut tokens = Vec::new();
     let mut prompt = vec![0; PROMPT.len()];

@@ -1,66 +1,65 @@
-//! What a board's log says.
+//! Parses the log of a board.
 
-/// What the firmware logs of one demo.
+/// The log of one demo.
 #[derive(Debug)]
 pub struct Demo {
     pub name: String,
-    /// Those that are logged one by one.
+    /// Tokens that are logged one by one.
     pub tokens: Vec<u64>,
-    /// How many there are in all.
-    pub told: u64,
+    /// Number of all generated tokens.
+    pub generated: u64,
     pub token_digest: u32,
     pub logit_digest: u32,
-    /// Instructions per token after the prompt, on average.
+    /// Mean instructions per token after the prompt.
     pub instructions: u64,
-    /// Bytes of the cache.
+    /// Size of the cache in bytes.
     pub cache: u64,
-    /// Positions in it.
+    /// Positions in the cache.
     pub positions: u64,
-    /// Bytes of the workspace.
+    /// Size of the workspace in bytes.
     pub workspace: u64,
 }
 
-/// What the firmware logs of its memory, in bytes.
+/// The use of flash and RAM, in bytes.
 #[derive(Debug)]
 pub struct Memory {
     pub code: u64,
     pub constants: u64,
-    /// Of variables, without the stack.
+    /// Variables, without the stack.
     pub variables: u64,
     pub buffers: u64,
     pub stack_used: u64,
     pub stack_size: u64,
 }
 
-/// The demos in a log.
+/// Parses the demos in a log.
 pub fn demos(log: &str) -> Vec<Demo> {
-    let mut parts = log.split("demo ");
-    parts.next();
-    parts
-        .map(|part| demo(part).unwrap_or_else(|| panic!("not the log of a demo: {part}")))
+    let sections = log.split("demo ").skip(1);
+    sections
+        .map(|section| demo(section).unwrap_or_else(|| panic!("not the log of a demo: {section}")))
         .collect()
 }
 
-fn demo(part: &str) -> Option<Demo> {
-    let digest = |title| u32::from_str_radix(after(part, title)?.strip_prefix("0x")?, 16).ok();
-    let (told, list) = part.lines().find_map(|line| line.split_once(" tokens ["))?;
+fn demo(section: &str) -> Option<Demo> {
+    let digest = |title| u32::from_str_radix(after(section, title)?.strip_prefix("0x")?, 16).ok();
+    let (count, list) = section.lines().find_map(|line| line.split_once(" tokens ["))?;
     let list = list.strip_suffix(']')?;
-    let buffers = numbers(after(part, "cache ")?);
+    let buffers = numbers(after(section, "cache ")?);
     let [cache, positions, workspace] = buffers[..] else { return None };
     Some(Demo {
-        name: part.lines().next()?.to_owned(),
-        told: *numbers(told).first()?,
+        name: section.lines().next()?.to_owned(),
+        generated: *numbers(count).first()?,
         tokens: numbers(list),
         token_digest: digest("digest of the tokens ")?,
         logit_digest: digest("digest of all logits ")?,
-        instructions: *numbers(after(part, "instructions per token ")?).first()?,
+        instructions: *numbers(after(section, "instructions per token ")?).first()?,
         cache,
         positions,
         workspace,
     })
 }
 
-/// The memory in a log.
+/// Parses the use of memory in a log.
 pub fn memory(log: &str) -> Memory {
     let line =
         |title| numbers(after(log, title).unwrap_or_else(|| panic!("no `{title}` in {log}")));
@@ -68,7 +67,7 @@ pub fn memory(log: &str) -> Memory {
     let ([code, constants, _], [variables, buffers, stack_used, stack_size]) =
         (&flash[..], &ram[..])
     else {
-        panic!("other numbers of memory in {log}")
+        panic!("unexpected numbers in the memory lines of {log}")
     };
     Memory {
         code: *code,
@@ -80,7 +79,7 @@ pub fn memory(log: &str) -> Memory {
     }
 }
 
-/// The rest of the line that begins with `title`.
+/// Returns the rest of the line that begins with `title`.
 fn after<'l>(log: &'l str, title: &str) -> Option<&'l str> {
     log.lines().find_map(|line| line.strip_prefix(title))
 }

@@ -1,4 +1,4 @@
-//! Every arithmetic over every cache.
+//! Every arithmetic with every cache format and every position encoding.
 #![no_std]
 #![no_main]
 

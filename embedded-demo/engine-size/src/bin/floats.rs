@@ -1,4 +1,4 @@
-//! Single precision, exact.
+//! Single precision with ExPE.
 #![no_std]
 #![no_main]
 

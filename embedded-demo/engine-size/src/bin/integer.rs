@@ -1,4 +1,4 @@
-//! The integer arithmetic: weights of 8 bits, and whatever else it reads.
+//! Integer arithmetic with ExPE.
 #![no_std]
 #![no_main]
 
