@@ -1,7 +1,6 @@
-// Half precision for the host: the compiler's `_Float16` behind the names of CUDA. Every operation
-// rounds once, as the device's do, because f32 holds the exact sum, difference or product of two
-// halves (the product has 22 bits), and its quotient's and root's second rounding is harmless
-// (24 ≥ 2·11 + 2 bits).
+// Half precision for the host: the compiler's `_Float16` under CUDA's names. Every operation rounds once, as on
+// the device: f32 represents the product of two halves exactly (22 bits), and for sums, quotients and square roots
+// the second rounding is harmless (24 ≥ 2·11 + 2 bits).
 #pragma once
 #include "emulated_cuda.h"
 

@@ -1,6 +1,6 @@
-// CUDA C++ for the host: with this header a `.cu` file compiles with g++, and the threads of a block
-// run as fibers of the emulator. `build` takes `extern "C"` off the kernels and rewrites
-// `extern __shared__ T x[]`, because no macro can.
+// CUDA C++ for the host: with this header, g++ compiles a `.cu` file, and the threads of a block run as fibers of
+// the emulator. `compile` removes `extern "C"` from kernels and rewrites `extern __shared__ T x[]`, because no
+// macro can.
 #pragma once
 #include <cassert>
 #include <cfloat>
@@ -50,7 +50,7 @@ inline void emulated_warp_barrier(const char *place, unsigned mask = 0xffffffff)
   emulated_meeting(mask, 0, true, place);
 }
 
-// ---------------------------------------------------------------- between the lanes of a warp
+// ---------------------------------------------------------------- exchange between the lanes of a warp
 
 inline unsigned emulated_lane() {
   return (threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z)) % 32;
@@ -63,7 +63,7 @@ template <typename T> inline uint64_t emulated_bits(T value) {
   return bits;
 }
 
-// The value of lane `from`, or the own one where that lies outside of the group of `width` lanes.
+// Returns the value of lane `from`, or the lane's own value if `from` is outside of its group of `width` lanes.
 template <typename T>
 inline T emulated_shuffle(unsigned mask, T value, int from, bool inside, const char *place) {
   const uint64_t *all = emulated_meeting(mask, emulated_bits(value), false, place);
@@ -130,7 +130,7 @@ template <typename T> inline T __reduce_min_sync(unsigned mask, T value) {
 
 // ---------------------------------------------------------------- atomics and cached accesses
 
-// Threads of the device take turns only at barriers, so a plain change is atomic.
+// Device threads switch only at barriers, so a plain read and write is atomic.
 #define EMULATED_UNCHECKED __attribute__((no_sanitize("thread"), noinline))
 template <typename T, typename F> EMULATED_UNCHECKED T emulated_change(T *address, F change) {
   emulated_atomic(address, sizeof(T));

@@ -1,4 +1,4 @@
-// How a kernel library tells its kernels: parameters are unpacked after the kernel's own signature.
+// How a kernel library describes its kernels: parameters are unpacked according to the kernel's signature.
 #pragma once
 #include <utility>
 
@@ -16,7 +16,7 @@ template <typename... A> struct Signature<void(A...)> {
   __attribute__((no_sanitize("thread"))) static void call(void **parameters) {
     call_each<KERNEL>(parameters, std::index_sequence_for<A...>{});
   }
-  // One more, for a kernel without parameters.
+  // One more element, for kernels without parameters.
   static constexpr size_t sizes[sizeof...(A) + 1] = {sizeof(A)..., 0};
   static constexpr size_t count = sizeof...(A);
 };

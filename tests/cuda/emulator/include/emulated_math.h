@@ -1,5 +1,5 @@
-// Vector types and the intrinsics that a host's `cmath` lacks. Approximate ones are computed
-// exactly here: the emulator says nothing about their error.
+// Vector types, and intrinsics that the host's `cmath` lacks. Approximate intrinsics are computed exactly: the
+// emulator shows nothing about their error.
 #pragma once
 
 // ---------------------------------------------------------------- vectors

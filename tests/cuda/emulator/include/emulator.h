@@ -1,5 +1,5 @@
-// What a kernel library (a `.cu` file compiled for the host) and the emulated driver know of each
-// other. Everything with C linkage here is defined in `libcuda.so.1`.
+// The interface between a kernel library (a `.cu` file compiled for the host) and the emulated driver.
+// `libcuda.so.1` defines everything with C linkage here.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -28,27 +28,27 @@ struct Library {
   const char *source;
   const Kernel *kernels;
   size_t count;
-  // Whether every thread of a block must reach every barrier. Hardware lets a thread that has
-  // returned count as arrived; the CUDA programming guide does not promise it.
+  // Whether every thread of a block must reach every barrier. On hardware, a thread that has returned counts
+  // as arrived, but the CUDA programming guide does not guarantee it.
   bool strict;
   const char *variables, *variables_end;
-  // Its code and constants, which kernels may read.
+  // The code and constants of the library, which kernels may read.
   const char *image;
 };
 
 } // namespace emulator
 
 extern "C" {
-// The kernel's built-in variables. They never change within one thread of the device.
+// The kernel's built-in variables. They never change within one device thread.
 #ifndef EMULATOR_ITSELF
 extern const uint3 emulated_thread, emulated_block;
 extern const dim3 emulated_block_dim, emulated_grid_dim;
 #endif
 // `__syncthreads()`, called at `place`.
 void emulated_barrier(const char *place);
-// Wait for the lanes of `mask`; returns what each of the 32 lanes has brought.
+// Waits for the lanes in `mask`; returns the values of all 32 lanes.
 const uint64_t *emulated_meeting(unsigned mask, uint64_t value, bool memory, const char *place);
-// The lanes of the caller's warp that have not returned.
+// Returns the lanes of the caller's warp that have not returned.
 unsigned emulated_active_lanes();
 void emulated_fence();
 void *emulated_dynamic_shared();

@@ -1,7 +1,7 @@
-// Checks every access of a kernel to memory. Kernels are compiled with `-fsanitize=thread`, but
-// instead of that sanitizer's library they meet these functions, which know the device: bounds,
-// alignment, use after free, reads of what nobody has written, and races: two threads at one place, at
-// least one of them writing, without a barrier between.
+// Checks every memory access of a kernel. Kernels are compiled with `-fsanitize=thread`, but these functions
+// take the place of the sanitizer's library. They know the device, and find accesses out of bounds, misaligned
+// accesses, use after free, reads of unwritten memory, and races: two threads that access one address without a
+// barrier between them, at least one of them writing.
 #include <cstdio>
 #include <memory>
 #include <unordered_map>
@@ -18,7 +18,7 @@ Word *shared_word(uintptr_t address) {
   return offset < DYNAMIC_SHARED ? &now.dynamic_words[offset / 4] : nullptr;
 }
 
-// Constants of the library, and its `__constant__` variables.
+// Whether an address belongs to the library's constants or its `__constant__` variables.
 bool constant(uintptr_t address) {
   const emulator::Library &library = *now.launch->library;
   return address - reinterpret_cast<uintptr_t>(library.image) < size_t(library.variables - library.image);
@@ -30,7 +30,7 @@ std::string hex(uintptr_t address) {
   return text;
 }
 
-// Whether a visit was in this interval by a thread that nothing has ordered before this one.
+// Whether an access was made in this interval by a thread that is not ordered before this one.
 bool unordered(const Word::Visit &visit, bool shared, bool atomic) {
   if (visit.serial < now.first_of_launch || visit.bytes == 0 || (visit.atomic && atomic)) return false;
   if (visit.serial < now.first_of_block) return !shared && !(visit.fenced && now.fenced);
@@ -73,7 +73,7 @@ void visit(Word &word, unsigned mask, bool shared, bool write, bool atomic, uint
       me.bytes |= r.bytes;
       me.several = r.several || r.thread != now.thread;
       me.warps = r.warps || !same_warp;
-      // Earlier reads of the own warp are ordered by its meeting.
+      // A warp's meeting orders its own earlier reads.
       if (same_warp && !r.warps && r.meeting != me.meeting) me.several = false;
     }
     r = me;
@@ -123,7 +123,7 @@ void emulated_atomic(const void *address, size_t size) {
   access(reinterpret_cast<uintptr_t>(address), size, true, true, true);
 }
 
-// The names that the compiler calls.
+// The functions that instrumented code calls.
 void __tsan_init() {}
 void __tsan_func_entry(void *) {}
 void __tsan_func_exit() {}

@@ -1,5 +1,5 @@
 // Runs a kernel: blocks one after another, the threads of a block as fibers from barrier to barrier.
-// A thread without a barrier runs on the stack of the one before it, so most kernels never switch.
+// A thread without a barrier reuses the stack of the previous thread, so most kernels never switch fibers.
 #include <sys/mman.h>
 
 #include <cstdio>
@@ -23,14 +23,14 @@ namespace {
 
 constexpr unsigned MOST_THREADS = 1024, WARP = 32, MOST_WARPS = MOST_THREADS / WARP;
 constexpr size_t STACK = 256 * 1024;
-// Different masks with which one warp may meet within a block.
+// The number of different masks with which a warp may meet within a block.
 constexpr unsigned MOST_MASKS = 16;
 
-// What lanes bring to their meetings; kernels read it. Twice, for one lane may arrive at the next
-// meeting before another has read this one's.
+// The values that lanes exchange at a meeting; kernels read them. There are two sets, because a lane may arrive at
+// the next meeting before another lane has read the values of this one.
 uint64_t brought[MOST_WARPS][MOST_MASKS][2][WARP];
 
-// Meetings of the lanes of one mask. A lane's n-th one is over when all have arrived n times.
+// The meetings of the lanes in one mask. A lane's n-th meeting ends when all lanes have arrived n times.
 struct Meetings {
   unsigned mask;
   uint32_t arrived[WARP];
@@ -96,7 +96,7 @@ void give_way() {
   become(me->index);
 }
 
-// A fiber runs threads until there are none left to start.
+// A fiber runs threads until no more can be started.
 void run_threads(void *argument) {
   Block &b = block();
   Thread *me = static_cast<Thread *>(argument);
@@ -136,7 +136,7 @@ void resume(Thread *thread) {
   block().scheduler.switch_to(thread->fiber);
 }
 
-// All threads that are left wait at the barrier: let them go on, if that is lawful.
+// All remaining threads wait at the barrier: release them if that is valid.
 void end_interval() {
   Block &b = block();
   const char *place = b.at_barrier.front()->place;
@@ -207,12 +207,12 @@ Result run(const Launch &launch) {
     choose_order();
     now.first_of_block = ++now.serial;
     now.fenced = false;
-    // Not a number, as far as anyone may use it.
+    // NaN, for every type that a kernel may read it as.
     memset(dynamic_shared, 0xff, launch.dynamic_shared);
     run_block();
   }
   if (b.failed) {
-    // Abandon the threads where they are: kernels own nothing that needs an end.
+    // Abandon the threads where they are: kernels own nothing that has to be released.
     b.at_barrier.clear();
     b.in_meeting.clear();
     b.ready.clear();
@@ -241,7 +241,7 @@ bool private_to_threads(uintptr_t address) {
          within(&emulated_block_dim, sizeof emulated_block_dim) || within(&emulated_grid_dim, sizeof emulated_grid_dim);
 }
 
-// ---------------------------------------------------------------- what kernels call
+// ---------------------------------------------------------------- functions that kernels call
 
 extern "C" void emulated_barrier(const char *place) {
   Block &b = block();
@@ -255,7 +255,7 @@ extern "C" const uint64_t *emulated_meeting(unsigned mask, uint64_t value, bool 
   Thread *me = b.current;
   Warp &warp = b.warps[now.warp];
   unsigned lane = me->index % WARP, lanes = std::min(WARP, b.threads - now.warp * WARP);
-  // The mask of a whole warp serves a last warp with fewer threads too.
+  // The full mask is also valid for a last warp with fewer threads.
   if (lanes < WARP) mask &= (1u << lanes) - 1;
   if (!(mask >> lane & 1)) fail(LAUNCH_FAILED, std::string("the calling lane is not in the mask, at ") + place);
   unsigned index = 0;

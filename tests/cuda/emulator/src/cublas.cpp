@@ -1,6 +1,6 @@
 // The part of cuBLAS that cudarc calls: products of column-major matrices,
-// C ← α·op(A)·op(B) + β·C, and of a matrix and a vector. Sums are taken in f32 (f64 for f64), in the
-// order of k. As on hardware, C is not read where β = 0.
+// C ← α·op(A)·op(B) + β·C, and of a matrix and a vector. Sums are computed in f32 (f64 for f64), in the
+// order of k. As on hardware, C is not read if β = 0.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace {
 
 using Half = _Float16;
 enum Status { SUCCESS = 0, NOT_INITIALIZED = 1, INVALID_VALUE = 7, EXECUTION_FAILED = 13, NOT_SUPPORTED = 15 };
-// The driver's.
+// Defined by the driver.
 constexpr int ILLEGAL_ADDRESS = 700;
 enum Operation { NONE = 0, TRANSPOSED = 1, CONJUGATED = 2 };
 enum DataType { R_32F = 0, R_64F = 1, R_16F = 2 };
@@ -30,7 +30,7 @@ struct Handle {
 
 template <typename T> using Sum = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
-// A float as tensor cores take it for TF32: ten bits behind the point, to the nearest.
+// Rounds a float to TF32 as tensor cores do: ten mantissa bits, to nearest.
 float tf32(float x) {
   uint32_t bits;
   memcpy(&bits, &x, 4);
@@ -39,7 +39,7 @@ float tf32(float x) {
   return x;
 }
 
-// Factors of type T, a result of type R.
+// A product with factors of type T and a result of type R.
 template <typename T, typename R = T> struct Product {
   int ta, tb, m, n, k;
   Sum<T> alpha, beta;
@@ -48,7 +48,7 @@ template <typename T, typename R = T> struct Product {
   int lda, ldb, ldc;
   bool rounded; // to TF32
 
-  // Bytes from the first to the last element of `columns` columns.
+  // The number of bytes from the first to the last element of `columns` columns.
   static size_t extent(int rows, int columns, int stride) {
     return rows && columns ? (size_t(columns - 1) * stride + rows) * sizeof(T) : 0;
   }
@@ -92,7 +92,7 @@ template <typename T, typename R = T> struct Product {
     return SUCCESS;
   }
 
-  // `count` of them, their matrices so many elements apart.
+  // A batch of `count` products, whose matrices are the given numbers of elements apart.
   Status batch(Handle *handle, int count, long long sa, long long sb, long long sc) {
     if (!handle) return NOT_INITIALIZED;
     rounded |= handle->math == TF32_MATH;
@@ -130,7 +130,7 @@ Status vector_product(Handle *handle, int transposed, int m, int n, T alpha, con
   return emulator_blas_submit(handle->stream, work) ? EXECUTION_FAILED : SUCCESS;
 }
 
-// Products whose types are told as numbers: all matrices of one type, or f16 factors and an f32 result.
+// Products whose types are given as enum values: one type for all matrices, or f16 factors and an f32 result.
 Status product(Handle *handle, int ta, int tb, int m, int n, int k, const void *alpha, const void *a, int a_type, int lda,
                long long sa, const void *b, int b_type, int ldb, long long sb, const void *beta, void *c, int c_type, int ldc,
                long long sc, int count, int compute) {

@@ -28,7 +28,7 @@ enum Result {
   NOT_SUPPORTED = 801,
 };
 
-// What tests set through the environment; see README.md.
+// Settings from the environment; see README.md.
 struct Settings {
   int devices, driver, major, minor;
   size_t memory;
@@ -40,39 +40,39 @@ struct Settings {
 const Settings &settings();
 
 namespace memory {
-// Null when `device` has too little left.
+// Returns null if `device` has too little memory left.
 void *allocate(size_t bytes, int device);
 Result release(const void *address);
 size_t used(int device);
-// Whether all of it was allocated and not freed.
+// Whether the whole range is allocated.
 bool valid(const void *address, size_t bytes);
-// The host has written these bytes, or the device has by other means than a kernel.
+// Marks bytes as written by the host, or by the device without a kernel.
 void written(void *address, size_t bytes);
 void copied(void *to, const void *from, size_t bytes);
 } // namespace memory
 
-// One 32-bit word of memory and who was last there. A serial number stands for one interval between
-// two barriers of one block, so it also tells launch and block apart.
+// The last accesses to one 32-bit word of memory. A serial number identifies an interval between two barriers of
+// one block, and therefore also the launch and the block.
 struct Word {
   struct Visit {
     uint32_t serial;
     uint32_t thread : 10;
-    uint32_t meeting : 10; // how often the thread's warp had synchronised
+    uint32_t meeting : 10; // how often the thread's warp had synchronized
     uint32_t bytes : 4;
     uint32_t atomic : 1;
-    uint32_t several : 1; // more threads of this warp have read in this interval
-    uint32_t warps : 1;   // and threads of other warps too
-    uint32_t marks : 4;   // of the last write: initialised bytes; of the last read: allocated bytes
+    uint32_t several : 1; // more threads of this warp read it in this interval
+    uint32_t warps : 1;   // threads of other warps also read it
+    uint32_t marks : 4;   // for the last write: initialized bytes; for the last read: allocated bytes
     uint32_t fenced : 1;
   } write, read;
 };
 static_assert(sizeof(Word) == 16);
 namespace memory {
-// Where the range of device memory begins, its length, and its words.
+// The start of the range of device memory, its length, and its words.
 extern uintptr_t base;
 extern size_t length;
 extern Word *words;
-// The word of an address of device memory, or null.
+// Returns the word of a device address, or null.
 inline Word *word(uintptr_t address) { return address - base < length ? &words[(address - base) / 4] : nullptr; }
 } // namespace memory
 
@@ -83,10 +83,10 @@ struct Launch {
   unsigned grid[3], block[3];
   size_t dynamic_shared;
 };
-// Runs all blocks; the first error ends it, with a line on standard error.
+// Runs all blocks. The first error ends the launch, with a line on standard error.
 Result run(const Launch &launch);
 
-// The thread that runs now, for the checks of its accesses.
+// The running thread, whose accesses are checked.
 struct Now {
   const Launch *launch;
   uint32_t thread, warp;
@@ -98,12 +98,12 @@ struct Now {
   Word *static_words, *dynamic_words;
 };
 extern Now now;
-// Ends the kernel; called from within a thread of the device.
+// Ends the kernel; called from a device thread.
 [[noreturn]] void fail(Result result, const std::string &what);
-// Sets `now`'s words of shared memory.
+// Sets the shared-memory words of `now`.
 void find_shared_words(const emulator::Library &library);
-// Whether a host address belongs to the stack of a thread of the device, or to what the emulator
-// shows to kernels.
+// Whether a host address belongs to the stack of a device thread, or to data that the emulator exposes to
+// kernels.
 bool private_to_threads(uintptr_t address);
 extern char dynamic_shared[];
 constexpr size_t DYNAMIC_SHARED = 227 * 1024;

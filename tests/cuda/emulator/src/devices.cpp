@@ -1,4 +1,4 @@
-// Devices, contexts and the names of errors.
+// Devices, contexts and error names.
 #include <cstdio>
 #include <cstring>
 
@@ -95,10 +95,10 @@ CUresult cuDeviceGetAttribute(int *value, int attribute, CUdevice device) {
   static const std::map<int, int> values = {
       {1, 1024}, {2, 1024}, {3, 1024}, {4, 64},             // threads of a block
       {5, INT32_MAX}, {6, 65535}, {7, 65535},               // blocks
-      {8, int(STATIC_LIMIT)}, {97, int(DYNAMIC_SHARED)},    // shared memory of a block, and at most
+      {8, int(STATIC_LIMIT)}, {97, int(DYNAMIC_SHARED)},    // shared memory of a block: default and maximum
       {10, 32}, {12, 65536}, {39, 2048}, {106, 32},         // warp, registers, threads and blocks of a processor
       {16, 2}, {13, 1000000}, {36, 1000000}, {37, 256},     // processors, clocks in kHz, bus
-      {38, 4 << 20}, {41, 1}, {81, 228 * 1024}, {95, 1},    // cache, one address space, cooperative launch
+      {38, 4 << 20}, {41, 1}, {81, 228 * 1024}, {95, 1},    // cache, unified addressing, cooperative launch
       {115, 1},                                             // memory pools, which cudarc allocates from
   };
   if (attribute == 75 || attribute == 76) {
@@ -124,7 +124,7 @@ CUresult cuDevicePrimaryCtxRetain(Context **context, CUdevice device) {
 CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device) {
   return in_driver([&](Driver &d) -> CUresult {
     if (!d.retained[device]) return INVALID_CONTEXT;
-    // The error ends with the context.
+    // A new context clears the error.
     if (--d.retained[device] == 0) sticky_error() = SUCCESS;
     return SUCCESS;
   });

@@ -1,4 +1,4 @@
-// What the calls of the driver API share: one at a time, whichever thread makes it.
+// State shared by the driver API functions. Only one call runs at a time, from any thread.
 #pragma once
 #include <map>
 #include <mutex>
@@ -33,10 +33,10 @@ struct Driver {
 Driver &driver();
 extern thread_local Context *current;
 
-// Without opting in, a block has so much shared memory.
+// Shared memory of a block that has not opted in to more.
 constexpr size_t STATIC_LIMIT = 48 * 1024;
 
-// Calls `work` alone, if the driver is ready for it.
+// Calls `work` exclusively if the driver is initialized.
 template <typename F> CUresult in_driver(F work) {
   Driver &d = driver();
   std::lock_guard lock(d.mutex);
@@ -44,7 +44,7 @@ template <typename F> CUresult in_driver(F work) {
   return work(d);
 }
 
-// And if a context is current and unbroken.
+// Calls `work` exclusively if a context is current and has no error.
 template <typename F> CUresult in_context(F work) {
   return in_driver([&](Driver &d) -> CUresult {
     if (!current || !d.retained[current->device]) return INVALID_CONTEXT;

@@ -2,9 +2,9 @@
 
 #if defined(__x86_64__)
 
-// Keeps what a function must keep for its caller (System V ABI), then changes the stack.
+// Saves the callee-saved registers of the System V ABI, then switches the stack.
 extern "C" void emulator_switch(void **from, void *to);
-// The first switch to a fiber "returns" here, with the entry and its argument in kept registers.
+// The first switch to a fiber returns here, with the entry and its argument in callee-saved registers.
 extern "C" void emulator_enter();
 asm(R"(
 .text
@@ -34,7 +34,7 @@ emulator_enter:
 
 void Fiber::prepare(char *stack, size_t bytes, void (*entry)(void *), void *argument) {
   auto frame = reinterpret_cast<uintptr_t *>(reinterpret_cast<uintptr_t>(stack + bytes) & ~uintptr_t(15)) - 9;
-  // r15, r14, r13, r12, rbx, rbp, return address; after it the stack is aligned, as for any call.
+  // r15, r14, r13, r12, rbx, rbp, return address; the stack above is aligned as for any call.
   frame[2] = reinterpret_cast<uintptr_t>(entry);
   frame[3] = reinterpret_cast<uintptr_t>(argument);
   frame[4] = frame[5] = 0;

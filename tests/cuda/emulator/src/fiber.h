@@ -1,5 +1,5 @@
-// Stacks that take turns within one thread of the host. Switching is some ten instructions on
-// x86-64; elsewhere it is the C library's, which is slower.
+// Fibers: stacks that take turns within one host thread. A switch takes about ten instructions on x86-64;
+// elsewhere the C library switches, more slowly.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -10,11 +10,11 @@
 
 class Fiber {
 public:
-  // The fiber that is the host's thread itself.
+  // The fiber of the host thread itself.
   Fiber() = default;
-  // Start at `entry(argument)`, which must never return, when first switched to.
+  // Starts at `entry(argument)`, which must never return, at the first switch.
   void prepare(char *stack, size_t bytes, void (*entry)(void *), void *argument);
-  // Go on in `other` until it switches back.
+  // Continues in `other` until it switches back.
   void switch_to(Fiber &other);
 
 private:

@@ -1,4 +1,4 @@
-// The kernel libraries beside `libcuda.so.1`.
+// The kernel libraries in the folder of `libcuda.so.1`.
 #pragma once
 #include "device.h"
 #include "ptx.h"
@@ -7,6 +7,6 @@ struct Module {
   const emulator::Library *library;
   int device;
 };
-// The library whose kernels are exactly those of `ptx`, with parameters of the same sizes.
+// Returns the library that has exactly the kernels of `ptx`, with parameters of the same sizes.
 Result find_library(const Ptx &ptx, const emulator::Library *&library);
 const emulator::Kernel *find_kernel(const emulator::Library &library, const char *name);

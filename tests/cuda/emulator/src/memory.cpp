@@ -1,6 +1,5 @@
-// Device memory: a range of addresses that is reserved at once and backed by pages as they are
-// touched, and beside it one `Word` for each 32 bits. Allocations never touch each other, so that a
-// step over an end meets unallocated words.
+// Device memory: a reserved range of addresses, backed by pages on first use, and one `Word` for each 32 bits.
+// Allocations are never adjacent, so an access beyond the end of one hits unallocated words.
 #include <sys/mman.h>
 
 #include <cstring>
@@ -16,7 +15,7 @@ Word *words;
 namespace {
 
 constexpr size_t GRAIN = 256, GAP = 256;
-// Freed addresses come back only after this many bytes of others, so that use after free is found.
+// Freed addresses are reused only after this many bytes of other allocations, so that use after free is found.
 constexpr size_t LAP = size_t(64) << 20;
 
 struct Allocation {
@@ -49,7 +48,7 @@ struct Arena {
     return reinterpret_cast<uintptr_t>(range);
   }
 
-  // The first free place of `bytes` from `start` on, or 0.
+  // Returns the first free range of `bytes` at or after `start`, or 0.
   uintptr_t place(uintptr_t start, size_t bytes) {
     auto next = allocations.upper_bound(start);
     if (next != allocations.begin()) {
@@ -92,7 +91,7 @@ void *allocate(size_t bytes, int device) {
   used += bytes;
   a.allocations[address] = {bytes, device};
   a.cursor = address + Arena::span(bytes);
-  // What was there before, or not a number: no kernel may count on zeros.
+  // Old contents or NaN: no kernel may rely on zeros.
   memset(reinterpret_cast<void *>(address), 0xff, bytes);
   each_word(address, bytes, [](Word &word, unsigned mask) {
     word = {};
@@ -107,7 +106,7 @@ Result release(const void *pointer) {
   if (found == a.allocations.end()) return INVALID_VALUE;
   auto [address, allocation] = *found;
   each_word(address, allocation.bytes, [](Word &word, unsigned) { word = {}; });
-  // Pages of large ones go back to the system.
+  // Return the pages of large allocations to the system.
   constexpr size_t PAGE = 4096;
   uintptr_t first = (address + PAGE - 1) / PAGE * PAGE, last = (address + allocation.bytes) / PAGE * PAGE;
   if (first + 16 * PAGE < last) {

@@ -1,4 +1,4 @@
-// Modules, launches, and what the emulated cuBLAS asks for.
+// Modules, launches, and functions for the emulated cuBLAS.
 #include <cstdio>
 #include <functional>
 #include <memory>
@@ -7,10 +7,10 @@
 
 namespace {
 
-// The CUDA release that brought a version of PTX; 9.0 came with 13.0, 8.0 with 12.0.
+// The CUDA release that introduced a version of PTX: 13.0 for 9.0, 12.0 for 8.0.
 int driver_of(int ptx) { return ptx >= 90 ? 13000 + (ptx - 90) * 10 : ptx >= 80 ? 12000 : 11000; }
 
-// A launch and the parameters that it was given.
+// A launch with its parameters.
 struct Pending {
   Launch launch;
   std::vector<std::string> values;
@@ -19,7 +19,7 @@ struct Pending {
 
 } // namespace
 
-// For the emulated cuBLAS: whether a matrix lies in the device's memory; and work for a stream.
+// For the emulated cuBLAS: check that a matrix lies in device memory; add work to a stream.
 int emulator_blas_access(const void *address, size_t bytes, bool write) {
   if (memory::valid(address, bytes)) {
     if (write) memory::written(const_cast<void *>(address), bytes);
@@ -103,7 +103,7 @@ CUresult cuLaunchKernel(Function *function, unsigned gx, unsigned gy, unsigned g
     const emulator::Kernel &kernel = *launch.kernel;
     for (size_t i = 0; i < kernel.parameters; i++)
       pending->values.emplace_back(static_cast<const char *>(parameters[i]), kernel.sizes[i]);
-    // A string's bytes are aligned for anything, once they are more than fit into the string itself.
+    // The bytes of a string are aligned for every type once the string is allocated on the heap.
     for (auto &value : pending->values) value.reserve(64), pending->pointers.push_back(value.data());
     pending->launch.parameters = pending->pointers.data();
     bool fault = ++d.launches == settings().fault_launch;
@@ -113,7 +113,7 @@ CUresult cuLaunchKernel(Function *function, unsigned gx, unsigned gy, unsigned g
 
 CUresult cuLaunchCooperativeKernel(Function *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, Stream *,
                                    void **) {
-  // Blocks run one after another here, so they cannot wait for each other.
+  // Blocks run one after another, so they cannot wait for each other.
   return NOT_SUPPORTED;
 }
 

@@ -1,5 +1,5 @@
-// The run-time compiler, which dfdx uses for a few kernels: `compile` makes a kernel library of the
-// source, and what stands for its PTX names that library.
+// The run-time compiler, which dfdx uses for a few kernels. `compile` builds a kernel library from the
+// source, and the text returned as PTX names that library.
 #include <dlfcn.h>
 #include <unistd.h>
 
@@ -69,7 +69,7 @@ int nvrtcCompileProgram(Program *program, int count, const char *const *options)
     if (name == "--gpu-architecture") capability = value.substr(value.find('_') + 1);
     if (name == "--include-path") includes += " " + quoted("-I" + value);
   }
-  // Made once for each source, whichever processes want it at the same time.
+  // Built once per source, even if several processes need it at the same time.
   char hash[32];
   snprintf(hash, sizeof hash, "%016zx", std::hash<std::string>()(program->source + includes));
   std::string stem = folder() + "jit-" + hash, own = stem + "." + std::to_string(getpid()), names;

@@ -9,7 +9,7 @@ bool parse(const char *text, Ptx &ptx) {
       parameter(R"(\.param\s[^,]*?\.[usbf](8|16|32|64)\s[^,\[]*(?:\[(\d+)\])?)");
   std::cmatch found;
   const char *end = text + strlen(text);
-  // The head alone, and then entry by entry: the expressions are slow on whole bodies.
+  // Search the head, then entry by entry: the expressions are slow on whole bodies.
   const char *head = std::min(end, text + 2048);
   if (!std::regex_search(text, head, found, version)) return false;
   ptx.version = 10 * std::stoi(found[1]) + std::stoi(found[2]);

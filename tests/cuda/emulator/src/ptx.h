@@ -1,4 +1,4 @@
-// What the emulator reads of a module's PTX text.
+// The facts that the emulator reads from a module's PTX text.
 #pragma once
 #include <string>
 #include <vector>
@@ -11,8 +11,8 @@ struct Ptx {
   int version = 0;    // 87 is 8.7
   int capability = 0; // 90 is 9.0
   std::vector<Entry> entries;
-  // The library that the emulated run-time compiler has made, if it was that.
+  // The library that the emulated run-time compiler built, if this text comes from it.
   std::string library;
 };
-// Whether `text` is PTX at all.
+// Whether `text` is PTX.
 bool parse(const char *text, Ptx &ptx);

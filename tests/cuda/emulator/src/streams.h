@@ -1,4 +1,4 @@
-// Streams: work in the order in which it was given, and later than that where tests ask for it.
+// Streams: work runs in the order in which it was submitted, and late if the settings ask for it.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -13,18 +13,18 @@ struct Stream {
 };
 
 struct Event {
-  // What had been given to which stream when the event was recorded.
+  // The work submitted to each stream when the event was recorded.
   Stream *stream = nullptr;
   uint64_t given = 0;
   std::chrono::steady_clock::time_point time;
 };
 
-// The stream behind a handle; null is the default one.
+// Returns the stream of a handle; null is the default stream.
 Stream &stream_of(Stream *handle);
-// Does `work` at once, or, where streams are lazy, when somebody waits for it. After the first error no
-// more is done.
+// Runs `work` at once or, if streams are lazy, when something waits for it. After the first error nothing more
+// runs.
 Result submit(Stream *handle, std::function<Result()> work);
 void wait_for(Stream &stream, uint64_t given);
 void wait_for_all();
-// The error of work that was done late, which every later call returns; SUCCESS for none.
+// The error of work that ran late, which every later call returns; SUCCESS if there was none.
 Result &sticky_error();

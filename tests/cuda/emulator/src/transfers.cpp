@@ -1,4 +1,4 @@
-// Streams and events, memory and copies.
+// Streams, events, memory and copies.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -7,14 +7,14 @@
 
 namespace {
 
-// One line for each call, with its bytes, where `EXPE_EMULATOR_TRACE` is set.
+// Prints one line per call, with its number of bytes, if `EXPE_EMULATOR_TRACE` is set.
 void trace(const char *what, size_t bytes) {
   if (settings().trace) fprintf(stderr, "%s %zu\n", what, bytes);
 }
 
 char *pointer(CUdeviceptr address) { return reinterpret_cast<char *>(address); }
 
-// Where the host may not go on before the device has done what was given to it.
+// Waits until the device has finished all submitted work.
 CUresult synchronise(Stream *stream) {
   trace("wait", 0);
   return in_context([&](Driver &) -> CUresult {
@@ -24,7 +24,7 @@ CUresult synchronise(Stream *stream) {
   });
 }
 
-// Copies from memory that the caller may change at once are staged, as they are on hardware.
+// Stages copies from memory that the caller may change immediately, as hardware does.
 CUresult copy_to_device(CUdeviceptr to, const void *from, size_t bytes, Stream *stream) {
   trace("copy to device", bytes);
   return in_context([&](Driver &) -> CUresult {
@@ -79,7 +79,7 @@ CUresult allocate(CUdeviceptr *address, size_t bytes) {
     if (bytes == 0) return SUCCESS;
     void *found = memory::allocate(bytes, current->device);
     if (!found) {
-      // Some may be free once everything is done.
+      // Memory may become free once all work has finished.
       wait_for_all();
       if (sticky_error()) return sticky_error();
       found = memory::allocate(bytes, current->device);
@@ -111,7 +111,7 @@ CUresult cuStreamCreate(Stream **stream, unsigned) {
   });
 }
 CUresult cuStreamDestroy_v2(Stream *stream) {
-  // Its work is still done, so it is kept.
+  // Its work still has to run, so the stream is kept.
   return in_driver([&](Driver &) { return stream ? SUCCESS : INVALID_HANDLE; });
 }
 CUresult cuStreamSynchronize(Stream *stream) { return synchronise(stream); }
@@ -170,7 +170,7 @@ CUresult cuMemAlloc_v2(CUdeviceptr *address, size_t bytes) {
 }
 CUresult cuMemAllocAsync(CUdeviceptr *address, size_t bytes, Stream *) { return allocate(address, bytes); }
 CUresult cuMemFree_v2(CUdeviceptr address) {
-  // Waits for the whole device, as hardware does.
+  // Wait for the whole device, as hardware does.
   if (CUresult result = cuCtxSynchronize()) return result;
   return release(address, nullptr);
 }
@@ -194,7 +194,7 @@ CUresult cuMemFreeHost(void *address) {
   return SUCCESS;
 }
 
-// Those without a stream are the default stream's, and waited for.
+// Calls without a stream use the default stream and wait for it.
 CUresult cuMemcpyHtoD_v2(CUdeviceptr to, const void *from, size_t bytes) {
   CUresult result = copy_to_device(to, from, bytes, nullptr);
   return result ? result : synchronise(nullptr);

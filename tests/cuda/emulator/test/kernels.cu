@@ -1,4 +1,4 @@
-// Kernels of the emulator's own test: right ones, and each mistake that it must find.
+// Kernels for the emulator's own test: correct ones, and one for each mistake that it must find.
 
 extern "C" __global__ void block_sums(const int *values, int *sums, unsigned count) {
   __shared__ int warps[32];
@@ -14,7 +14,7 @@ extern "C" __global__ void block_sums(const int *values, int *sums, unsigned cou
   }
 }
 
-// A tree in shared memory that is as large as the launch says.
+// A tree reduction in shared memory, whose size is set at launch.
 extern "C" __global__ void tree(const float *values, float *sums) {
   extern __shared__ float buffer[];
   buffer[threadIdx.x] = values[blockIdx.x * blockDim.x + threadIdx.x];
@@ -58,7 +58,7 @@ extern "C" __global__ void write_at(int *out, unsigned index) { out[index] = 1; 
 extern "C" __global__ void read_at(const int *in, int *out, unsigned index) { out[0] = in[index]; }
 extern "C" __global__ void same_place(int *out) { out[0] = threadIdx.x + blockIdx.x; }
 extern "C" __global__ void same_place_atomically(int *out) { atomicMax(out, int(threadIdx.x + blockIdx.x)); }
-// Lane n reads what lane n + 1 has written, with the warp's barrier between or without.
+// Lane n reads what lane n + 1 has written, with or without a warp barrier in between.
 extern "C" __global__ void neighbours(int *out, int barrier) {
   __shared__ int row[33];
   row[threadIdx.x] = threadIdx.x;

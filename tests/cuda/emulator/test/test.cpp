@@ -1,5 +1,5 @@
-// The emulator's own test, through the driver API alone: right kernels give right results in every
-// order of threads (see `run`), and each mistake of the others is found, under its code.
+// The emulator's own test, using only the driver API: correct kernels give correct results in every order of
+// threads (see `run`), and each mistake in the other kernels is found and reported with its error code.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -64,7 +64,7 @@ static std::string ptx(bool one_parameter_more) {
 
 static void *context, *module;
 
-// After an error only a new context works.
+// After an error, only a new context works.
 static void start() {
   cuDevicePrimaryCtxRelease_v2(0);
   EXPECT(cuDevicePrimaryCtxRetain(&context, 0), SUCCESS);
@@ -79,7 +79,7 @@ static int launch_on(void *stream, const char *name, unsigned blocks, unsigned t
   return cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, shared, stream, parameters, nullptr);
 }
 
-// The error of the launch, or of what was launched.
+// Returns the error of the launch, or of the launched kernel.
 template <typename... A> static int launch(const char *name, unsigned blocks, unsigned threads, unsigned shared, A... arguments) {
   int result = launch_on(nullptr, name, blocks, threads, shared, arguments...);
   return result ? result : cuCtxSynchronize();
@@ -116,7 +116,7 @@ static void sums() {
 
 static void mistakes() {
   std::vector<float> values(64, 1.0f);
-  // Run `run` in a fresh context, which must fail with `code`; then nothing works any more.
+  // Runs `run` in a new context; it must fail with `code`, and so must every later call.
   auto expect = [](int code, auto run, int or_code = SUCCESS) {
     start();
     int result = run();
@@ -125,7 +125,7 @@ static void mistakes() {
     EXPECT(cuMemAlloc_v2(&address, 4), result);
   };
   Address row = device(std::vector<int>(64)), floats = device(values);
-  // By the order of threads either a race or a read of what is not written yet.
+  // Depending on the order of threads, a race or a read of unwritten memory.
   expect(LAUNCH_FAILED, [&] { return launch("tree_without_barrier", 1, 64, 256, floats, row); }, ILLEGAL_ADDRESS);
   expect(LAUNCH_FAILED, [&] { return launch("neighbours", 1, 32, 0, row, 0); }, ILLEGAL_ADDRESS);
   expect(LAUNCH_FAILED, [&] { return launch("barrier_in_a_branch", 1, 64, 0, row); });
@@ -154,7 +154,7 @@ static void mistakes() {
   EXPECT(launch("tree", 1, 64, 64 * 1024, floats, floats), INVALID_VALUE);
   void *other;
   EXPECT(cuModuleLoadData(&other, ptx(true).c_str()), INVALID_IMAGE);
-  // And what is lawful is not reported.
+  // Valid accesses are not reported.
   EXPECT(launch("same_place_atomically", 5, 64, 0, row), SUCCESS);
   EXPECT(host<int>(row, 1)[0], 63 + 4);
   EXPECT(launch("write_at", 1, 1, 0, row, 63u), SUCCESS);
@@ -176,8 +176,8 @@ static void memory() {
   EXPECT(cuMemFree_v2(rest), SUCCESS);
 }
 
-// Another stream reads what one has written, with a wait for it and without; the latter is only found
-// where streams are lazy.
+// One stream reads what another has written, with and without waiting. The missing wait is found only if streams
+// are lazy.
 static void streams() {
   start();
   bool lazy = getenv("EXPE_EMULATOR_STREAMS");
@@ -199,7 +199,7 @@ static void streams() {
   start();
 }
 
-// Small whole numbers, whose products are exact, in all four layouts and with strides.
+// Products of small integers, which are exact, in all four layouts and with strides.
 static void products() {
   void *blas;
   EXPECT(cublasCreate_v2(&blas), 0);
