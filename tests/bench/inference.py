@@ -1,4 +1,4 @@
-"""See `inference`."""
+"""Measure inference; see the script `inference`."""
 
 import argparse
 import importlib.metadata

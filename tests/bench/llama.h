@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
-static void *allocate(size_t count, size_t size); /* by the program: zeros or not, and never NULL */
+static void *allocate(size_t count, size_t size); /* defined by the program; need not zero the memory, never returns NULL */
 
 typedef struct {
     float *attn_norm, *wq, *wk, *wv, *wo; /* [width], [width, width], [kv_width, width] twice, [width, width] */
@@ -29,7 +29,7 @@ static float *room(size_t count) {
     return allocate(count, sizeof(float));
 }
 
-/* Evenly distributed, with a variance of 1 / columns. */
+/* Uniformly distributed with a variance of 1 / columns. */
 static float *weights(size_t rows, size_t columns) {
     static unsigned state = 1;
     float *numbers = room(rows * columns), width = sqrtf(12.0f / columns);
@@ -85,7 +85,7 @@ static void norm(float *restrict y, const float *restrict x, const float *restri
     for (int i = 0; i < width; i++) y[i] = x[i] * scale * gain[i];
 }
 
-/* y = W x, W of the shape [rows, columns] */
+/* y = W x, for W of shape [rows, columns] */
 static void project(float *restrict y, const float *restrict w, const float *restrict x, int rows, int columns) {
     for (int o = 0; o < rows; o++) {
         float sum = 0.0f;
@@ -94,7 +94,7 @@ static void project(float *restrict y, const float *restrict w, const float *res
     }
 }
 
-/* RoPE on every head: column i with column i + head_width/2 */
+/* RoPE on every head: rotate column i with column i + head_width/2 */
 static void rotate(float *restrict row, const float *restrict cosine, const float *restrict sine, int heads, int width) {
     int half = width / 2;
     for (int head = 0; head < heads; head++) {
@@ -133,7 +133,7 @@ static void attend(Model *m, const Layer *layer, int position) {
     }
 }
 
-/* Read a token; its logits only if `head`. */
+/* Read a token; compute its logits only if `head`. */
 static void forward(Model *m, int token, int position, int head) {
     int width = m->width, kv_width = m->kv_width, hidden = m->hidden;
     for (int i = 0; i < m->head_width / 2; i++) {

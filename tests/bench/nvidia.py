@@ -1,4 +1,4 @@
-"""What `nvidia-smi` knows about the GPU that PyTorch calls `cuda:N`."""
+"""Query `nvidia-smi` about the GPU that PyTorch calls `cuda:N`."""
 
 import subprocess
 import threading
@@ -9,9 +9,9 @@ import torch
 class Gpu:
     def __init__(self, device):
         if not torch.cuda.is_available():
-            raise SystemExit(f"PyTorch {torch.__version__} finds no GPU that it can use, and --device {device} needs one")
+            raise SystemExit(f"PyTorch {torch.__version__} finds no usable GPU, which --device {device} needs")
         properties = torch.cuda.get_device_properties(torch.device(device))
-        # CUDA_VISIBLE_DEVICES changes the numbers, but not this.
+        # CUDA_VISIBLE_DEVICES renumbers the GPUs but does not change this name.
         self.name = f"GPU-{properties.uuid}"
 
     def ask(self, what):
@@ -22,11 +22,11 @@ class Gpu:
         return self.ask("name,driver_version,compute_cap,memory.total,power.limit")
 
     def memory(self):
-        """Bytes in use, by whatever program."""
+        """Return the bytes in use by all programs."""
         return int(self.ask("memory.used")) << 20
 
     def most_memory(self, work):
-        """The most bytes in use while `work` runs, again and again looked at."""
+        """Return the most bytes in use while `work` runs, from repeated queries."""
         most, done = [self.memory()], threading.Event()
 
         def look():

@@ -1,10 +1,10 @@
-/* A straightforward forward pass of a Llama in C (llama.h), one thread:
+/* A plain forward pass of a Llama in C (llama.h) on one thread:
  *
  *     gcc -Ofast -march=native -o rival rival.c -lm
  *     rival decode|prefill WIDTH LAYERS HEADS HIDDEN VOCAB TOKENS
  *
- * As a program it is a candidate (see turns.py): for a line `N` on standard input it does N units of work and
- * prints the milliseconds of each, for a line `peak` the most memory so far in bytes. */
+ * As a program it is a candidate (see turns.py): for a line `N` on standard input it performs N units of work and
+ * prints the milliseconds of each; for a line `peak` it prints the peak memory in bytes. */
 
 #include <stdio.h>
 #include <stdlib.h>

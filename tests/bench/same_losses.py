@@ -1,8 +1,8 @@
-"""That both sides of the comparison do the same: from the same parameters, on the same text, `expe train`
-and PyTorch must have the same losses and gradient norms, step after step.
+"""Check that both sides of the comparison compute the same: with the same parameters and text, `expe train`
+and PyTorch must have the same losses and gradient norms at every step.
 
-`expe train` picks windows at random, so the text is exactly one window long. Its fresh parameters are those
-of a run with a learning rate of nearly nothing.
+`expe train` picks windows at random, so the text is exactly one window long. Its initial parameters are those
+of a run with a learning rate close to zero.
 """
 
 import csv
@@ -17,9 +17,9 @@ from torch_model import Training, Transformer, read_config
 from turns import program
 
 STEPS = 20
-# Sums in f32 in another order: about 1e-7 a number, which 20 steps of a training that shrinks the loss to a
-# half do not amplify more than a hundredfold. Mixed: we round factors of products to f16 and PyTorch their
-# results too, 5e-4 a number at most, some twenty times in a row from the embedding to a gradient.
+# Sums in f32 in another order differ by about 1e-7, and 20 steps that halve the loss amplify this at most a
+# hundredfold. In mixed precision, `expe` rounds the factors of products to f16 and PyTorch also their results:
+# at most 5e-4 each, about twenty times in a row from the embedding to a gradient.
 TOLERANCE = {"f32": 1e-4, "mixed": 1e-2}
 
 
@@ -78,7 +78,7 @@ def check(position, compiled, device="cpu", precision="f32"):
         ours = train(folder, "run", config(POSITIONS[position], precision, 1e-3, STEPS), device)
         model, training = read_config(folder / "run" / "config.toml")
         fresh = safetensors.torch.load_file(folder / "fresh" / "model.safetensors")
-    # One of the texts is trained on, the other one held out.
+    # One text is for training, the other is held out.
     distances = []
     for text in texts:
         rival = Transformer(model)

@@ -1,8 +1,8 @@
-"""Put the tables of std-runtime/docs/benchmarks.md in place of the old ones, from what `all` has measured:
+"""Rewrite the tables of std-runtime/docs/benchmarks.md with the results of the script `all`:
 
     python3 tests/bench/tables.py FOLDER PAGE
 
-A table stands between `<!-- table NAME -->` and `<!-- end -->`; what has not been measured stays.
+A table lies between `<!-- table NAME -->` and `<!-- end -->`; tables without results stay unchanged.
 """
 
 import json
@@ -45,7 +45,7 @@ class Results:
         self.texts = {path.stem: path.read_text() for path in sorted(folder.glob("*.md"))}
 
     def rivals(self, name):
-        """Rows of a report of turns.py, several positions one below the other."""
+        """Return the rows of a report by turns.py, one position after another."""
         rows = []
         for report in self.found[name]["reports"]:
             for row in report["rows"]:
@@ -171,7 +171,7 @@ class Results:
         return table(head, rows)
 
     def printed(self, name):
-        """The table that another script prints."""
+        """Return the table that another script printed."""
         return "\n".join(line for line in self.texts[name].splitlines() if line.startswith("|"))
 
     def costs(self):

@@ -1,7 +1,7 @@
-"""The model of the project in PyTorch, as one would write it there, and training steps of it.
+"""The model of this project in idiomatic PyTorch, with training steps.
 
-As a program it is a candidate (see turns.py): `--task train` does training steps on random tokens,
-`--task prefill` reads prompts and computes the logits of their last token.
+As a program it is a candidate (see turns.py): `--task train` runs training steps on random tokens,
+`--task prefill` reads prompts and computes the logits of the last token.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 
 class Layer(torch.nn.Module):
-    """A layer. Projections of one input are one matrix, which is what a rival would do."""
+    """A layer. Projections of the same input share one matrix, as is usual in PyTorch."""
 
     def __init__(self, config):
         super().__init__()
@@ -40,7 +40,7 @@ class Layer(torch.nn.Module):
         batch, length, width = x.shape
         h = F.rms_norm(x, (width,), self.attn_norm, self.epsilon)
         if self.columns:
-            # ExPE: the position in place of the first columns of what queries and keys are made from.
+            # ExPE: positions override the first columns of the input of the query and key projections.
             overridden = torch.cat([positions.expand(batch, -1, -1), h[..., self.columns :]], dim=-1)
             q, k = F.linear(overridden, self.qk).chunk(2, dim=-1)
             v = F.linear(h, self.v)
@@ -61,7 +61,7 @@ class Layer(torch.nn.Module):
 
 
 def rotate(x, cosines, sines):
-    """RoPE: column i with column i + head_width/2."""
+    """Rotate column i with column i + head_width/2 (RoPE)."""
     first, second = x.chunk(2, dim=-1)
     return torch.cat([first * cosines - second * sines, second * cosines + first * sines], dim=-1)
 
@@ -85,7 +85,7 @@ class Transformer(torch.nn.Module):
             cosines, sines = angles.cos().float(), angles.sin().float()
         elif position["name"] != "none":
             raise ValueError(f"position {position['name']} is not among the rivals")
-        # Buffers, so that they lie where the parameters are.
+        # Buffers follow the parameters to another device.
         for name, buffer in (("positions", positions), ("cosines", cosines), ("sines", sines)):
             self.register_buffer(name, buffer, persistent=False)
 
@@ -103,7 +103,7 @@ class Transformer(torch.nn.Module):
         return F.linear(self.hidden(tokens)[:, -1], self.embed)
 
     def load(self, tensors):
-        """Take the tensors of a `model.safetensors`, by name."""
+        """Load the tensors of a `model.safetensors` by name."""
         with torch.no_grad():
             self.embed.copy_(tensors["embed.weight"])
             self.final_norm.copy_(tensors["final_norm.weight"])
@@ -123,9 +123,9 @@ class Transformer(torch.nn.Module):
 
 
 class Training:
-    """Steps as `expe train` does them: AdamW on projections with weight decay, on the rest without, after
-    clipping all gradients together. PyTorch's fused AdamW is the fastest that it has. Mixed precision is as
-    its documentation has it: autocast to f16 and a GradScaler, both without effect otherwise."""
+    """The training step of `expe train`: AdamW, with weight decay on projections only, after clipping the global
+    gradient norm. The fused AdamW is PyTorch's fastest. Mixed precision follows its documentation: autocast to
+    f16 and a GradScaler; both have no effect in f32."""
 
     def __init__(self, model, train, compiled):
         self.model, self.clip = model, train["clip"]
@@ -162,7 +162,7 @@ DEFAULTS = {"weight_decay": 0.1, "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-8, "
 
 
 def read_config(path):
-    """Model and training of a `config.toml`."""
+    """Read the model and training sections of a `config.toml`."""
     config = tomllib.loads(pathlib.Path(path).read_text())
     model = {"epsilon": 1e-5, "activation": "gelu", **config["model"]}
     return model, {**DEFAULTS, **config["train"]}
@@ -198,7 +198,7 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    # On a GPU too, f32 is f32: no TF32.
+    # No TF32: f32 means f32 on a GPU as well.
     torch.set_float32_matmul_precision("highest")
     on_gpu = options.device != "cpu"
     wait = torch.cuda.synchronize if on_gpu else lambda: None
@@ -206,7 +206,7 @@ def main():
         torch.cuda.set_device(options.device)
     config = {**vars(options), "epsilon": 1e-5, "position": position(options.position, options.width)}
     model = Transformer(config).to(options.device)
-    # As a data loader leaves them: a GPU reads them behind the processor's back.
+    # Pinned, as from a data loader: a GPU copies them asynchronously.
     tokens = torch.randint(options.vocab, (64, options.batch, options.context + 1))
     tokens = tokens.pin_memory() if on_gpu else tokens
     if options.task == "train":

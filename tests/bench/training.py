@@ -1,4 +1,4 @@
-"""See `training` and `gpu`."""
+"""Measure training steps; see the scripts `training` and `gpu`."""
 
 import argparse
 import pathlib
@@ -12,12 +12,12 @@ import same_losses
 import turns
 from nvidia import Gpu
 
-# Name: width, layers, heads, context, batch, vocabulary; GELU MLP four times as wide, tied head, RMSNorm.
+# Name: width, layers, heads, context, batch, vocabulary; GELU MLP of four times the width, tied head, RMSNorm.
 SHAPES = {
     "tiny": (64, 2, 4, 64, 4, 512),
     "128x4": (128, 4, 4, 128, 16, 512),
     "256x6": (256, 6, 8, 256, 8, 512),
-    # 25 and 110 million parameters, heads of 64.
+    # 25 and 110 million parameters, head width 64.
     "25m": (512, 6, 8, 512, 32, 12_288),
     "110m": (768, 12, 12, 1024, 8, 32_000),
 }
@@ -46,8 +46,8 @@ def candidates(sizes, position, precision, options):
 
 
 def start(commands, gpu):
-    """The candidates, each after steps of its own: PyTorch compiles in the first. What compiles nowhere is
-    left out; the others must run."""
+    """Start the candidates and let each run a few steps: PyTorch compiles in the first. A candidate that
+    does not compile is left out; the others must run."""
     started = []
     for name, command in commands:
         before = gpu and gpu.memory()
@@ -55,7 +55,7 @@ def start(commands, gpu):
             candidate = turns.Candidate(name, command)
             warm_up = lambda: candidate.run(5)
             if gpu:
-                # All the others sleep.
+                # All other candidates are asleep.
                 candidate.device_memory = gpu.most_memory(warm_up) - before
             else:
                 warm_up()
@@ -74,12 +74,12 @@ def main():
     parser.add_argument("--position", choices=["expe", "rope", "none"], action="append")
     parser.add_argument("--precision", choices=["f32", "mixed"], action="append")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
-    parser.add_argument("--batch", type=int, help="in place of the shape's")
+    parser.add_argument("--batch", type=int, help="instead of the shape's")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--json")
-    parser.add_argument("--skip-check", action="store_true", help="the losses were compared before")
+    parser.add_argument("--skip-check", action="store_true", help="do not compare the losses first")
     options = parser.parse_args()
     gpu = None if options.device == "cpu" else Gpu(options.device)
     versions = {
@@ -103,7 +103,7 @@ def main():
                 started = start(candidates(given, position, precision, options), gpu)
                 turns.alternate(started, options.rounds, options.seconds)
             except turns.Ended as ended:
-                # The other configurations still tell something, on a machine that is lent for minutes too.
+                # The results of the other configurations are still useful.
                 failures.append(f"{title}: {ended}")
                 print(f"failed: {failures[-1]}", flush=True)
                 continue

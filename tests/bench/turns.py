@@ -1,10 +1,10 @@
-"""Rivals that take turns.
+"""Measure candidates alternately.
 
-Each candidate is a process that waits for orders on its standard input: for a line `N` it does N units of
-work and prints the milliseconds of each, for a line `peak` it prints the most memory it has had, in bytes.
-`expe bench … --serve` is one, and so are the rivals here. Only one has an order at a time; the others are
-asleep in `read`. Threads of PyTorch's that have run out of work spin for some milliseconds before they sleep,
-which makes its steps a sixth faster, so they may; but the next candidate's turn begins after a PAUSE.
+Each candidate is a process that waits for orders on its standard input: for a line `N` it performs N units of
+work and prints the milliseconds of each; for a line `peak` it prints its peak memory in bytes.
+`expe bench … --serve` is a candidate, and so are the rivals in this folder. Only one candidate works at a time; the
+others sleep in `read`. Idle threads of PyTorch spin for some milliseconds before they sleep. That makes its
+steps a sixth faster and is allowed, so the next candidate's turn begins after a PAUSE.
 """
 
 import dataclasses
@@ -20,12 +20,12 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-# Seconds between two turns: ten times as long as a thread spins.
+# Seconds between two turns: ten times the spin time of a thread.
 PAUSE = 0.05
 
 
 def program():
-    """The `expe` program: $EXPE_PROGRAM, or the release build of this folder."""
+    """Return the `expe` program: $EXPE_PROGRAM, or the release build of this repository."""
     if path := os.environ.get("EXPE_PROGRAM"):
         return path
     target = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
@@ -33,11 +33,11 @@ def program():
 
 
 class Ended(SystemExit):
-    """A candidate whose process ended, or did not get ready."""
+    """A candidate's process ended or did not become ready."""
 
 
 class Candidate:
-    # The most memory that it has had on a GPU, in bytes, where that is measured.
+    # Peak memory on a GPU in bytes, if it is measured.
     device_memory = None
 
     def __init__(self, name, command, environment=()):
@@ -49,7 +49,7 @@ class Candidate:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
         if self.answer() != "ready":
-            raise Ended(f"{name}: {shlex.join(command)} did not get ready")
+            raise Ended(f"{name}: {shlex.join(command)} did not become ready")
 
     def answer(self):
         line = self.process.stdout.readline()
@@ -72,10 +72,10 @@ class Candidate:
 
 
 def alternate(candidates, rounds, seconds, warm_up=3):
-    """Fill `milliseconds` of every candidate: one figure a round, its mean per unit of work."""
+    """Fill `milliseconds` of every candidate: one value per round, the mean per unit of work."""
     for candidate in candidates:
         candidate.run(warm_up)
-        # As many units a turn as its share of the time allows.
+        # The number of units per turn follows from the candidate's share of the time.
         unit = statistics.median(candidate.run(1)) / 1e3
         candidate.units = max(1, round(seconds / rounds / len(candidates) / unit))
     for number in range(rounds):
@@ -102,8 +102,8 @@ class Spread:
 
 
 def report(title, candidates, ours, tokens=None):
-    """A table: every rival's time over that of ours (the candidate called `ours`), round by round; above 1
-    we are faster. Gives the rows."""
+    """Print a table with every candidate's time divided by that of the candidate `ours`, round by round (above 1,
+    ours is faster), and return the rows."""
     reference = next(candidate for candidate in candidates if candidate.name == ours)
     rows = []
     for candidate in candidates:
@@ -138,7 +138,7 @@ def report(title, candidates, ours, tokens=None):
 
 
 def machine():
-    """One line: processor, cores, commit."""
+    """Return one line: processor, cores, commit."""
     names = [
         line.split(":", 1)[1].strip()
         for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()

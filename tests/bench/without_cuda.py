@@ -1,10 +1,9 @@
 """Let PyTorch's wheel for Linux start without the 3 GB of CUDA libraries that it is linked with.
 
-PyPI has one wheel for x86-64, and it loads these libraries even where there is no GPU. On a processor
-none of their functions is ever called, but for a few that register kernels when a library is loaded. So
-for each library that is missing a tiny one is built whose functions do nothing and return 100 (in CUDA's
-terms: there is no device). It lies beside PyTorch's own libraries, in the private environment of the
-benchmark.
+PyPI has one wheel for x86-64, and it loads these libraries even without a GPU. On a CPU, none of their
+functions is called, apart from a few that register kernels when a library is loaded. For each missing library
+this script builds a tiny one whose functions do nothing and return 100 (CUDA's code for "no device"). It is
+stored next to PyTorch's own libraries, in the private environment of the benchmark.
 
     python without_cuda.py PATH_OF_SITE_PACKAGES/torch/lib
 """
@@ -16,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 
-# What a name can begin with that comes from one of these libraries and not from C or C++.
+# Prefixes of the names that come from these libraries and not from C or C++.
 PREFIXES = ("cu", "__cuda", "nccl", "nvrtc", "nvshmem", "nvJitLink")
 
 
@@ -31,7 +30,7 @@ def main(folder):
     needed, symbols, unversioned, defined = set(), collections.defaultdict(set), set(), set()
     for library in libraries:
         needed.update(re.findall(r"\(NEEDED\).*\[(.*)\]", run("readelf", "-dW", library)))
-        # Version names of foreign libraries are unique: each belongs to one file.
+        # Version names of other libraries are unique: each belongs to one file.
         files = {}
         current = None
         for line in run("readelf", "-VW", library).splitlines():

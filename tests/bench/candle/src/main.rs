@@ -48,7 +48,7 @@ impl Rival {
         Ok(Cache::new(true, DType::F32, &self.config, &self.device)?)
     }
 
-    /// The most likely token after `tokens` at `position`.
+    /// Returns the most likely token after `tokens` at `position`.
     fn next(&self, tokens: &[u32], position: usize, cache: &mut Cache) -> Result<u32> {
         let tokens = Tensor::new(tokens, &self.device)?.unsqueeze(0)?;
         let logits = self.model.forward(&tokens, position, cache)?;
