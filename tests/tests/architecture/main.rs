@@ -17,7 +17,6 @@ use table::Package;
 const KNOWN: &[&str] = &[
     "core: circle of files: format/check.rs, format/model.rs, format/tensors.rs",
     "core: circle of files: format/error.rs, format/header.rs, format/mod.rs",
-    "core: circle of files: kernels/arch/x86_64/dots.rs, kernels/arch/x86_64/integers.rs, kernels/arch/x86_64/mod.rs, kernels/arch/x86_64/tiles.rs, kernels/arch/x86_64/vnni.rs, kernels/codes.rs, kernels/matvec.rs",
     "core: circle of files: model/bounds.rs, model/integer.rs",
     "core: circle of files: model/decoder.rs, model/pass.rs",
     "core: circle of files: position/error.rs, position/exqpe.rs, position/grid.rs, position/mod.rs, position/progression.rs",
