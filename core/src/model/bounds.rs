@@ -2,7 +2,6 @@ use super::integer::INNER;
 use super::{DecodeError, Model};
 use crate::kernels::{GROUP, GROUP_BYTES, Matrix, Weights, rows, unpack_group};
 use crate::num::Multiplier;
-use crate::position::PositionConfig;
 use crate::shape::{Activation, Config, TensorId, TensorKind};
 
 /// Numbers in units of `2^-16` lie below this: `127/128 · 2^15`. The rest is for rounding, of which
@@ -58,20 +57,13 @@ impl Bounds {
         let mut bounds =
             Self { residual: 0, product: INNER, query: Multiplier::ZERO, column: Multiplier::ZERO };
         let mut residual = largest(outside(TensorKind::Embed), &model.embed())?;
-        residual = match position {
-            PositionConfig::Sinusoidal { .. } => residual.times(root).plus(Multiplier::new(1, 0)),
-            _ => model
-                .position_table()
-                .iter()
-                .fold(residual, |largest, x| largest.max(residual.plus(Multiplier::from_f32(*x)))),
-        };
-        // A rotation moves a head's pair by its length, √2 times the larger number, at the most.
-        let turned = match position {
-            PositionConfig::Rope { scaling, .. } => {
-                Multiplier::from_integer(scaling.magnitude().into()).times(Multiplier::new(3, -30))
-            }
-            _ => Multiplier::from_integer(1),
-        };
+        let (scale, offset) = position.embedding_bound(width);
+        residual = residual.times(scale).plus(offset);
+        residual = model
+            .position_table()
+            .iter()
+            .fold(residual, |largest, x| largest.max(residual.plus(Multiplier::from_f32(*x))));
+        let turned = position.rotation_bound();
         for (layer, index) in model.layers().zip(0u32..) {
             let id = |kind| TensorId { kind, layer: index };
             let inner = |kind, matrix: &Matrix<'_>, input| inner(id(kind), matrix, input);

@@ -69,8 +69,8 @@ impl<'m, P: PositionEncoding, A: Arithmetic> Decoder<'m, P, A> {
             let (model, encoding) = (config.override_block(), position.override_block());
             return Err(DecodeError::Columns { model, encoding });
         }
-        if position.rotates() != config.rotates() {
-            return Err(DecodeError::Rotation { model: config.rotates() });
+        if position.rotates() != config.position.rotates() {
+            return Err(DecodeError::Rotation { model: config.position.rotates() });
         }
         Ok(Self { model: *model, position, arithmetic })
     }
@@ -259,7 +259,7 @@ impl<'m, P: PositionEncoding, A: Arithmetic> Decoder<'m, P, A> {
         for n in positions {
             self.arithmetic.query_codes(&self.position, n, codes)?;
         }
-        let table = if config.rotates() { config.head_width } else { 0 };
+        let table = if config.position.rotates() { config.head_width } else { 0 };
         let table = parts.rotations.get_mut(..table).unwrap_or_default();
         Ok(self.arithmetic.rotation(&self.position, last, table)?)
     }

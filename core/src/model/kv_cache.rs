@@ -74,7 +74,7 @@ impl CacheShape {
             kv_heads: config.kv_heads,
             head_width: config.head_width,
             digits: config.override_block().digits,
-            position_free: config.is_position_free(),
+            position_free: config.position.is_position_free(),
         }
     }
 }

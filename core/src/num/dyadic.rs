@@ -102,6 +102,13 @@ impl Dyadic {
         }
     }
 
+    /// `x` plus this value, both in multiples of `2^exponent`; this value is rounded to one, ties up, and the
+    /// sum saturates.
+    pub fn add_to_fixed(self, x: i64, exponent: i32) -> i32 {
+        let sum = x.saturating_add(self.round_half_up(exponent));
+        sum.clamp(i32::MIN.into(), i32::MAX.into()) as i32
+    }
+
     /// The value rounded to `digits` significant binary digits and to a multiple of `2^quantum`,
     /// ties to even: the rounding of a binary floating-point format.
     pub const fn round_float(self, digits: u32, quantum: i32) -> Self {

@@ -1,8 +1,7 @@
-use super::{Beyond, Grid, OverrideBlock, PositionEncoding, PositionError, Progression};
+use super::{
+    Beyond, Grid, MAX_DIGITS, OverrideBlock, PositionEncoding, PositionError, Progression,
+};
 use crate::num::{Dyadic, Element};
-
-/// The most digits an [`Exqpe`] can have.
-pub const MAX_DIGITS: usize = 8;
 
 /// Whether a digit of an [`Exqpe`] carries its weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

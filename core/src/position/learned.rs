@@ -1,4 +1,4 @@
-use super::{PositionEncoding, PositionError, add_fixed};
+use super::{PositionEncoding, PositionError};
 use crate::num::Element;
 use crate::num::invariant::quotient;
 
@@ -70,7 +70,7 @@ impl<T: Element> PositionEncoding<T> for Learned<'_> {
         for (p, x) in self.vector(n, row.len())?.iter().zip(row) {
             let (name, range) = ("position table", "below 2^128");
             let code = p.to_dyadic().ok_or(PositionError::Parameter { name, range, value: *p })?;
-            *x = add_fixed((*x).into(), code, exponent);
+            *x = code.add_to_fixed((*x).into(), exponent);
         }
         Ok(())
     }

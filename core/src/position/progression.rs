@@ -1,5 +1,4 @@
-use super::{MAX_DIGITS, PositionEncoding, PositionError};
-use crate::num::{Dyadic, Element};
+use crate::num::Dyadic;
 
 /// The exact values of one digit of [`Expe`](super::Expe) or [`Exqpe`](super::Exqpe):
 /// `start + step·a` for the digit `a`.
@@ -45,28 +44,4 @@ impl Progression {
         let mantissa = self.start.at_exponent(exponent)?.checked_add(step)?;
         Some(Dyadic { mantissa, exponent })
     }
-}
-
-/// Write the values of the digits that `read` finds for position `n`.
-pub(super) fn values<T: Element, E: PositionEncoding<T> + ?Sized>(
-    encoding: &E,
-    n: u32,
-    values: &mut [T],
-    read: impl FnOnce(&mut [u32]) -> Result<(), PositionError>,
-) -> Result<(), PositionError> {
-    let (expected, found) = (encoding.override_block().digits, values.len());
-    let mut digits = [0; MAX_DIGITS];
-    let digits = match digits.get_mut(..found) {
-        Some(digits) if found == expected => digits,
-        _ => return Err(PositionError::Width { expected, found }),
-    };
-    read(digits)?;
-    for (digit, (value, a)) in values.iter_mut().zip(digits).enumerate() {
-        *value = encoding
-            .progression(digit)
-            .value(*a)
-            .and_then(T::from_dyadic)
-            .ok_or(PositionError::BeyondLength { position: n, length: encoding.length() })?;
-    }
-    Ok(())
 }

@@ -13,7 +13,7 @@ const LARGEST: u128 = 32 << 64;
 pub enum Scaling {
     /// Not at all.
     #[default]
-    #[cfg_attr(feature = "serde", serde(deserialize_with = "super::no_settings"))]
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "super::settings::no_settings"))]
     None,
     /// Position interpolation (arXiv 2306.15595): every frequency divided by `s`.
     Linear {

@@ -1,4 +1,4 @@
-use super::{PositionEncoding, PositionError, add_fixed};
+use super::{PositionEncoding, PositionError};
 use crate::num::{Dyadic, Element, Frequencies, root};
 
 /// Sinusoidal positions, added to the token embedding (Vaswani et al. 2017, arXiv 1706.03762):
@@ -81,7 +81,7 @@ impl<T: Element> PositionEncoding<T> for Sinusoidal {
                 // 31 and 24 bits: the product fits.
                 let mantissa = scale.mantissa.saturating_mul((*x).into());
                 let scaled = Dyadic { mantissa, ..scale }.round_half_up(0);
-                *x = add_fixed(scaled, code, exponent);
+                *x = code.add_to_fixed(scaled, exponent);
             }
         }
         Ok(())

@@ -131,15 +131,13 @@ impl Config {
         if self.epsilon.to_bits() == 0 || self.epsilon.to_bits() >= 1.0f32.to_bits() {
             return Err(ConfigError::Epsilon { value: self.epsilon });
         }
-        let rotated = matches!(self.position, PositionConfig::Rope { .. });
-        if rotated && self.head_width & 1 == 1 {
+        if self.position.rotates() && self.head_width & 1 == 1 {
             return Err(ConfigError::OddHead { head_width: self.head_width });
         }
-        let columns = self.override_block();
-        let acts =
-            matches!(self.position, PositionConfig::Expe { .. } | PositionConfig::Exqpe { .. });
-        if acts && (columns.width == 0 || columns.width > self.width) {
-            return Err(ConfigError::Override { columns: columns.width, width: self.width });
+        if let Some(block) = self.position.sites().block {
+            if block.width == 0 || block.width > self.width {
+                return Err(ConfigError::Override { columns: block.width, width: self.width });
+            }
         }
         Ok(())
     }

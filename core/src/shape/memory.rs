@@ -1,6 +1,5 @@
 use super::{Activation, Config};
 use crate::kernels::CacheFormat;
-use crate::position::PositionConfig;
 
 /// Bytes of a word, the unit of the caller's memory.
 pub(crate) const WORD: usize = size_of::<u32>();
@@ -12,15 +11,12 @@ impl Config {
     ///
     /// ```
     /// # use expe_core::{Activation, Config, Norm};
-    /// # use expe_core::position::{Beyond, PositionConfig};
+    /// # use expe_core::position::PositionConfig;
     /// use expe_core::{F16, F32, I8};
-    /// let expe = PositionConfig::Expe {
-    ///     start: 16.0, step: 0.0625, width: 8, query_cap: None, beyond: Beyond::Refuse,
-    /// };
     /// let config = Config {
     ///     vocab: 256, width: 64, layers: 2, heads: 4, kv_heads: 2, head_width: 16, hidden: 128,
     ///     context: 64, norm: Norm::RmsNorm, epsilon: 1e-5, activation: Activation::Gelu,
-    ///     tied_head: true, position: expe,
+    ///     tied_head: true, position: PositionConfig::default_expe(64),
     /// };
     /// assert_eq!(config.cache_len::<F32>(100), 100 * (2 * 2 * 2 * 16 + 1));
     /// assert_eq!(config.cache_len::<F16>(100), 100 * (2 * 2 * 2 * 16 / 2 + 1));
@@ -30,18 +26,6 @@ impl Config {
         let heads = self.layers.saturating_mul(self.kv_heads).saturating_mul(context);
         let half = half_len::<S>(heads, self.head_width);
         half.saturating_mul(2).saturating_add(self.override_block().digits.saturating_mul(context))
-    }
-
-    /// Whether keys can be moved to another position in the cache: the position is added at the
-    /// score, or there is none. With the others it is inside the keys or the values.
-    pub(crate) const fn is_position_free(&self) -> bool {
-        matches!(
-            self.position,
-            PositionConfig::None
-                | PositionConfig::Alibi
-                | PositionConfig::Expe { .. }
-                | PositionConfig::Exqpe { .. }
-        )
     }
 
     /// The length of a `Workspace`, in words of 4 bytes, for `chunk` tokens at a time and caches of
@@ -97,13 +81,8 @@ impl Config {
         if attention > mlp { attention } else { mlp }
     }
 
-    /// Whether the position encoding rotates heads.
-    pub(crate) const fn rotates(&self) -> bool {
-        matches!(self.position, PositionConfig::Rope { .. })
-    }
-
     pub(crate) const fn rotation_width(&self) -> usize {
-        if self.rotates() { self.head_width } else { 0 }
+        if self.position.rotates() { self.head_width } else { 0 }
     }
 }
 

@@ -1,7 +1,6 @@
 use core::fmt;
 
 use super::{Activation, Config};
-use crate::position::PositionConfig;
 
 /// What a tensor is for; the discriminant is its code in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,9 +97,7 @@ impl TensorKind {
         let (queries, keys) = (config.query_width(), config.key_width());
         let shape = match self {
             Self::Embed => (vocab, width),
-            Self::Position if matches!(config.position, PositionConfig::Learned) => {
-                (config.context, width)
-            }
+            Self::Position if config.position.needs_table() => (config.context, width),
             Self::AttnNorm | Self::MlpNorm | Self::FinalNorm => (1, width),
             Self::Wq => (queries, free),
             Self::Wk => (keys, free),

@@ -1,7 +1,7 @@
 //! Generates a story. The sampler has a fixed seed, so that every machine tells the same one.
 
 use expe_core::internals::{Arithmetic, Attend};
-use expe_core::position::{Expe, PositionConfig, PositionEncoding};
+use expe_core::position::{Expe, PositionEncoding};
 use expe_core::{CacheFormat, Decoder, KvCache, Logit, Model, Sampler, Workspace};
 use zerocopy::IntoBytes;
 
@@ -133,10 +133,5 @@ fn decoder<P: PositionEncoding, A: Arithmetic>(
 
 /// The ExPE of a model. `Model::position` would link every other encoding, 12 KB of flash, too.
 fn expe(model: &Model<'_>) -> Result<Expe, Error> {
-    let PositionConfig::Expe { start, step, width, query_cap, beyond } = model.config().position
-    else {
-        return Err(Error::OtherPosition);
-    };
-    let expe = Expe::new(start, step, width as usize)?;
-    Ok(expe.with_beyond(beyond).with_query_cap(query_cap.unwrap_or(u32::MAX)))
+    model.config().position.build_expe()?.ok_or(Error::OtherPosition)
 }

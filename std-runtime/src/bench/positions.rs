@@ -60,7 +60,7 @@ impl Part {
         match (self, variant.position) {
             (Self::Apply, _) | (_, PositionConfig::None) => true,
             (Self::Projections, _) => folded,
-            (Self::Attention, position) => folded || position == PositionConfig::Alibi,
+            (Self::Attention, position) => folded || position.has_slopes(),
         }
     }
 }

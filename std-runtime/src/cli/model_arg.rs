@@ -4,7 +4,6 @@ use std::path::Path;
 
 use expe_core::format::{Numbers, Storage};
 use expe_core::internals::Random;
-use expe_core::position::PositionConfig;
 use expe_core::{Config, Model};
 
 use super::CliError;
@@ -148,10 +147,9 @@ impl<D: Backend> RunFolder<D> {
             None => write_text(&model, tokens)?,
         };
         // Longer than in training, if the encoding reaches so far.
-        let length = match self.config.model.position {
-            PositionConfig::Learned => self.config.model.context,
-            _ => CALIBRATION_LENGTH * self.config.model.context,
-        };
+        let config = &self.config.model;
+        let longer = if config.position.needs_table() { 1 } else { CALIBRATION_LENGTH };
+        let length = longer * config.context;
         let all: Vec<_> = text.chunks_exact(length.min(text.len()).max(1)).collect();
         let wanted = (tokens / length).max(1);
         let windows: Vec<_> =

@@ -1,5 +1,5 @@
 use expe_core::ConfigError;
-use expe_core::position::{ModelDims, Position, PositionConfig, PositionError};
+use expe_core::position::{ModelDims, Position, PositionError};
 
 use super::{RunConfig, TokenizerKind, TrainConfig};
 
@@ -91,7 +91,7 @@ impl RunConfig {
     fn check_position(&self) -> Result<(), RunConfigError> {
         use expe_core::position::PositionEncoding;
         let model = &self.model;
-        if model.position == PositionConfig::Learned {
+        if model.position.needs_table() {
             return Ok(());
         }
         let shape =

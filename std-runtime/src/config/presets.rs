@@ -1,6 +1,6 @@
+use expe_core::position::PositionConfig;
 use expe_core::{Activation, Config, Norm};
 
-use super::positions::expe;
 use super::{DataConfig, RunConfig, TokenizerKind, TrainConfig};
 
 /// The names that [`preset`] knows, with what they are for.
@@ -53,6 +53,6 @@ fn model(vocab: usize, width: usize, layers: usize, heads: usize, context: usize
         epsilon: 1e-5,
         activation: Activation::Gelu,
         tied_head: true,
-        position: expe(width),
+        position: PositionConfig::default_expe(width),
     }
 }

@@ -60,11 +60,8 @@ impl<'m, D: Backend> DfdxScorer<'m, D> {
 impl<D: Backend> Scorer for DfdxScorer<'_, D> {
     fn reach(&self) -> Result<u64, EvalError> {
         // Only the size of a learned table matters here.
-        let rows = self.config.context * self.config.width;
-        let table = match self.config.position {
-            PositionConfig::Learned => vec![0.0; rows],
-            _ => Vec::new(),
-        };
+        let rows = if self.config.position.needs_table() { self.config.context } else { 0 };
+        let table = vec![0.0; rows * self.config.width];
         Ok(reach(&self.config, &self.config.position, &table)?)
     }
 

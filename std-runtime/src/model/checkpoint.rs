@@ -5,7 +5,6 @@ use dfdx::shapes::{HasShape, Shape};
 use dfdx::tensor::Tensor;
 use expe_core::Config;
 use expe_core::format::{TensorKind, layout};
-use expe_core::position::PositionConfig;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
@@ -117,10 +116,7 @@ impl<D: Backend> VisitMut<f32, D> for Load {
 /// Check that every tensor that `config` asks for is there, in its shape.
 fn fit(config: &Config, tensors: &Tensors) -> Result<(), ModelError> {
     // A model file has the tensors of a checkpoint if it folds no columns.
-    let position = match config.position {
-        PositionConfig::Learned => PositionConfig::Learned,
-        _ => PositionConfig::None,
-    };
+    let position = config.position.unfolded();
     for wanted in layout(&Config { position, ..*config }) {
         let name = wanted.id.to_string();
         let vector = matches!(

@@ -2,7 +2,7 @@ use dfdx::dtypes::Dtype;
 use dfdx::shapes::Shape;
 use dfdx::tensor::Tensor;
 use expe_core::Config;
-use expe_core::position::{self, Position, PositionConfig, PositionEncoding, PositionError};
+use expe_core::position::{self, Position, PositionEncoding, PositionError};
 
 use super::ModelError;
 use crate::device::{Backend, scalar, tensor};
@@ -38,7 +38,7 @@ impl<E: Dtype, D: Backend<E>> Sites<E, D> {
         let positions = u32::try_from(length).map_err(|_| beyond(length))?;
         // The learned rows are parameters: the forward pass reads them, a stand-in does here.
         let table = vec![0.0; config.width];
-        if config.position == PositionConfig::Learned && length > config.context {
+        if config.position.needs_table() && length > config.context {
             return Err(beyond(config.context));
         }
         let Config { width, heads, head_width, .. } = *config;
@@ -99,7 +99,7 @@ impl<D> Builder<'_, D> {
     where
         D: Backend<E>,
     {
-        if !matches!(self.config.position, PositionConfig::Sinusoidal { .. }) {
+        if !self.config.position.computes_offsets() {
             return Ok(None);
         }
         let width = self.config.width;
@@ -173,12 +173,8 @@ impl<D> Builder<'_, D> {
 
     /// One slope for each head, where scores have any.
     fn slopes(&self) -> Vec<f32> {
-        match self.config.position {
-            PositionConfig::Alibi => {
-                (0..self.config.heads).map(|h| self.position.slope(h)).collect()
-            }
-            _ => Vec::new(),
-        }
+        let heads = if self.config.position.has_slopes() { self.config.heads } else { 0 };
+        (0..heads).map(|h| self.position.slope(h)).collect()
     }
 
     fn mask<E: Dtype>(&self) -> Result<Option<Mask<E, D>>, ModelError>

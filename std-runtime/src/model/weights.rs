@@ -1,7 +1,6 @@
 use dfdx::dtypes::Dtype;
 use dfdx::shapes::Shape;
 use dfdx::tensor::Tensor;
-use expe_core::position::PositionConfig;
 use expe_core::{Activation, Config};
 
 use super::ModelError;
@@ -155,7 +154,7 @@ impl<E: Dtype, D: Backend<E>> Weights<E, D> {
                 w3: gated.then(|| matrix(hidden, width)).transpose()?,
             })
         };
-        let learned = config.position == PositionConfig::Learned;
+        let learned = config.position.needs_table();
         Ok(Self {
             embed: matrix(vocab, width)?,
             position: learned.then(|| matrix(config.context, width)).transpose()?,

@@ -1,6 +1,5 @@
 use std::fs;
 
-use expe_core::position::PositionConfig;
 use expe_core::{Activation, Config};
 
 use super::{TrainError, TrainingDevice};
@@ -82,7 +81,7 @@ fn parameters(model: &Config) -> u128 {
         product(&[gates, hidden, width]),
     ]);
     let heads = if model.tied_head { 1 } else { 2 };
-    let table = if model.position == PositionConfig::Learned { model.context } else { 0 };
+    let table = if model.position.needs_table() { model.context } else { 0 };
     sum(&[
         product(&[heads, vocab, width]),
         product(&[table, width]),

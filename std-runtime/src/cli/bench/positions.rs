@@ -49,7 +49,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     base.model.context = keys + DECODED;
     let mut variants = Vec::new();
     for (name, position) in encodings(args, &base.model)? {
-        let direct = matches!(position, PositionConfig::Expe { .. })
+        let direct = (position.name() == "expe")
             .then(|| (format!("{name}, direct"), Variant { position, direct: true }));
         variants.push((name, Variant { position, direct: false }));
         variants.extend(direct);

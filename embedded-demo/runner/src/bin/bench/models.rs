@@ -45,32 +45,11 @@ const fn shape(
 }
 
 /// Position encodings and their names, for models of this width.
-pub fn positions(width: usize) -> [(&'static str, PositionConfig); 7] {
-    // A sixteenth of the dimensions, in whole words: the default of `expe` for models at least 64 wide. It
-    // is repeated here, because `std-runtime/src/config/positions.rs` would bring the trainer along.
-    let columns = (width / 64 * 4).max(1) as u32;
-    let beyond = Beyond::Refuse;
-    let expe =
-        PositionConfig::Expe { start: 16.0, step: 0.0625, width: columns, query_cap: None, beyond };
-    let exqpe = PositionConfig::Exqpe {
-        start: 16.0,
-        step: 0.0625,
-        width: columns,
-        base: 16,
-        digits: 2,
-        growth: Growth::Weighted,
-        query_cap: None,
-        beyond,
-    };
-    [
-        ("none", PositionConfig::None),
-        ("expe", expe),
-        ("exqpe", exqpe),
-        ("rope", PositionConfig::Rope { base: 10_000.0, scaling: Scaling::None }),
-        ("alibi", PositionConfig::Alibi),
-        ("sinusoidal", PositionConfig::Sinusoidal { base: 10_000.0 }),
-        ("learned", PositionConfig::Learned),
-    ]
+/// The position encodings with their default parameters, by name, for models `width` wide.
+pub fn positions(width: usize) -> impl Iterator<Item = (&'static str, PositionConfig)> {
+    ["none", "expe", "exqpe", "rope", "alibi", "sinusoidal", "learned"]
+        .into_iter()
+        .filter_map(move |name| Some((name, PositionConfig::by_name(name, width)?)))
 }
 
 /// Writes a model with random weights: matrices in f32, or in int8 for the integer arithmetic.
@@ -104,8 +83,7 @@ impl WeightSource for Weights {
     type Error = Infallible;
 
     fn row(&mut self, tensor: TensorId, row: usize) -> Result<&[f32], Infallible> {
-        let learned = self.config.position == PositionConfig::Learned;
-        let position = if learned { PositionConfig::Learned } else { PositionConfig::None };
+        let position = self.config.position.unfolded();
         let unfolded = Config { position, ..self.config };
         let columns = tensor.kind.shape(&unfolded).map_or(0, |(_, columns)| columns);
         let seed = u64::from(tensor.kind.code()) << 48 | u64::from(tensor.layer) << 32;

@@ -1,0 +1,479 @@
+//! All encodings: as configurations, and built from them. The one file that lists them.
+
+use super::{
+    Alibi, Beyond, Expe, Exqpe, Growth, Learned, NoPosition, OverrideBlock, PositionEncoding,
+    PositionError, Progression, Rope, Scaling, Sinusoidal,
+};
+use crate::num::Multiplier;
+
+/// Which encoding a model uses, with its parameters: the plain value that configuration files and
+/// model files hold. [`Position::new`](super::Position::new) checks it and builds the encoding.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(tag = "name", rename_all = "lowercase", deny_unknown_fields))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum PositionConfig {
+    /// No position at all.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "super::settings::no_settings"))]
+    None,
+    /// A learned vector per position, up to the model's context.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "super::settings::no_settings"))]
+    Learned,
+    /// Sinusoids added to the token embeddings.
+    Sinusoidal {
+        /// The longest wavelength is `2π·base`.
+        base: f32,
+    },
+    /// Rotation of query and key heads.
+    Rope {
+        /// The longest wavelength is close to `2π·base`.
+        base: f32,
+        /// How frequencies are stretched beyond the training length.
+        #[cfg_attr(feature = "serde", serde(default))]
+        scaling: Scaling,
+    },
+    /// A penalty on the score, linear in the distance.
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "super::settings::no_settings"))]
+    Alibi,
+    /// `p_n = start + step·n` in the first `width` columns of the query and key inputs.
+    Expe {
+        /// `S`.
+        start: f32,
+        /// `θ`.
+        step: f32,
+        /// `l`, the overridden columns.
+        width: u32,
+        /// Queries use `min(n, query_cap)`; keys stay exact.
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+        query_cap: Option<u32>,
+        /// What happens past the collision-free length.
+        #[cfg_attr(feature = "serde", serde(default))]
+        beyond: Beyond,
+    },
+    /// Positions as digits on a grid that the number format holds exactly.
+    Exqpe {
+        /// `S`.
+        start: f32,
+        /// `θ`.
+        step: f32,
+        /// `l`, the overridden columns, a multiple of `digits`.
+        width: u32,
+        /// `B`.
+        base: u32,
+        /// `D`.
+        digits: u32,
+        /// Whether a digit carries its weight.
+        #[cfg_attr(feature = "serde", serde(default))]
+        growth: Growth,
+        /// Queries use `min(n, query_cap)`; keys stay exact.
+        #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+        query_cap: Option<u32>,
+        /// What happens past the last code.
+        #[cfg_attr(feature = "serde", serde(default))]
+        beyond: Beyond,
+    },
+}
+
+/// The names of all encodings, as configuration files and the command line spell them.
+pub const SUPPORTED: [&str; 7] =
+    ["none", "learned", "sinusoidal", "rope", "alibi", "expe", "exqpe"];
+
+/// The sites where an encoding acts, known without building it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sites {
+    /// *Token embedding*: where the offsets that are added come from.
+    pub embedding: EmbeddingSite,
+    /// *Query/key input*: the overridden block.
+    pub block: Option<OverrideBlock>,
+    /// *Query/key head*: whether heads are rotated.
+    pub rotates: bool,
+    /// *Score*: whether heads have slopes.
+    pub slopes: bool,
+}
+
+/// Where the offsets that an encoding adds to token embeddings come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EmbeddingSite {
+    /// Nothing is added.
+    Untouched,
+    /// They are computed.
+    Computed,
+    /// They are rows of a trained table.
+    Table,
+}
+
+impl PositionConfig {
+    /// Returns the encoding's name, one of [`SUPPORTED`].
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Learned => "learned",
+            Self::Sinusoidal { .. } => "sinusoidal",
+            Self::Rope { .. } => "rope",
+            Self::Alibi => "alibi",
+            Self::Expe { .. } => "expe",
+            Self::Exqpe { .. } => "exqpe",
+        }
+    }
+
+    /// Returns the encoding called `name` (one of [`SUPPORTED`]) with default parameters, for a model of
+    /// `width` columns; `None` for another name.
+    ///
+    /// ```
+    /// use expe_core::position::PositionConfig;
+    /// let expe = PositionConfig::by_name("expe", 128).unwrap();
+    /// assert_eq!((expe.name(), expe.override_block().width), ("expe", 8));
+    /// ```
+    pub fn by_name(name: &str, width: usize) -> Option<Self> {
+        Some(match name {
+            "none" => Self::None,
+            "learned" => Self::Learned,
+            "sinusoidal" => Self::Sinusoidal { base: BASE },
+            "rope" => Self::Rope { base: BASE, scaling: Scaling::None },
+            "alibi" => Self::Alibi,
+            "expe" => Self::default_expe(width),
+            "exqpe" => Self::Exqpe {
+                start: START,
+                step: STEP,
+                width: default_block_width(width).next_multiple_of(DIGITS),
+                base: DIGIT_BASE,
+                digits: DIGITS,
+                growth: Growth::Weighted,
+                query_cap: None,
+                beyond: Beyond::Refuse,
+            },
+            _ => return None,
+        })
+    }
+
+    /// Returns ExPE with default parameters, for a model of `width` columns.
+    pub const fn default_expe(width: usize) -> Self {
+        Self::Expe {
+            start: START,
+            step: STEP,
+            width: default_block_width(width),
+            query_cap: None,
+            beyond: Beyond::Refuse,
+        }
+    }
+
+    /// Returns the sites where the encoding acts.
+    pub const fn sites(&self) -> Sites {
+        const NONE: Sites = Sites {
+            embedding: EmbeddingSite::Untouched,
+            block: None,
+            rotates: false,
+            slopes: false,
+        };
+        match *self {
+            Self::None => NONE,
+            Self::Learned => Sites { embedding: EmbeddingSite::Table, ..NONE },
+            Self::Sinusoidal { .. } => Sites { embedding: EmbeddingSite::Computed, ..NONE },
+            Self::Rope { .. } => Sites { rotates: true, ..NONE },
+            Self::Alibi => Sites { slopes: true, ..NONE },
+            Self::Expe { width, .. } => {
+                Sites { block: Some(OverrideBlock { width: width as usize, digits: 1 }), ..NONE }
+            }
+            Self::Exqpe { width, digits, .. } => {
+                let block = OverrideBlock { width: width as usize, digits: digits as usize };
+                Sites { block: Some(block), ..NONE }
+            }
+        }
+    }
+
+    /// Returns the overridden block; an empty one where the encoding does not act on inputs.
+    pub const fn override_block(&self) -> OverrideBlock {
+        match self.sites().block {
+            Some(block) => block,
+            None => OverrideBlock { width: 0, digits: 0 },
+        }
+    }
+
+    /// Whether heads are rotated.
+    pub const fn rotates(&self) -> bool {
+        self.sites().rotates
+    }
+
+    /// Whether heads have slopes.
+    pub const fn has_slopes(&self) -> bool {
+        self.sites().slopes
+    }
+
+    /// Whether the encoding has a trained table, with a row for each of the model's `context` positions.
+    pub const fn needs_table(&self) -> bool {
+        matches!(self.sites().embedding, EmbeddingSite::Table)
+    }
+
+    /// Whether the offsets that are added to token embeddings are computed.
+    pub const fn computes_offsets(&self) -> bool {
+        matches!(self.sites().embedding, EmbeddingSite::Computed)
+    }
+
+    /// Whether cached keys and values are free of positions, so that they can move to another position: the
+    /// position is added at the score, or there is none.
+    pub const fn is_position_free(&self) -> bool {
+        let sites = self.sites();
+        matches!(sites.embedding, EmbeddingSite::Untouched) && !sites.rotates
+    }
+
+    /// Returns an encoding with the same table and no overridden block: that of a checkpoint, whose query and
+    /// key matrices have all their columns.
+    #[must_use]
+    pub const fn unfolded(self) -> Self {
+        if self.sites().block.is_some() { Self::None } else { self }
+    }
+
+    /// Builds ExPE alone, for firmware that knows its model: [`Position::new`] links all encodings. `None`
+    /// for another encoding.
+    ///
+    /// # Errors
+    /// As [`Expe::new`].
+    pub fn build_expe(&self) -> Result<Option<Expe>, PositionError> {
+        match *self {
+            Self::Expe { start, step, width, query_cap, beyond } => {
+                let expe = Expe::new(start, step, width as usize)?.with_beyond(beyond);
+                Ok(Some(expe.with_query_cap(query_cap.unwrap_or(u32::MAX))))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Bounds of the token-embedding site in a model of `width` columns: an element `x` becomes at most
+    /// `|x|·scale + offset`, before a row of a table is added.
+    pub(crate) fn embedding_bound(&self, width: usize) -> (Multiplier, Multiplier) {
+        match self {
+            Self::Sinusoidal { .. } => {
+                (Multiplier::root(width as u64), Multiplier::from_integer(1))
+            }
+            _ => (Multiplier::from_integer(1), Multiplier::ZERO),
+        }
+    }
+
+    /// Bound of the query/key-head site: the factor by which a rotation can enlarge the largest element of a
+    /// head. A pair moves by its length, at most √2 < 3/2 times the larger of the two.
+    pub(crate) fn rotation_bound(&self) -> Multiplier {
+        match self {
+            Self::Rope { scaling, .. } => {
+                Multiplier::from_integer(scaling.magnitude().into()).times(Multiplier::new(3, -30))
+            }
+            _ => Multiplier::from_integer(1),
+        }
+    }
+}
+
+/// Longest wavelength of sinusoidal and rotary positions, over `2π`, as in the papers.
+const BASE: f32 = 10_000.0;
+/// Start `S` of ExPE and ExQPE.
+const START: f32 = 16.0;
+/// Step `θ` of ExPE and ExQPE.
+const STEP: f32 = 1.0 / 16.0;
+/// Base `B` of ExQPE.
+const DIGIT_BASE: u32 = 16;
+/// Digits `D` of ExQPE.
+const DIGITS: u32 = 2;
+
+/// The columns that ExPE and ExQPE override by default in a model of `width` columns: a sixteenth, in whole
+/// words of packed bytes, so that rows of the other columns begin at one.
+const fn default_block_width(width: usize) -> u32 {
+    const SHARE: usize = 16;
+    const WORD: usize = 4;
+    let share = width / SHARE;
+    let columns = if share >= WORD {
+        share - share % WORD
+    } else if share > 0 {
+        share
+    } else {
+        1
+    };
+    if columns > u32::MAX as usize { u32::MAX } else { columns as u32 }
+}
+
+/// What an encoding needs to know of the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModelDims {
+    /// Width `d` of the residual stream.
+    pub width: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Width `d_h` of one head.
+    pub head_width: usize,
+}
+
+/// Any of the encodings, chosen at run time.
+///
+/// ```
+/// use expe_core::position::{Position, PositionConfig, PositionEncoding, ModelDims};
+/// let config = PositionConfig::Alibi;
+/// let position = Position::new(&config, ModelDims { width: 8, heads: 2, head_width: 4 }, &[])?;
+/// assert_eq!(position.bias(0, 3, 1), -0.125);
+/// # Ok::<(), expe_core::position::PositionError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "built once per model, and there is no heap to box it on"
+)]
+pub enum Position<'a> {
+    /// See [`NoPosition`].
+    None(NoPosition),
+    /// See [`Learned`].
+    Learned(Learned<'a>),
+    /// See [`Sinusoidal`].
+    Sinusoidal(Sinusoidal),
+    /// See [`Rope`].
+    Rope(Rope),
+    /// See [`Alibi`].
+    Alibi(Alibi),
+    /// See [`Expe`].
+    Expe(Expe),
+    /// See [`Exqpe`].
+    Exqpe(Exqpe),
+}
+
+impl<'a> Position<'a> {
+    /// Check `config` against the model's `shape` and build the encoding; `table` is the learned
+    /// table (rows of `dims.width`), used by [`Learned`] alone.
+    ///
+    /// # Errors
+    /// The [`PositionError`] of the encoding's constructor; [`PositionError::Width`] when more
+    /// columns are overridden than the model has.
+    pub fn new(
+        config: &PositionConfig,
+        dims: ModelDims,
+        table: &'a [f32],
+    ) -> Result<Self, PositionError> {
+        let found = config.override_block().width;
+        if found > dims.width {
+            return Err(PositionError::Width { expected: dims.width, found });
+        }
+        Ok(match *config {
+            PositionConfig::None => Self::None(NoPosition),
+            PositionConfig::Learned => Self::Learned(Learned::new(table, dims.width)?),
+            PositionConfig::Sinusoidal { base } => {
+                Self::Sinusoidal(Sinusoidal::new(base, dims.width)?)
+            }
+            PositionConfig::Rope { base, scaling } => {
+                Self::Rope(Rope::new(base, dims.head_width, scaling)?)
+            }
+            PositionConfig::Alibi => Self::Alibi(Alibi::new(dims.heads)?),
+            PositionConfig::Expe { start, step, width, query_cap, beyond } => {
+                let expe = Expe::new(start, step, width as usize)?.with_beyond(beyond);
+                Self::Expe(expe.with_query_cap(query_cap.unwrap_or(u32::MAX)))
+            }
+            PositionConfig::Exqpe {
+                start,
+                step,
+                width,
+                base,
+                digits,
+                growth,
+                query_cap,
+                beyond,
+            } => {
+                let exqpe = Exqpe::new(start, step, width as usize, base, digits, growth)?;
+                let exqpe = exqpe.with_beyond(beyond);
+                Self::Exqpe(exqpe.with_query_cap(query_cap.unwrap_or(u32::MAX)))
+            }
+        })
+    }
+}
+
+/// Call a method of the encoding that is held. A `dyn` reference would do it in a line, but its table
+/// of methods would link those in floats into firmware that calls none of them.
+macro_rules! forward {
+    ($position:ident.$method:ident($($argument:ident),*)) => {
+        match $position {
+            Self::None(encoding) => PositionEncoding::<f32>::$method(encoding, $($argument),*),
+            Self::Learned(encoding) => PositionEncoding::<f32>::$method(encoding, $($argument),*),
+            Self::Sinusoidal(encoding) => PositionEncoding::<f32>::$method(encoding, $($argument),*),
+            Self::Rope(encoding) => PositionEncoding::<f32>::$method(encoding, $($argument),*),
+            Self::Alibi(encoding) => PositionEncoding::<f32>::$method(encoding, $($argument),*),
+            Self::Expe(encoding) => PositionEncoding::<f32>::$method(encoding, $($argument),*),
+            Self::Exqpe(encoding) => PositionEncoding::<f32>::$method(encoding, $($argument),*),
+        }
+    };
+}
+
+impl PositionEncoding for Position<'_> {
+    fn length(&self) -> u32 {
+        forward!(self.length())
+    }
+
+    fn embedding_scale(&self) -> f32 {
+        forward!(self.embedding_scale())
+    }
+
+    fn embed(&self, n: u32, row: &mut [f32]) -> Result<(), PositionError> {
+        forward!(self.embed(n, row))
+    }
+
+    fn embed_fixed(&self, n: u32, exponent: i32, row: &mut [i32]) -> Result<(), PositionError> {
+        forward!(self.embed_fixed(n, exponent, row))
+    }
+
+    fn override_block(&self) -> OverrideBlock {
+        forward!(self.override_block())
+    }
+
+    fn progression(&self, digit: usize) -> Progression {
+        forward!(self.progression(digit))
+    }
+
+    fn key_digits(&self, n: u32, digits: &mut [u32]) -> Result<(), PositionError> {
+        forward!(self.key_digits(n, digits))
+    }
+
+    fn query_digits(&self, n: u32, digits: &mut [u32]) -> Result<(), PositionError> {
+        forward!(self.query_digits(n, digits))
+    }
+
+    fn rotates(&self) -> bool {
+        forward!(self.rotates())
+    }
+
+    fn rotation(&self, n: u32, table: &mut [f32]) -> Result<(), PositionError> {
+        forward!(self.rotation(n, table))
+    }
+
+    fn rotation_fixed(&self, n: u32, table: &mut [i32]) -> Result<(), PositionError> {
+        forward!(self.rotation_fixed(n, table))
+    }
+
+    fn slope(&self, head: usize) -> f32 {
+        forward!(self.slope(head))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_encodings_correspond() {
+        for name in SUPPORTED {
+            assert_eq!(PositionConfig::by_name(name, 64).map(|config| config.name()), Some(name));
+        }
+        assert_eq!(PositionConfig::by_name("nope", 64), None);
+    }
+
+    #[test]
+    fn configurations_act_where_the_built_encodings_do() {
+        let dims = ModelDims { width: 64, heads: 4, head_width: 16 };
+        for config in SUPPORTED.map(|name| PositionConfig::by_name(name, 64).unwrap()) {
+            let built = Position::new(&config, dims, &[0.5; 64]).unwrap();
+            assert_eq!(built.override_block(), config.override_block());
+            assert_eq!(built.rotates(), config.rotates());
+            assert_eq!(built.slope(0) != 0.0, config.has_slopes());
+            let mut row = [0.0; 64];
+            built.embed(0, &mut row).unwrap();
+            let adds = config.needs_table() || config.computes_offsets();
+            assert_eq!(row.iter().any(|x| *x != 0.0), adds, "{config:?}");
+        }
+    }
+
+    #[test]
+    fn a_sixteenth_of_the_columns_in_whole_words() {
+        let widths = [1, 16, 48, 64, 112, 128, 288, 512];
+        assert_eq!(widths.map(default_block_width), [1, 1, 3, 4, 4, 8, 16, 32]);
+    }
+}

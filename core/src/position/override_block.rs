@@ -1,0 +1,44 @@
+use super::PositionError;
+use crate::num::Element;
+
+/// The most digits that a position can have: distinct values in an [`OverrideBlock`].
+pub const MAX_DIGITS: usize = 8;
+
+/// The columns of the query and key inputs that an encoding overrides: `digits` equal runs that
+/// begin at column 0 and are `width / digits` wide; run `j` holds value `j` throughout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct OverrideBlock {
+    /// Overridden columns in all (`l` in the paper); 0 when the encoding does not act here.
+    pub width: usize,
+    /// Distinct values per position: 1 for ExPE, `D` for ExQPE, 0 when the encoding does not act here.
+    pub digits: usize,
+}
+
+impl OverrideBlock {
+    /// Columns in one run: `width / digits`, 0 when there are none.
+    pub const fn run_width(&self) -> usize {
+        match self.width.checked_div(self.digits) {
+            Some(run) => run,
+            None => 0,
+        }
+    }
+}
+
+impl OverrideBlock {
+    /// Write value `j` into every column of run `j`.
+    pub(super) fn fill<T: Element>(
+        &self,
+        values: &[T],
+        row: &mut [T],
+    ) -> Result<(), PositionError> {
+        let found = row.len();
+        let columns = row
+            .get_mut(..self.width)
+            .ok_or(PositionError::Width { expected: self.width, found })?;
+        for (run, value) in columns.chunks_mut(self.run_width().max(1)).zip(values) {
+            run.fill(*value);
+        }
+        Ok(())
+    }
+}
