@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 /// use std::io::Write;
 /// let folder = tempfile::tempdir()?;
 /// let path = folder.path().join("runs/notes.txt");
-/// expe_runtime::atomic::write_atomically(&path, |file| writeln!(file, "all or nothing"))?;
+/// expe::atomic::write_atomically(&path, |file| writeln!(file, "all or nothing"))?;
 /// assert_eq!(std::fs::read_to_string(&path)?, "all or nothing\n");
 /// # Ok::<(), std::io::Error>(())
 /// ```

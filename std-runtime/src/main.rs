@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     unsafe {
         libmimalloc_sys::mi_option_set_default(PURGE_DELAY, -1);
     }
-    expe_runtime::cli::run()
+    expe::cli::run()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use expe_runtime::data::{Corpus, DataError, Dataset, PassedOver, Source, Tokenizer, TrainWindows};
+use expe::data::{Corpus, DataError, Dataset, PassedOver, Source, Tokenizer, TrainWindows};
 
 struct Folder(tempfile::TempDir);
 

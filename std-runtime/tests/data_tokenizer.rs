@@ -4,7 +4,7 @@
 use std::fs;
 use std::sync::LazyLock;
 
-use expe_runtime::data::{DataError, Tokenizer, stories};
+use expe::data::{DataError, Tokenizer, stories};
 use proptest::prelude::*;
 
 fn train(texts: &[&str], vocab_size: usize) -> Tokenizer {

@@ -6,9 +6,9 @@ use std::fmt::Write;
 use std::path::Path;
 use std::{env, fs};
 
+use expe::config::{DataConfig, RunConfig, TokenizerKind, TrainConfig, position};
+use expe::train::Usage;
 use expe_core::Config;
-use expe_runtime::config::{DataConfig, RunConfig, TokenizerKind, TrainConfig, position};
-use expe_runtime::train::Usage;
 
 /// Width, layers and training length.
 const MODELS: [(usize, usize, usize); 4] =

@@ -4,13 +4,13 @@
 use dfdx::shapes::Rank0;
 use dfdx::tensor::{Cpu, OwnedTape};
 use dfdx::tensor_ops::{Backward, SumTo, TryMul};
+use expe::config::{DataConfig, RunConfig, TokenizerKind, TrainConfig, position};
+use expe::data::{Corpus, Dataset, Source, Tokenizer};
+use expe::device::tensor;
+use expe::ops::{Matrix, Operations, Precision};
+use expe::train::{LossScale, Progress, State, Stepper, TrainError};
 use expe_core::internals::Random;
 use expe_core::{Activation, Config};
-use expe_runtime::config::{DataConfig, RunConfig, TokenizerKind, TrainConfig, position};
-use expe_runtime::data::{Corpus, Dataset, Source, Tokenizer};
-use expe_runtime::device::tensor;
-use expe_runtime::ops::{Matrix, Operations, Precision};
-use expe_runtime::train::{LossScale, Progress, State, Stepper, TrainError};
 use half::f16;
 
 fn normal(count: usize, seed: u64) -> Vec<f32> {

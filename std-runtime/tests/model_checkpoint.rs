@@ -1,11 +1,11 @@
 //! `model.safetensors`: names, shapes, round trip, and damaged files.
 
 use dfdx::tensor::Cpu;
-use expe_core::position::PositionConfig;
-use expe_core::{Activation, Config};
-use expe_runtime::model::{
+use expe::model::{
     ModelError, Stored, Tensors, Transformer, from_safetensors, to_safetensors, write_tensors,
 };
+use expe_core::position::PositionConfig;
+use expe_core::{Activation, Config};
 use proptest::prelude::*;
 
 fn config() -> Config {

@@ -3,13 +3,13 @@
 use dfdx::shapes::{Axis, HasShape};
 use dfdx::tensor::{Cpu, OwnedTape, Tape};
 use dfdx::tensor_ops::{Backward, MeanTo, ReshapeTo, TryConcatAlong, TryMul};
+use expe::config::position;
+use expe::device::tensor;
+use expe::model::{ModelError, Sites, Transformer};
+use expe::ops::{self, Heads, Mask, Matrix, Override, Relative};
 use expe_core::Config;
 use expe_core::internals::Random;
 use expe_core::position::{Beyond, Growth, PositionConfig, SUPPORTED};
-use expe_runtime::config::position;
-use expe_runtime::device::tensor;
-use expe_runtime::model::{ModelError, Sites, Transformer};
-use expe_runtime::ops::{self, Heads, Mask, Matrix, Override, Relative};
 
 fn config(position: PositionConfig) -> Config {
     Config {

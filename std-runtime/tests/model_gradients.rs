@@ -5,11 +5,11 @@ use std::convert::Infallible;
 use dfdx::shapes::Shape;
 use dfdx::tensor::{Cpu, Gradients, NoneTape, OwnedTape, Tensor};
 use dfdx::tensor_ops::Backward;
+use expe::model::{Kind, Sites, Transformer, Visit, VisitMut};
+use expe::ops;
 use expe_core::internals::Random;
 use expe_core::position::{Growth, PositionConfig, Scaling};
 use expe_core::{Activation, Config, Norm};
-use expe_runtime::model::{Kind, Sites, Transformer, Visit, VisitMut};
-use expe_runtime::ops;
 
 fn config(position: PositionConfig) -> Config {
     Config {

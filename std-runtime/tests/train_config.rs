@@ -1,7 +1,7 @@
 //! `config.toml`: round trip and refusals.
 
+use expe::config::{PRESETS, RunConfig, position, preset};
 use expe_core::position::SUPPORTED;
-use expe_runtime::config::{PRESETS, RunConfig, position, preset};
 
 #[test]
 fn presets_are_valid_and_survive_a_round_trip_with_every_position() {

@@ -8,9 +8,9 @@ use std::fs;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use expe_runtime::bench::{Training, random_tokens};
-use expe_runtime::config::preset;
-use expe_runtime::device::Cpu;
+use expe::bench::{Training, random_tokens};
+use expe::config::preset;
+use expe::device::Cpu;
 use mimalloc::MiMalloc;
 
 /// The allocator, and the bytes that were asked of it and not given back.
@@ -65,7 +65,7 @@ fn memory_does_not_grow_over_ten_thousand_steps() {
     config.model.head_width = 4;
     config.model.hidden = 16;
     config.model.context = 8;
-    config.model.position = expe_runtime::config::position("expe", 8).unwrap();
+    config.model.position = expe::config::position("expe", 8).unwrap();
     let tokens = random_tokens(&config);
     let mut training = Training::new(&config, &tokens, 2, &Cpu::default()).unwrap();
     let (mut in_use, mut memory) = (0, 0);

@@ -344,9 +344,9 @@ fn wrong_arguments_are_named() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_model_is_in_memory_once() {
-    use expe_runtime::bench::random_model;
-    use expe_runtime::config::preset;
-    use expe_runtime::export::Scheme;
+    use expe::bench::random_model;
+    use expe::config::preset;
+    use expe::export::Scheme;
 
     // The embedding alone takes 32 million bytes.
     let config = Config { vocab: 50_000, width: 160, ..preset("quick").unwrap().model };

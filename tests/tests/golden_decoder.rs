@@ -3,14 +3,14 @@
 
 use std::path::Path;
 
+use expe::data::Tokenizer;
+use expe::device::Cpu;
+use expe::engine::{self, ModelFile};
+use expe::model::{Stored, Tensors, from_safetensors, read_tensors, write_tensors};
+use expe::{export, train};
 use expe_core::Config;
 use expe_core::format::{Numbers, layout};
 use expe_core::position::PositionConfig;
-use expe_runtime::data::Tokenizer;
-use expe_runtime::device::Cpu;
-use expe_runtime::engine::{self, ModelFile};
-use expe_runtime::model::{Stored, Tensors, from_safetensors, read_tensors, write_tensors};
-use expe_runtime::{export, train};
 use expe_tests::golden;
 use serde::Deserialize;
 

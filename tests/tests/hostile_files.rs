@@ -4,12 +4,12 @@
 use std::fs;
 use std::path::Path;
 
+use expe::config::{RunConfig, preset};
+use expe::data::Tokenizer;
+use expe::device::Cpu;
+use expe::model::{ModelError, Stored, read_tensors, write_tensors};
+use expe::train::{CONFIG_FILE, MODEL_FILE, TrainError, load_model};
 use expe_core::internals::Random;
-use expe_runtime::config::{RunConfig, preset};
-use expe_runtime::data::Tokenizer;
-use expe_runtime::device::Cpu;
-use expe_runtime::model::{ModelError, Stored, read_tensors, write_tensors};
-use expe_runtime::train::{CONFIG_FILE, MODEL_FILE, TrainError, load_model};
 use expe_tests::golden;
 
 fn kept(name: &str) -> Vec<u8> {
@@ -58,7 +58,7 @@ fn random_changes_of_model_safetensors_are_an_error_or_a_model() {
     let mut errors = 0;
     for bytes in changed(&model[..header], 3_000, 1) {
         let bytes = [&bytes, &model[header..]].concat();
-        let loaded = expe_runtime::model::from_safetensors(&config, &Cpu::default(), &bytes);
+        let loaded = expe::model::from_safetensors(&config, &Cpu::default(), &bytes);
         errors += usize::from(loaded.is_err());
     }
     // A change to a name, a shape, an offset or the JSON syntax is always an error. A change to the padding,
@@ -70,7 +70,7 @@ fn random_changes_of_model_safetensors_are_an_error_or_a_model() {
 fn tensors_that_do_not_fit_are_named() {
     let (config, model) = (kept(CONFIG_FILE), kept(MODEL_FILE));
     let tensors = read_tensors(&model).unwrap();
-    let error = |change: &dyn Fn(&mut expe_runtime::model::Tensors)| {
+    let error = |change: &dyn Fn(&mut expe::model::Tensors)| {
         let mut tensors = tensors.clone();
         change(&mut tensors);
         load(&config, &write_tensors(&tensors, None).unwrap()).unwrap_err().to_string()

@@ -77,7 +77,7 @@ impl Slope {
     /// Fitted to `points` of size and seconds, which ascend; `None` for less than two.
     ///
     /// ```
-    /// use expe_runtime::bench::Slope;
+    /// use expe::bench::Slope;
     /// let points = [(1, 2.0), (2, 8.0), (4, 32.0)];
     /// let slope = Slope::fit("train", "context", &points).unwrap();
     /// assert!((slope.slope - 2.0).abs() < 1e-12 && (slope.last - 2.0).abs() < 1e-12);

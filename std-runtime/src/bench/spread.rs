@@ -15,7 +15,7 @@ impl Spread {
     /// Of these measurements; not-a-number of none.
     ///
     /// ```
-    /// use expe_runtime::bench::Spread;
+    /// use expe::bench::Spread;
     /// let spread = Spread::of(&[4.0, 1.0, 2.0, 3.0, 9.0]);
     /// assert_eq!(spread, Spread { median: 3.0, low: 2.0, high: 4.0 });
     /// ```

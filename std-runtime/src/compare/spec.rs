@@ -49,12 +49,12 @@ impl PositionSpec {
     /// columns and training length `context`.
     ///
     /// ```
-    /// use expe_runtime::compare::PositionSpec;
+    /// use expe::compare::PositionSpec;
     /// let plain = PositionSpec::parse("expe", 128, 64)?;
     /// let capped = PositionSpec::parse("expe@query_cap=last", 128, 64)?;
     /// assert_eq!(plain.trained, capped.trained);
     /// assert_ne!(plain.evaluated, capped.evaluated);
-    /// # Ok::<(), expe_runtime::compare::SpecError>(())
+    /// # Ok::<(), expe::compare::SpecError>(())
     /// ```
     ///
     /// # Errors

@@ -57,7 +57,7 @@ impl RunConfig {
     /// the other kinds for values that do not make sense.
     ///
     /// ```
-    /// use expe_runtime::config::{RunConfig, preset};
+    /// use expe::config::{RunConfig, preset};
     /// let config = preset("context-64")?;
     /// assert_eq!(RunConfig::from_toml(&config.to_toml()?)?, config);
     /// # Ok::<(), Box<dyn std::error::Error>>(())

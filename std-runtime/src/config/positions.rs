@@ -15,9 +15,9 @@ pub struct UnknownPosition {
 /// [`UnknownPosition`].
 ///
 /// ```
-/// use expe_runtime::config::position;
+/// use expe::config::position;
 /// assert_eq!(position("expe", 128)?.name(), "expe");
-/// # Ok::<(), expe_runtime::config::UnknownPosition>(())
+/// # Ok::<(), expe::config::UnknownPosition>(())
 /// ```
 pub fn position(name: &str, width: usize) -> Result<PositionConfig, UnknownPosition> {
     PositionConfig::by_name(name, width).ok_or_else(|| UnknownPosition { name: name.to_string() })

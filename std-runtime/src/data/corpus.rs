@@ -45,10 +45,10 @@ impl Corpus {
     /// without text, and for no source at all.
     ///
     /// ```
-    /// use expe_runtime::data::{Corpus, Source};
+    /// use expe::data::{Corpus, Source};
     /// let corpus = Corpus::open(&[Source::Stories { seed: 1, bytes: 10_000 }])?;
     /// assert!(corpus.bytes() >= 10_000);
-    /// # Ok::<(), expe_runtime::data::DataError>(())
+    /// # Ok::<(), expe::data::DataError>(())
     /// ```
     pub fn open(sources: &[Source]) -> Result<Self, DataError> {
         if sources.is_empty() {

@@ -23,11 +23,11 @@ impl Dataset {
     /// [`DataError::Changed`] where a file was changed since it was opened.
     ///
     /// ```
-    /// use expe_runtime::data::{Corpus, Dataset, Source, Tokenizer};
+    /// use expe::data::{Corpus, Dataset, Source, Tokenizer};
     /// let corpus = Corpus::open(&["stories:1:20k".parse::<Source>()?])?;
     /// let data = Dataset::encode(&corpus, &Tokenizer::Byte)?;
     /// assert_eq!(data.train().len() + data.validation().len(), corpus.bytes());
-    /// # Ok::<(), expe_runtime::data::DataError>(())
+    /// # Ok::<(), expe::data::DataError>(())
     /// ```
     pub fn encode(corpus: &Corpus, tokenizer: &Tokenizer) -> Result<Self, DataError> {
         Ok(Self {

@@ -9,11 +9,11 @@ use super::DataError;
 /// One `--data` argument.
 ///
 /// ```
-/// use expe_runtime::data::Source;
+/// use expe::data::Source;
 /// assert_eq!("stories:7:2M".parse::<Source>()?, Source::Stories { seed: 7, bytes: 2_000_000 });
 /// assert_eq!("rust:".parse::<Source>()?, Source::Rust);
 /// assert_eq!("docs/".parse::<Source>()?, Source::Path("docs/".into()));
-/// # Ok::<(), expe_runtime::data::DataError>(())
+/// # Ok::<(), expe::data::DataError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {

@@ -37,12 +37,12 @@ impl<'a> TrainWindows<'a> {
     /// Window `index` of the batch of `step`: `length + 1` tokens, every place equally likely.
     ///
     /// ```
-    /// use expe_runtime::data::TrainWindows;
+    /// use expe::data::TrainWindows;
     /// let tokens: Vec<u32> = (0..1000).collect();
     /// let windows = TrainWindows::new(&tokens, 64, 42)?;
     /// assert_eq!(windows.window(10, 3).len(), 65);
     /// assert_eq!(windows.window(10, 3), windows.window(10, 3));
-    /// # Ok::<(), expe_runtime::data::DataError>(())
+    /// # Ok::<(), expe::data::DataError>(())
     /// ```
     pub fn window(&self, step: u64, index: u64) -> &'a [u32] {
         let step_seed = Random::keyed(self.seed, step).next_u64();

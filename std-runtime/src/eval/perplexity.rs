@@ -76,7 +76,7 @@ pub struct Measured {
 /// scorer reports.
 ///
 /// ```
-/// use expe_runtime::eval::{EvalError, Lengths, Scorer, perplexity};
+/// use expe::eval::{EvalError, Lengths, Scorer, perplexity};
 /// /// Every one of 16 tokens is equally likely.
 /// struct Uniform;
 /// impl Scorer for Uniform {

@@ -13,7 +13,7 @@ use crate::ops::{self, AttentionWeights, Dropout, FeedForward, Heads, Matrix, Pl
 /// ```
 /// use expe_core::position::PositionConfig;
 /// use expe_core::{Activation, Config, Norm};
-/// use expe_runtime::{device::Cpu, model::Transformer};
+/// use expe::{device::Cpu, model::Transformer};
 /// let config = Config {
 ///     vocab: 256, width: 16, layers: 1, heads: 2, kv_heads: 1, head_width: 8, hidden: 32,
 ///     context: 8, norm: Norm::RmsNorm, epsilon: 1e-5, activation: Activation::Gelu,
@@ -22,14 +22,14 @@ use crate::ops::{self, AttentionWeights, Dropout, FeedForward, Heads, Matrix, Pl
 /// let model = Transformer::<Cpu>::new(&config, &Cpu::default(), 0)?;
 /// // Two sequences of three tokens: six rows of 256 logits.
 /// assert_eq!(model.logits(&[1, 2, 3, 4, 5, 6], 2)?.len(), 6 * 256);
-/// # Ok::<(), expe_runtime::model::ModelError>(())
+/// # Ok::<(), expe::model::ModelError>(())
 /// ```
 ///
 /// It is no [`Clone`]: a GPU changes parameters in place, and a copy that shares its tensors would change along.
 /// [`Weights::to_tensors`] copies the numbers.
 ///
 /// ```compile_fail,E0599
-/// # use expe_runtime::{device::Cpu, model::Transformer};
+/// # use expe::{device::Cpu, model::Transformer};
 /// fn copy(model: &Transformer<Cpu>) -> Transformer<Cpu> {
 ///     Transformer::clone(model)
 /// }

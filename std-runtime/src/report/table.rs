@@ -9,7 +9,7 @@ use super::summary::{Summary, times};
 /// column marked `*`. Several seeds give their mean ± half of their range.
 ///
 /// ```
-/// # use expe_runtime::report::{Figure, Row, text_table};
+/// # use expe::report::{Figure, Row, text_table};
 /// # let row = |position: &str, factor: usize, perplexity| Row { position: position.into(), seed: 0,
 /// #     length: 64 * factor, factor: factor as f64, perplexity, perplexity_last: perplexity, tokens: 1 };
 /// let rows = [row("expe", 1, 15.5), row("expe", 2, 15.2), row("rope", 1, 15.8), row("rope", 2, 16.7)];

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Training", 2018).
 ///
 /// ```
-/// use expe_runtime::train::LossScale;
+/// use expe::train::LossScale;
 ///
 /// let mut scale = LossScale::default();
 /// assert_eq!(scale.factor(), 65536.0);

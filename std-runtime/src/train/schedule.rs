@@ -4,7 +4,7 @@ use crate::config::TrainConfig;
 /// `warmup` steps, then half a cosine down to `final_learning_rate` at the last step.
 ///
 /// ```
-/// use expe_runtime::{config::TrainConfig, train::learning_rate};
+/// use expe::{config::TrainConfig, train::learning_rate};
 /// let config = TrainConfig { warmup: 10, ..TrainConfig::new(101, 1, 2e-3) };
 /// assert_eq!(learning_rate(&config, 4), 1e-3);
 /// assert_eq!(learning_rate(&config, 10), 2e-3);

@@ -1,12 +1,12 @@
 //! Perplexity on a GPU against perplexity on the CPU, at one to sixteen times the training length.
 
 use dfdx::tensor::Cpu;
+use expe::config::position;
+use expe::device::{Backend, cuda};
+use expe::eval::{DfdxScorer, Lengths, Measured, perplexity};
+use expe::model::Transformer;
 use expe_core::Config;
 use expe_core::internals::Random;
-use expe_runtime::config::position;
-use expe_runtime::device::{Backend, cuda};
-use expe_runtime::eval::{DfdxScorer, Lengths, Measured, perplexity};
-use expe_runtime::model::Transformer;
 
 const CONTEXT: usize = 8;
 const FACTORS: [usize; 5] = [1, 2, 4, 8, 16];

@@ -7,7 +7,7 @@ mod operations;
 mod parameters;
 mod training;
 
-use expe_runtime::device::{Backend, Cuda, cuda, tensor};
+use expe::device::{Backend, Cuda, cuda, tensor};
 
 /// The GPU, once for each thread of the tests.
 fn fast() -> Cuda {

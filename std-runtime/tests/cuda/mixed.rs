@@ -3,12 +3,12 @@
 
 use dfdx::tensor::{Cpu, Gradients, OwnedTape, Tensor};
 use dfdx::tensor_ops::{Backward, SumTo, TryMul};
+use expe::config::position;
+use expe::device::{Backend, cuda, tensor};
+use expe::model::Sites;
+use expe::ops::{AttentionWeights, FeedForward, Heads, Matrix, Precision};
 use expe_core::internals::Random;
 use expe_core::{Activation, Config, Norm};
-use expe_runtime::config::position;
-use expe_runtime::device::{Backend, cuda, tensor};
-use expe_runtime::model::Sites;
-use expe_runtime::ops::{AttentionWeights, FeedForward, Heads, Matrix, Precision};
 
 type Recorded<D> = Matrix<f32, D, OwnedTape<f32, D>>;
 

@@ -7,7 +7,7 @@ mod cases;
 use super::fast;
 
 /// The device whose operations are tested.
-type Fast = expe_runtime::device::Cuda;
+type Fast = expe::device::Cuda;
 
 /// Draws of numbers for each case; an emulated device is slow.
 const SEEDS: u64 = 1;

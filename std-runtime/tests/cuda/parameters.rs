@@ -2,8 +2,8 @@
 
 use dfdx::tensor::{Cpu, Gradients, Tensor};
 use dfdx::tensor_ops::{AdamConfig, WeightDecay};
+use expe::device::{Backend, cuda, tensor};
 use expe_core::internals::Random;
-use expe_runtime::device::{Backend, cuda, tensor};
 
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
     let mut random = Random::new(seed);

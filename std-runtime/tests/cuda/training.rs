@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use dfdx::shapes::Shape;
 use dfdx::tensor::{Cpu, Tensor};
+use expe::config::{RunConfig, TrainConfig};
+use expe::data::Dataset;
+use expe::device::Backend;
+use expe::model::{Kind, VisitMut};
+use expe::train::{Ending, State, Stepper, TrainingDevice, run};
 use expe_core::internals::Random;
-use expe_runtime::config::{RunConfig, TrainConfig};
-use expe_runtime::data::Dataset;
-use expe_runtime::device::Backend;
-use expe_runtime::model::{Kind, VisitMut};
-use expe_runtime::train::{Ending, State, Stepper, TrainingDevice, run};
 
 use super::fast;
 use cases::dataset;

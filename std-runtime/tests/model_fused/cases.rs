@@ -7,13 +7,13 @@ use dfdx::dtypes::Dtype;
 use dfdx::shapes::Shape;
 use dfdx::tensor::{Cpu, Gradients, NoneTape, OwnedTape, Tensor};
 use dfdx::tensor_ops::Backward;
+use expe::config::position;
+use expe::device::Backend;
+use expe::model::{Kind, Transformer, Visit, VisitMut};
+use expe::ops::Precision;
 use expe_core::internals::Random;
 use expe_core::position::{Growth, PositionConfig, SUPPORTED};
 use expe_core::{Activation, Config, Norm};
-use expe_runtime::config::position;
-use expe_runtime::device::Backend;
-use expe_runtime::model::{Kind, Transformer, Visit, VisitMut};
-use expe_runtime::ops::Precision;
 
 use super::{LENGTHS, fast};
 

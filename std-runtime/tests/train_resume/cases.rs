@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use expe_runtime::config::{DataConfig, RunConfig, TokenizerKind, TrainConfig, position};
-use expe_runtime::data::{Corpus, Dataset, Source, Tokenizer};
-use expe_runtime::train::{
+use expe::config::{DataConfig, RunConfig, TokenizerKind, TrainConfig, position};
+use expe::data::{Corpus, Dataset, Source, Tokenizer};
+use expe::train::{
     CONFIG_FILE, Ending, METRICS_FILE, MODEL_FILE, Outcome, TRAINER_FILE, TrainError, Workers,
     load_model, run, validation_loss,
 };

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use cases::{config, contents, dataset, train};
 use dfdx::tensor::Cpu;
-use expe_runtime::train::{RunLock, TRAINER_FILE, TrainError, run};
+use expe::train::{RunLock, TRAINER_FILE, TrainError, run};
 
 fn fast() -> Cpu {
     Cpu::default()

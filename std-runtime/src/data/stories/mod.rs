@@ -6,8 +6,8 @@
 //! is a pure function of the seed, from integers alone, so it is the same on every machine.
 //!
 //! ```
-//! let first = expe_runtime::data::stories::stories(1).next();
-//! assert_eq!(first, expe_runtime::data::stories::stories(1).next());
+//! let first = expe::data::stories::stories(1).next();
+//! assert_eq!(first, expe::data::stories::stories(1).next());
 //! ```
 
 mod event;

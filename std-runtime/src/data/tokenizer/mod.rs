@@ -24,7 +24,7 @@ use crate::atomic::write_atomically;
 /// then merges inside each piece, lowest rank first and leftmost first.
 ///
 /// ```
-/// use expe_runtime::data::Tokenizer;
+/// use expe::data::Tokenizer;
 /// let tokens = Tokenizer::Byte.encode("hé");
 /// assert_eq!(tokens, [104, 195, 169]);
 /// assert_eq!(Tokenizer::Byte.decode(&tokens), "hé");

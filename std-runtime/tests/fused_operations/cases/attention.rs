@@ -1,9 +1,9 @@
 use dfdx::dtypes::Dtype;
+use expe::device::Backend;
+use expe::model::Sites;
+use expe::ops::{AttentionWeights, Heads, Matrix, Precision};
 use expe_core::position::{Beyond, Growth, PositionConfig, Scaling};
 use expe_core::{Activation, Config, Norm};
-use expe_runtime::device::Backend;
-use expe_runtime::model::Sites;
-use expe_runtime::ops::{AttentionWeights, Heads, Matrix, Precision};
 
 use super::{Case, Outcome, check, differentiate, leaf, outcome};
 

@@ -1,7 +1,7 @@
 use dfdx::dtypes::Dtype;
 use dfdx::tensor::Cpu;
-use expe_runtime::device::Backend;
-use expe_runtime::ops::{Matrix, Precision};
+use expe::device::Backend;
+use expe::ops::{Matrix, Precision};
 
 use super::{
     Case, Outcome, ROUNDING, check, differentiate, draw, fast, indices, largest, leaf, numbers,

@@ -1,7 +1,7 @@
 use dfdx::dtypes::Dtype;
 use dfdx::tensor::OwnedTape;
-use expe_runtime::device::{Backend, scalar};
-use expe_runtime::ops::{Fixed, Matrix, Placed};
+use expe::device::{Backend, scalar};
+use expe::ops::{Fixed, Matrix, Placed};
 
 use super::{Case, Leaf, Outcome, check, differentiate, indices, leaf, normal, outcome};
 

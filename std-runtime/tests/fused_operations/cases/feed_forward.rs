@@ -1,7 +1,7 @@
 use dfdx::dtypes::Dtype;
+use expe::device::Backend;
+use expe::ops::{self, Matrix, Precision};
 use expe_core::Activation;
-use expe_runtime::device::Backend;
-use expe_runtime::ops::{self, Matrix, Precision};
 
 use super::{Case, Leaf, Outcome, check, differentiate, leaf, outcome};
 

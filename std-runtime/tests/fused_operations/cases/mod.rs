@@ -14,8 +14,8 @@ use dfdx::dtypes::Dtype;
 use dfdx::shapes::{Axis, HasShape, Rank0, Shape};
 use dfdx::tensor::{Cpu, Gradients, OwnedTape, Tensor};
 use dfdx::tensor_ops::{Backward, ReshapeTo, SumTo, TryAdd, TryMul};
+use expe::device::{Backend, scalar, tensor};
 use expe_core::internals::Random;
-use expe_runtime::device::{Backend, scalar, tensor};
 
 use super::{Fast, SEEDS, fast};
 

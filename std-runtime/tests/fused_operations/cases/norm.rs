@@ -1,7 +1,7 @@
 use dfdx::dtypes::Dtype;
+use expe::device::Backend;
+use expe::ops::{Matrix, Vector};
 use expe_core::Norm;
-use expe_runtime::device::Backend;
-use expe_runtime::ops::{Matrix, Vector};
 
 use super::{Case, Outcome, check, differentiate, leaf, outcome};
 

@@ -1,6 +1,6 @@
 use dfdx::dtypes::Dtype;
-use expe_runtime::device::Backend;
-use expe_runtime::ops::{Matrix, Precision};
+use expe::device::Backend;
+use expe::ops::{Matrix, Precision};
 
 use super::{Case, Leaf, Outcome, check, differentiate, leaf, outcome};
 
