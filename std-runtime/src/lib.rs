@@ -2,7 +2,6 @@
 
 pub mod atomic;
 pub mod bench;
-pub mod cli;
 pub mod compare;
 pub mod config;
 pub mod data;

@@ -1,5 +1,7 @@
 //! The `expe` command.
 
+mod cli;
+
 use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
@@ -21,7 +23,7 @@ fn main() -> ExitCode {
     unsafe {
         libmimalloc_sys::mi_option_set_default(PURGE_DELAY, -1);
     }
-    expe::cli::run()
+    cli::run()
 }
 
 #[cfg(test)]

@@ -235,7 +235,7 @@ fn scaling_reports_exponents() {
     for (against, note) in ["context", "width"].iter().zip(notes) {
         let note = note.as_str().unwrap();
         let start = format!("train against {against}: 128 left out: ");
-        assert!(note.starts_with(&start) && note.contains("--seconds"), "{note}");
+        assert!(note.starts_with(&start) && note.contains("longer measurement"), "{note}");
     }
     assert!(notes.len() >= 2, "{notes:?}");
 }

@@ -2,8 +2,7 @@ use expe_core::ConfigError;
 use expe_core::format::FormatError;
 use expe_core::position::PositionError;
 
-use crate::compare::SpecError;
-use crate::config::{PRESETS, RunConfigError, UnknownPreset};
+use crate::config::{PRESETS, RunConfigError, SpecError, UnknownPreset};
 use crate::data::DataError;
 use crate::device::DeviceError;
 use crate::engine::EngineError;
@@ -24,7 +23,7 @@ pub enum BenchError {
     #[error("{0}")]
     Evaluation(String),
     /// A width that heads do not divide.
-    #[error("--width {width} cannot be divided among --heads {heads}; choose a multiple")]
+    #[error("a width of {width} cannot be divided among {heads} heads; choose a multiple")]
     HeadWidth {
         /// Model width.
         width: usize,
@@ -32,13 +31,13 @@ pub enum BenchError {
         heads: usize,
     },
     /// A vocabulary that no tokenizer has.
-    #[error("--vocab {vocab} is below 256, the bytes that every tokenizer has")]
+    #[error("a vocabulary of {vocab} is too small; every tokenizer has the 256 bytes")]
     Vocabulary {
         /// Tokens.
         vocab: usize,
     },
     /// A position encoding that does not reach the last position.
-    #[error("--position {position} tells {length} positions apart, and {needed} are needed")]
+    #[error("the encoding {position} distinguishes {length} positions, and {needed} are needed")]
     Short {
         /// The encoding.
         position: String,
@@ -72,7 +71,7 @@ pub enum BenchError {
     },
     /// Several encodings where there is one model.
     #[error(
-        "--position names {given} encodings, and this benchmark takes one; run it once for each"
+        "{given} position encodings were given, and this benchmark takes one; run it once for each"
     )]
     OnePosition {
         /// Encodings asked for.

@@ -4,7 +4,7 @@ use expe_core::Model;
 use expe_core::internals::Random;
 
 use super::{BenchError, Candidate};
-use crate::engine::CacheNumbers;
+use crate::engine::CacheType;
 use crate::eval::{CoreScorer, EvalError, Scorer};
 
 /// A text of random tokens in windows of one length, scored as `expe eval` scores a file: every window from
@@ -47,7 +47,7 @@ impl<'m> Evaluation<'m> {
 
     /// Bytes of the cache of keys and values that each thread has for windows of `length`.
     pub fn cache_bytes(model: &Model<'_>, length: usize) -> u64 {
-        let words = CacheNumbers::of(model).cache_len(model.config(), length);
+        let words = CacheType::default_for(model).cache_len(model.config(), length);
         (words * size_of::<u32>()) as u64
     }
 }

@@ -6,7 +6,7 @@ use expe_core::position::{ModelDims, Position, PositionEncoding};
 use expe_core::{Model, Sampler};
 
 use super::{BenchError, Candidate};
-use crate::engine::{Buffers, CacheNumbers, Session};
+use crate::engine::{Buffers, CacheType, Session};
 
 /// What a model file is timed at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl<'b> Inference<'b> {
             let position = config.position.name().to_owned();
             return Err(BenchError::Short { position, length, needed });
         }
-        Ok(Buffers::new(config, CacheNumbers::of(model), needed)?)
+        Ok(Buffers::new(config, CacheType::default_for(model), needed)?)
     }
 
     /// `model` at `task`, in memory from [`buffers`](Self::buffers).
@@ -166,7 +166,7 @@ pub fn read_bytes(model: &Model<'_>, keys: f64) -> f64 {
         })
         .sum();
     // The cache's own measure, by a hundred positions, so that what is not per position weighs little.
-    let numbers = CacheNumbers::of(model);
+    let numbers = CacheType::default_for(model);
     let words = numbers.cache_len(config, 200) - numbers.cache_len(config, 100);
     weights + keys * (words * size_of::<u32>()) as f64 / 100.0
 }

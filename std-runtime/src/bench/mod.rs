@@ -7,6 +7,7 @@
 //! are set against what the machine can do at best, measured in the same run: reading memory from one
 //! end to the other ([`read_rate`]) and multiplying large matrices ([`matmul_rate`]).
 
+mod benchmark;
 mod error;
 mod evaluation;
 mod inference;
@@ -19,10 +20,15 @@ mod read;
 mod report;
 mod rounds;
 mod scaling;
+mod shape;
 mod spread;
 mod training;
 mod work;
 
+pub use benchmark::{
+    EvalBenchmark, InferenceBenchmark, Measured, PositionsBenchmark, ScalingBenchmark,
+    TrainBenchmark,
+};
 pub use error::BenchError;
 pub use evaluation::Evaluation;
 pub use inference::{Inference, Task, candidates, read_bytes};
@@ -33,8 +39,9 @@ pub use profile::{Profiled, profile};
 pub use random_model::random_model;
 pub use read::{read_rate, read_rate_of};
 pub use report::{Report, Row, Slope};
-pub use rounds::{Candidate, Plan, Times, alternate};
+pub use rounds::{Candidate, Plan, Timer, Times, alternate};
 pub use scaling::{Length, by_length};
+pub use shape::{NamedPositions, SHAPES, Sizes, positions, resized, shape};
 pub use spread::Spread;
 pub use training::{Training, random_tokens};
 pub use work::{forward_flops, step_flops};

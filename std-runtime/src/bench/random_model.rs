@@ -132,8 +132,8 @@ mod tests {
         config.vocab = 300;
         for name in ["none", "learned", "rope", "expe", "exqpe"] {
             config.position = position(name, config.width).unwrap();
-            for scheme in clap::ValueEnum::value_variants() {
-                let file = random_model(&config, *scheme).unwrap();
+            for scheme in Scheme::ALL {
+                let file = random_model(&config, scheme).unwrap();
                 let model = file.model().unwrap();
                 let rows = logits(&model, &[1, 299, 7]).unwrap();
                 assert!(rows.len() == 3 && rows.iter().flatten().all(|logit| logit.is_finite()));

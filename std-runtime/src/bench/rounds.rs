@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{BenchError, Spread};
+use crate::device::DeviceError;
 
 /// Something that is timed.
 pub trait Candidate {
@@ -20,6 +21,34 @@ pub struct Plan {
     /// Time for all of it, about: a turn is as many units of work as its share of this time allows, at
     /// least one.
     pub time: Duration,
+}
+
+impl Plan {
+    /// Returns the time for measuring what the machine is capable of: a tenth, at most half a second.
+    pub fn aside(&self) -> Duration {
+        (self.time / 10).min(Duration::from_millis(500))
+    }
+
+    /// Returns the time for a profile: a quarter.
+    pub fn profile(&self) -> Duration {
+        self.time / 4
+    }
+}
+
+/// Whoever times candidates.
+pub trait Timer {
+    /// Why timing fails.
+    type Error: From<BenchError> + From<DeviceError>;
+
+    /// Times the candidates according to `plan`; returns `None` if another program timed them.
+    ///
+    /// # Errors
+    /// The errors of the candidates, and the timer's own.
+    fn time(
+        &self,
+        candidates: Vec<Box<dyn Candidate + '_>>,
+        plan: Plan,
+    ) -> Result<Option<Vec<Times>>, Self::Error>;
 }
 
 /// The seconds that a candidate's unit of work took, by round.

@@ -1,37 +1,34 @@
-//! `--data PATH…`: the text, and the tokenizer that is learned from it.
+//! `--data PATH…`: the text.
+
+use expe::data::{Corpus, Source, default_sources};
+use expe::report::bytes;
 
 use super::CliError;
-use super::text::bytes;
-use crate::config::{RunConfig, TokenizerKind};
-use crate::data::{Corpus, Source, Tokenizer, default_sources};
 
 /// Where the text comes from.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct DataArgs {
-    /// Text files and folders; `stories:SEED:SIZE` (such as stories:1:2M) generates stories, `rust:` are
+    /// Text files and folders. `stories:SEED:SIZE` (such as stories:1:2M) generates stories; `rust:` is
     /// the Rust sources that cargo unpacked to build this program.
     #[arg(long, num_args = 1.., value_name = "PATH")]
     data: Vec<Source>,
 }
 
 impl DataArgs {
-    /// Whether text was named.
+    /// Returns whether `--data` was given.
     pub fn is_given(&self) -> bool {
         !self.data.is_empty()
     }
 
-    /// Open the text that was named.
+    /// Opens the text and prints what was found.
     ///
     /// # Errors
-    /// [`CliError::Data`] for no text and for what is not text.
+    /// [`CliError::Data`] when no text was given, and for sources that are not text.
     pub fn open(&self) -> Result<Corpus, CliError> {
-        let corpus = Corpus::open(&self.data)?;
-        say_what_was_found(&corpus);
-        Ok(corpus)
+        open(&self.data)
     }
 
-    /// Open the text that was named, or else the Rust sources that cargo has unpacked to build this
-    /// program.
+    /// Opens the text, or without `--data` the Rust sources that cargo unpacked to build this program.
     ///
     /// # Errors
     /// As [`open`](Self::open), and when there are no such sources.
@@ -42,14 +39,19 @@ impl DataArgs {
         eprintln!(
             "no --data given: learning from the Rust sources that cargo unpacked to build expe"
         );
-        let corpus = Corpus::open(&default_sources()?)?;
-        say_what_was_found(&corpus);
-        Ok(corpus)
+        open(&default_sources()?)
     }
 }
 
-fn say_what_was_found(corpus: &Corpus) {
-    let passed = corpus.passed_over();
+fn open(sources: &[Source]) -> Result<Corpus, CliError> {
+    let corpus = Corpus::open(sources)?;
+    eprintln!("{}", summary(&corpus));
+    Ok(corpus)
+}
+
+/// Describes what a corpus contains, and what was skipped.
+fn summary(corpus: &Corpus) -> String {
+    let skipped = corpus.passed_over();
     let mut text = format!(
         "text: {} in {} files, {} of them held out",
         bytes(corpus.bytes()),
@@ -57,37 +59,14 @@ fn say_what_was_found(corpus: &Corpus) {
         bytes(corpus.split().validation_bytes()),
     );
     for (count, what) in [
-        (passed.binary, "not text"),
-        (passed.empty, "empty"),
-        (passed.unreadable, "unreadable"),
-        (passed.duplicates, "the same as another"),
+        (skipped.binary, "not text"),
+        (skipped.empty, "empty"),
+        (skipped.unreadable, "unreadable"),
+        (skipped.duplicates, "duplicates"),
     ] {
         if count > 0 {
-            text.push_str(&format!("; passed over {count} {what}"));
+            text.push_str(&format!("; skipped {count} {what}"));
         }
     }
-    eprintln!("{text}");
-}
-
-/// The tokenizer that `config` asks for, learned from the training part of `corpus`; the vocabulary
-/// of the model becomes the tokenizer's, which on little text can be smaller than was asked for.
-///
-/// # Errors
-/// [`CliError::Data`].
-pub fn tokenizer(config: &mut RunConfig, corpus: &Corpus) -> Result<Tokenizer, CliError> {
-    let tokenizer = match config.data.tokenizer {
-        TokenizerKind::Byte => Tokenizer::Byte,
-        TokenizerKind::Bpe => Tokenizer::train_bpe(&corpus.training_texts()?, config.model.vocab)?,
-    };
-    use_vocabulary(config, &tokenizer);
-    Ok(tokenizer)
-}
-
-/// Give the model of `config` the vocabulary of `tokenizer`.
-pub fn use_vocabulary(config: &mut RunConfig, tokenizer: &Tokenizer) {
-    let (asked, found) = (config.model.vocab, tokenizer.vocab_size());
-    if asked != found {
-        eprintln!("the tokenizer has {found} tokens, not {asked}; the model follows it");
-        config.model.vocab = found;
-    }
+    text
 }

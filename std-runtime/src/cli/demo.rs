@@ -1,27 +1,27 @@
-//! `expe demo`: the main job on real text, from training to the exported file.
+//! `expe demo`: the whole path on real text, from training to the exported file.
 
 use std::path::PathBuf;
 
+use expe::compare::Plan;
+use expe::config::preset;
+use expe::device::Cpu;
+use expe::engine::{CacheChoice, ModelFile, Sampling, TextDecoder, encode, generate};
+use expe::export::{self, save};
+use expe::report::{Sample, bytes};
+use expe::train::TrainedModel;
 use expe_core::format::Numbers;
 
-use super::compare::{Comparison, places};
+use super::compare::{compare, paths};
 use super::data_arg::DataArgs;
 use super::device_arg::DeviceArg;
 use super::eval::{LengthArgs, tables};
-use super::model_arg::RunFolder;
 use super::output::print;
-use super::text::{TokenPrinter, bytes, encode};
 use super::{CliError, interrupt};
-use crate::config::preset;
-use crate::device::Cpu;
-use crate::engine::{CacheChoice, ModelFile, Sampling, generate};
-use crate::export::save;
-use crate::report::Sample;
 
 /// Arguments of `expe demo`.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Args {
-    /// Smaller models and fewer rivals: done in less than 90 seconds on 2 cores.
+    /// Smaller models and fewer rivals: finishes in less than 90 seconds on 2 cores.
     #[arg(long)]
     quick: bool,
     /// Where the text comes from [default: the Rust sources that cargo unpacked].
@@ -30,19 +30,19 @@ pub struct Args {
     /// The device.
     #[command(flatten)]
     device: DeviceArg,
-    /// The folder for everything; what is in it already is not done again [default: expe-demo, with
-    /// --quick expe-demo-quick].
+    /// The folder of the demo; finished trainings and measurements in it are not repeated [default:
+    /// expe-demo, with --quick expe-demo-quick].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 
-/// The encoding that is exported: the first one of every comparison.
+/// The exported encoding: the first one of every comparison.
 const EXPORTED: &str = "expe-cap";
 
-/// Run the command.
+/// Runs the command.
 ///
 /// # Errors
-/// [`CliError`]; the same command goes on from there.
+/// [`CliError`]; running the same command again continues from there.
 pub fn run(args: &Args) -> Result<(), CliError> {
     let stop = interrupt::catch()?;
     let (name, specs, folder): (_, &[&str], _) = if args.quick {
@@ -52,35 +52,33 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     };
     let folder = args.out.clone().unwrap_or_else(|| folder.into());
     let corpus = args.data.open_or_default()?;
-    let lengths = LengthArgs::default();
-    let comparison = Comparison {
-        title: "Perplexity against length, trained at 1×".to_owned(),
-        folder: &folder,
-        specs,
-        seeds: 1,
-        lengths: &lengths,
-        device: args.device.settle()?,
-        jobs: None,
-    };
-    let compared = comparison.run(preset(name)?, &corpus, stop)?;
+    let base = preset(name)?;
+    let lengths = LengthArgs::default().lengths(base.model.context)?;
+    let mut plan = Plan::new(base, specs, lengths, &folder)?;
+    plan.device = args.device.settle()?;
+    plan.jobs = plan.device.jobs();
+    let compared = compare(plan, &corpus, stop)?;
     print(&tables(&compared.rows))?;
 
     let [spec, ..] = compared.plan.specs.as_slice() else { return Ok(()) };
     let run_folder = compared.plan.run_folder(spec, 0);
-    let mut run = RunFolder::open(&run_folder, &Cpu::default())?;
-    run.config.model.position = spec.evaluated;
+    let mut trained = TrainedModel::open(&run_folder, &Cpu::default())?;
+    trained.config.model.position = spec.evaluated;
+    let file = export::float(&trained, Numbers::F16)?;
     let path = folder.join("model.expe");
-    let file = run.to_file(&path, Numbers::F16)?;
     save(&file, &path)?;
-    let sample = write_sample(&file, run.config.model.context)?;
-    let files = compared.report(std::slice::from_ref(&sample))?;
+    let sample = write_sample(&file, trained.config.model.context)?;
+    let files = compared
+        .report("Perplexity against length, trained at 1×", std::slice::from_ref(&sample))?;
     let (path, run) = (path.display(), run_folder.display());
     print(&format!(
         "{}\nmodel: {path} ({}, f16 weights)",
-        places(&files),
+        paths(&files),
         bytes(file.bytes().len())
     ))?;
-    print("\nThe core engine goes on from the exported file, past the training length:\n")?;
+    print(
+        "\nThe core engine continues a text from the exported file, past the training length:\n",
+    )?;
     for line in format!("{}{}", sample.prompt, sample.text).lines() {
         print(&format!("  | {line}"))?;
     }
@@ -95,19 +93,19 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     ))
 }
 
-/// A few lines from the model: three times its training length.
+/// Generates a few lines with the model: three times its training length.
 fn write_sample(file: &ModelFile, context: usize) -> Result<Sample, CliError> {
     const PROMPT: &str = "/// Returns the ";
     let model = file.model()?;
     let prompt = encode(model.tokenizer(), PROMPT);
-    let mut printer = TokenPrinter::new(model.tokenizer());
+    let mut decoder = TextDecoder::new(model.tokenizer());
     let mut text = String::new();
     let sampling = Sampling { temperature: 0.6, top_k: 20, seed: 1 };
     generate(&model, &prompt, 3 * context, sampling, CacheChoice::default(), |token| {
-        text.push_str(&printer.push(token));
+        text.push_str(&decoder.push(token));
         true
     })?;
-    text.push_str(&printer.finish());
+    text.push_str(&decoder.finish());
     let source = format!("{EXPORTED}, exported with f16 weights, run by the core engine");
     Ok(Sample { source, prompt: PROMPT.to_owned(), text })
 }

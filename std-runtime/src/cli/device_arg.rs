@@ -1,22 +1,23 @@
-//! `--device`: what to compute on.
+//! `--device`: the device to compute on.
+
+use expe::device::{ChosenDevice, DeviceChoice};
 
 use super::CliError;
-use crate::device::{ChosenDevice, DeviceChoice};
 
-/// What to compute on.
+/// The device to compute on.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct DeviceArg {
-    /// What to compute on: cpu, cuda (the first GPU), cuda:N, or auto, which is the first GPU where
-    /// one can be used (`expe devices` lists them).
+    /// Device to compute on: cpu, cuda (the first GPU), cuda:N, or auto for the first GPU if one can be
+    /// used, else the processor (`expe devices` lists them).
     #[arg(long, default_value = "auto", value_name = "NAME")]
     device: DeviceChoice,
 }
 
 impl DeviceArg {
-    /// The device to use; says which, where there was something to choose.
+    /// Returns the device to use, and prints it if it is a GPU or if a GPU cannot be used.
     ///
     /// # Errors
-    /// [`CliError::Device`] for a GPU that cannot be used.
+    /// [`CliError::Device`] for a requested GPU that cannot be used.
     pub fn settle(&self) -> Result<ChosenDevice, CliError> {
         let (device, why_not) = self.device.settle()?;
         if let Some(error) = why_not {
@@ -27,7 +28,7 @@ impl DeviceArg {
         Ok(device)
     }
 
-    /// Whether a GPU was asked for by name.
+    /// Returns whether a GPU was requested by name.
     pub fn is_gpu(&self) -> bool {
         matches!(self.device, DeviceChoice::Cuda(_))
     }

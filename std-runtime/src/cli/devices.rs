@@ -1,27 +1,27 @@
-//! `expe devices`: what models can be trained on.
+//! `expe devices`: the devices that models can be trained on.
 
 use std::path::PathBuf;
 
+use expe::bench::Machine;
+use expe::device::DeviceError;
+#[cfg(feature = "cuda")]
+use expe::device::{ChosenDevice, DeviceChoice, cuda};
+use expe::train::available_memory;
 use serde::Serialize;
 
 use super::CliError;
 use super::output::{print, write_json};
-use crate::bench::Machine;
-use crate::device::DeviceError;
-#[cfg(feature = "cuda")]
-use crate::device::{ChosenDevice, DeviceChoice, cuda};
-use crate::train::available_memory;
 
 /// Arguments of `expe devices`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Write the list as JSON (`-` for standard output) in place of the printed one.
+    /// Write the list as JSON (`-` for standard output) instead of printing it.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
-/// `{"devices":[{"device":"cpu","usable":true,…},{"device":"cuda","usable":false,"reason":"…"}]}`; a key
-/// without a value is left out.
+/// `{"devices":[{"device":"cpu","usable":true,…},{"device":"cuda","usable":false,"reason":"…"}]}`; keys
+/// without a value are omitted.
 #[derive(Debug, Serialize)]
 struct Report {
     devices: Vec<Device>,
@@ -29,10 +29,10 @@ struct Report {
 
 #[derive(Debug, Default, Serialize)]
 struct Device {
-    /// What `--device` takes; `cuda` where no GPU is found.
+    /// Its name for `--device`; `cuda` if no GPU was found.
     device: String,
     usable: bool,
-    /// Why it is not.
+    /// Why it cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,24 +40,24 @@ struct Device {
     /// Threads of a processor.
     #[serde(skip_serializing_if = "Option::is_none")]
     cores: Option<usize>,
-    /// Instruction sets of a processor, of those that make a difference here.
+    /// Instruction sets of a processor that the kernels take advantage of.
     #[serde(skip_serializing_if = "Option::is_none")]
     features: Option<Vec<String>>,
     /// Bytes of memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     memory: Option<u64>,
-    /// Of those, bytes that are free.
+    /// Bytes of memory that are free.
     #[serde(skip_serializing_if = "Option::is_none")]
     free: Option<u64>,
     /// Compute capability of a GPU.
     #[serde(skip_serializing_if = "Option::is_none")]
     compute_capability: Option<String>,
-    /// CUDA's version that its driver is for.
+    /// CUDA version of the driver.
     #[serde(skip_serializing_if = "Option::is_none")]
     driver: Option<String>,
 }
 
-/// Run the command.
+/// Runs the command.
 ///
 /// # Errors
 /// [`CliError::Write`].
@@ -117,7 +117,7 @@ fn gpus() -> Result<Vec<Device>, DeviceError> {
 }
 
 impl Device {
-    /// One line for people.
+    /// Formats the device as a line of text.
     fn line(&self) -> String {
         let gibibytes = |bytes: u64| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30));
         let memory = match (self.free, self.memory) {

@@ -1,44 +1,44 @@
-//! What can go wrong on the command line, and the exit code for it.
+//! Why a command failed, what the user can do about it, and the exit code.
 
 use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::bench::BenchError;
-use crate::compare::{CompareError, SpecError};
-use crate::config::{RunConfigError, UnknownPreset};
-use crate::data::DataError;
-use crate::device::DeviceError;
-use crate::engine::EngineError;
-use crate::eval::EvalError;
-use crate::export::ExportError;
-use crate::model::ModelError;
-use crate::report::ReportError;
-use crate::train::TrainError;
+use expe::bench::BenchError;
+use expe::compare::CompareError;
+use expe::config::{ConfigFileError, SpecError, UnknownPreset};
+use expe::data::DataError;
+use expe::device::DeviceError;
+use expe::engine::EngineError;
+use expe::eval::EvalError;
+use expe::export::ExportError;
+use expe::model::ModelError;
+use expe::report::ReportError;
+use expe::train::TrainError;
 
-/// Exit code after Ctrl-C, as shells have it.
+/// Exit code after Ctrl-C, the convention of shells.
 pub const INTERRUPTED: u8 = 130;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CliError {
-    /// It was asked to stop.
+    /// Ctrl-C was pressed.
     #[error("interrupted{}", .resume.as_ref().map(|how| format!("; {how}")).unwrap_or_default())]
     Interrupted {
-        /// How to go on, where something was saved.
+        /// How to continue, if something was saved.
         resume: Option<String>,
     },
     /// Ctrl-C cannot be caught.
     #[error("the system does not let this process catch Ctrl-C")]
     Signals,
-    /// A file cannot be read.
+    /// Standard input cannot be read.
     #[error("{}: cannot be read: {source}", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// The system's reason.
+        /// Why.
         source: io::Error,
     },
     /// A result cannot be written.
@@ -46,87 +46,62 @@ pub enum CliError {
     Write {
         /// The file.
         path: PathBuf,
-        /// The system's reason.
+        /// Why.
         source: io::Error,
     },
     /// There is nothing to continue.
     #[error("the prompt is empty; give --prompt at least one character")]
     EmptyPrompt,
-    /// A window has no place beside the positions that are kept.
-    #[error("--sinks {sinks} leaves no place in --window {window}; keep fewer positions")]
+    /// The positions to keep fill the window.
+    #[error("--sinks {sinks} leaves no space in --window {window}; keep fewer positions")]
     Sinks {
         /// Positions to keep.
         sinks: usize,
         /// Positions of the window.
         window: u32,
     },
-    /// A run folder is computed with dfdx, which keeps no cache.
+    /// A run folder is computed with dfdx, which has no cache.
     #[error(
-        "{}: --cache is for `.expe` files, and this is a run folder; export it first, or leave --cache out",
+        "{}: --cache is for `.expe` files, and this is a run folder; export it first, or omit --cache",
         .0.display()
     )]
     NoCache(PathBuf),
-    /// A context that the position encoding does not reach.
+    /// A context that the position encoding does not support.
     #[error("--context {context}: the model's positions end at {positions}")]
     Context {
-        /// Tokens asked for.
+        /// Requested tokens.
         context: usize,
-        /// Positions that the encoding tells apart.
+        /// Positions that the encoding distinguishes.
         positions: u32,
     },
-    /// A run folder has the tokenizer of another model.
-    #[error(
-        "{}: the tokenizer has {tokenizer} tokens, the model {model}; \
-         put the tokenizer back that the model was trained with",
-        .path.display()
-    )]
-    Vocabulary {
-        /// The tokenizer's file.
-        path: PathBuf,
-        /// Tokens of the tokenizer.
-        tokenizer: usize,
-        /// Tokens of the model.
-        model: usize,
-    },
-    /// A run folder is needed, and a file was named.
-    #[error(
-        "{}: a file, where a run folder is needed (the folder that `expe train --out` wrote)",
-        .0.display()
-    )]
-    NotAFolder(PathBuf),
     /// A device cannot be used, or failed.
     #[error("device: {0}")]
     Device(#[from] DeviceError),
-    /// The processor's operations are timed one by one, the GPU's are not.
-    #[error("--profile times the processor's operations; add --device cpu")]
+    /// Only the operations of the processor are timed one by one.
+    #[error("--profile times the operations of the processor; add --device cpu")]
     ProfileOnGpu,
     /// A model file is computed by the core engine.
     #[error(
         "{}: --device is for run folders, and this is a file, which the core engine computes on the \
-         processor; leave --device out",
+         processor; omit --device",
         .0.display()
     )]
     FileOnGpu(PathBuf),
-    /// A position is trained with settings that are for evaluation.
+    /// A position encoding to train has settings for evaluation.
     #[error(
-        "`{spec}`: settings behind `@` are for evaluation; write them behind `:` to train with them"
+        "`{spec}`: settings after `@` are for evaluation; write them after `:` to train with them"
     )]
     EvaluationOnly {
         /// The specification.
         spec: String,
     },
-    /// Wrong configuration.
-    #[error("{}: {source}", .path.display())]
-    ConfigFile {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: RunConfigError,
-    },
-    /// Wrong preset.
+    /// A configuration file cannot be used.
+    #[error(transparent)]
+    ConfigFile(#[from] ConfigFileError),
+    /// An unknown preset.
     #[error(transparent)]
     Preset(#[from] UnknownPreset),
-    /// Wrong position encoding.
+    /// A position encoding that is not understood.
     #[error(transparent)]
     Spec(#[from] SpecError),
     /// Text or tokenizer.
@@ -150,10 +125,10 @@ pub enum CliError {
     /// Export.
     #[error(transparent)]
     Export(#[from] ExportError),
-    /// Benchmark.
+    /// Benchmarks.
     #[error(transparent)]
     Bench(#[from] BenchError),
-    /// Another program that drives a benchmark gave a wrong order.
+    /// A program that controls a benchmark sent something else than an order.
     #[error("{0}")]
     Serve(String),
     /// Plot and page.
@@ -162,7 +137,8 @@ pub enum CliError {
 }
 
 impl CliError {
-    /// Print the message to standard error, with the causes that it does not name itself.
+    /// Prints the message to standard error, with the causes that it does not mention itself and with what
+    /// to do about it.
     pub fn report(&self) {
         let mut text = format!("error: {self}");
         let mut cause = self.source();
@@ -174,10 +150,14 @@ impl CliError {
             }
             cause = error.source();
         }
+        if let Some(hint) = self.hint() {
+            text.push_str("\n  hint: ");
+            text.push_str(hint);
+        }
         eprintln!("{text}");
     }
 
-    /// The process's exit code.
+    /// Returns the process's exit code.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Interrupted { .. }
@@ -185,5 +165,84 @@ impl CliError {
             | Self::Bench(BenchError::Interrupted) => ExitCode::from(INTERRUPTED),
             _ => ExitCode::FAILURE,
         }
+    }
+
+    /// Returns the flags or commands that help, where the library's message cannot name them.
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Data(error)
+            | Self::Eval(EvalError::Data(error))
+            | Self::Compare(CompareError::Data(error)) => data_hint(error),
+            Self::Train(error) => train_hint(error),
+            Self::Compare(CompareError::Train { source, .. }) => train_hint(source),
+            Self::Compare(CompareError::Eval { source, .. }) => match &**source {
+                EvalError::Data(error) => data_hint(error),
+                _ => None,
+            },
+            Self::Device(error)
+            | Self::Compare(CompareError::Device(error))
+            | Self::Bench(BenchError::Device(error)) => device_hint(error),
+            Self::Engine(error)
+            | Self::Eval(EvalError::Engine(error))
+            | Self::Bench(BenchError::Engine(error)) => engine_hint(error),
+            Self::Export(ExportError::Occupied(_)) => Some("choose another file with --out"),
+            Self::Bench(error) => bench_hint(error),
+            _ => None,
+        }
+    }
+}
+
+fn data_hint(error: &DataError) -> Option<&'static str> {
+    match error {
+        DataError::NoSource | DataError::NoDefaultSources(_) => {
+            Some("pass --data with a text file or folder")
+        }
+        DataError::TooShort { .. } => Some("pass more text with --data"),
+        _ => None,
+    }
+}
+
+fn train_hint(error: &TrainError) -> Option<&'static str> {
+    match error {
+        TrainError::Data(error) => data_hint(error),
+        TrainError::Device(error) => device_hint(error),
+        TrainError::Exists { .. } => {
+            Some("pass --resume to continue it, or choose another folder with --out")
+        }
+        TrainError::DataChanged { .. } => Some("pass the same --data, or choose another --out"),
+        TrainError::ConfigChanged { .. } => {
+            Some("omit the flags that change it, or choose another folder with --out")
+        }
+        TrainError::NotAFolder { .. } => Some("name the folder that `expe train --out` wrote"),
+        _ => None,
+    }
+}
+
+fn device_hint(error: &DeviceError) -> Option<&'static str> {
+    match error {
+        DeviceError::Name(_) | DeviceError::OutOfMemory { .. } | DeviceError::Failed { .. } => None,
+        DeviceError::Ordinal { .. } => Some("`expe devices` lists the GPUs"),
+        _ => Some("use --device cpu to compute on the processor"),
+    }
+}
+
+fn engine_hint(error: &EngineError) -> Option<&'static str> {
+    match error {
+        EngineError::Folder(_) => {
+            Some("`expe export --model DIR --out FILE.expe` exports the model of a run folder")
+        }
+        EngineError::IntegerCache => Some("use --cache i8"),
+        EngineError::Memory { .. } => Some("request fewer --tokens, or limit them with --window"),
+        _ => None,
+    }
+}
+
+fn bench_hint(error: &BenchError) -> Option<&'static str> {
+    match error {
+        BenchError::HeadWidth { .. } => Some("change --width or --heads"),
+        BenchError::Vocabulary { .. } => Some("change --vocab"),
+        BenchError::Short { .. } | BenchError::OnePosition { .. } => Some("change --position"),
+        BenchError::Train(error) => train_hint(error),
+        _ => None,
     }
 }

@@ -2,18 +2,20 @@
 
 use std::path::PathBuf;
 
+use expe::config::amend;
+use expe::data::Dataset;
+use expe::device::Cpu;
+use expe::export::{self, Exported, Scheme, quantized, save};
+use expe::quantize::{CalibrationText, MatrixError};
+use expe::report::bytes;
+use expe::train::TrainedModel;
 use expe_core::format::Numbers;
 
 use super::CliError;
 use super::data_arg::DataArgs;
 use super::eval::{LengthArgs, of_file};
-use super::model_arg::RunFolder;
 use super::output::print;
-use super::text::bytes;
-use crate::compare::amend;
-use crate::device::Cpu;
-use crate::export::{Scheme, save};
-use crate::quantize::MatrixError;
+use super::values::scheme;
 
 /// Arguments of `expe export`.
 #[derive(Debug, clap::Args)]
@@ -21,26 +23,26 @@ pub struct Args {
     /// The run folder.
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
-    /// What the model's numbers become; norms and positions are always stored in f32.
-    #[arg(long, value_enum, default_value = "f16")]
+    /// Number formats and arithmetic of the exported model; norms and positions are always stored in f32.
+    #[arg(long, value_parser = scheme(), default_value = "f16")]
     numbers: Scheme,
     /// The file to write.
     #[arg(long, value_name = "FILE.expe")]
     out: PathBuf,
-    /// Change the position encoding first: KEY=VALUE[:KEY=VALUE]…, such as query_cap=last.
+    /// Changes of the position encoding: KEY=VALUE[:KEY=VALUE]…, such as query_cap=last.
     #[arg(long, value_name = "SETTINGS")]
     position_set: Option<String>,
-    /// Print what rounding did to every matrix.
+    /// Print how far rounding changed every matrix, not only the worst.
     #[arg(long)]
     report: bool,
-    /// Tokens of text to calibrate integers on: of the training part of --data, or else text that the
-    /// model writes itself.
+    /// Tokens to calibrate integers on: from the training part of --data, or else from text that the model
+    /// generates itself.
     #[arg(
         long, default_value_t = 8_192, value_name = "N",
         value_parser = clap::value_parser!(u32).range(64..=1_000_000)
     )]
     calibration_tokens: u32,
-    /// Text to measure the perplexity on before and after: its held-out part, with the core engine.
+    /// Text on whose held-out part the core engine measures the perplexity before and after.
     #[command(flatten)]
     data: DataArgs,
     /// At which lengths.
@@ -48,32 +50,41 @@ pub struct Args {
     lengths: LengthArgs,
 }
 
-/// Run the command.
+/// Runs the command.
 ///
 /// # Errors
 /// [`CliError`]; no file is written then.
 pub fn run(args: &Args) -> Result<(), CliError> {
-    let mut folder = RunFolder::open(&args.model, &Cpu::default())?;
+    let mut trained = TrainedModel::open(&args.model, &Cpu::default())?;
     if let Some(settings) = &args.position_set {
-        let model = &mut folder.config.model;
+        let model = &mut trained.config.model;
         model.position = amend(model.position, settings, model.context)?;
     }
     let numbers = args.numbers;
     let corpus = if args.data.is_given() { Some(args.data.open()?) } else { None };
-    // Whatever can fail does so before a file is written.
-    let (file, errors) =
-        folder.export(&args.out, numbers, corpus.as_ref(), args.calibration_tokens as usize)?;
+    // Everything that can fail does so before the file is written.
+    let dataset = match &corpus {
+        Some(corpus) if numbers.layers().is_integer() => {
+            Some(Dataset::encode(corpus, &trained.tokenizer)?)
+        }
+        _ => None,
+    };
+    let text = dataset
+        .as_ref()
+        .map_or(CalibrationText::Generated, |data| CalibrationText::Tokens(data.train()));
+    let Exported { file, errors } =
+        quantized(&trained, numbers, text, args.calibration_tokens as usize)?;
     let measured = match &corpus {
         None => None,
         Some(corpus) => {
-            let before = folder.to_file(&args.model, Numbers::F32)?;
+            let before = export::float(&trained, Numbers::F32)?;
             Some((of_file(&before, corpus, &args.lengths)?, of_file(&file, corpus, &args.lengths)?))
         }
     };
     save(&file, &args.out)?;
     print(&format!("{}: {} ({numbers})", args.out.display(), bytes(file.bytes().len())))?;
     if !errors.is_empty() {
-        print(&report(&errors, args.report))?;
+        print(&rounding(&errors, args.report))?;
     }
     let Some((before, after)) = measured else {
         return print("perplexity not measured: name text with --data to compare before and after");
@@ -89,8 +100,8 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The error of each matrix, or of the best and the worst.
-fn report(errors: &[MatrixError], all: bool) -> String {
+/// Formats the rounding errors of all matrices, or of the worst three.
+fn rounding(errors: &[MatrixError], all: bool) -> String {
     let mut text = format!(
         "rounding, on calibration text:\n{:<28} {:>7} {:>14} {:>14}",
         "matrix", "numbers", "largest input", "output error"

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use expe::device::Cpu;
+use expe::engine::{CacheChoice, CacheType, Sampling, TextDecoder, Window, encode, generate};
+
 use super::model_arg::ModelArg;
 use super::output::{print, print_part};
-use super::text::TokenPrinter;
+use super::values::cache_type;
 use super::{CliError, interrupt};
-use crate::device::Cpu;
-use crate::engine::{CacheChoice, CacheNumbers, Sampling, Window, generate};
 
 /// Arguments of `expe generate`.
 #[derive(Debug, clap::Args)]
@@ -21,38 +22,39 @@ pub struct Args {
     /// Tokens to generate.
     #[arg(long, default_value_t = 128, value_name = "N")]
     tokens: usize,
-    /// 0 always takes the most likely token; 1 samples as the model predicts.
+    /// 0 always takes the most likely token, 1 samples from the predicted distribution.
     #[arg(long, default_value_t = 0.8, value_name = "T", allow_negative_numbers = true)]
     temperature: f32,
-    /// Choose among the K most likely tokens only; 0 for all.
+    /// Sample from the K most likely tokens only; 0 for all.
     #[arg(long, default_value_t = 40, value_name = "K")]
     top_k: usize,
-    /// Seed of the choices.
+    /// Seed of the sampler.
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
-    /// How the key-value cache stores its numbers [default: f32, i8 for a model in integers].
-    #[arg(long, value_enum)]
-    cache: Option<CacheNumbers>,
-    /// Remember only the last N positions, in memory of fixed size: the text can go on for ever.
+    /// Type of the key-value cache [default: f32, i8 for a model in integers].
+    #[arg(long, value_parser = cache_type())]
+    cache: Option<CacheType>,
+    /// Keep only the last N positions, in memory of fixed size, so that the text can be of any length.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     window: Option<u32>,
-    /// Of a window, the first positions that are kept.
+    /// First positions that stay in the window.
     #[arg(long, default_value_t = 0, value_name = "N", requires = "window")]
     sinks: usize,
-    /// Print the ids of the generated tokens in place of the text.
+    /// Print the ids of the generated tokens instead of the text.
     #[arg(long)]
     ids: bool,
 }
 
-/// Run the command.
+/// Runs the command.
 ///
 /// # Errors
-/// [`CliError`] when the model cannot be read, the prompt is empty, or the positions do not reach.
+/// [`CliError`] when the model cannot be read, the prompt is empty, or the position encoding supports
+/// fewer positions.
 pub fn run(args: &Args) -> Result<(), CliError> {
     let stop = interrupt::catch()?;
-    let model = ModelArg::open(&args.model, &Cpu::default())?.into_file(&args.model)?;
+    let model = ModelArg::open(&args.model, &Cpu::default())?.into_file()?;
     let model = model.model()?;
-    let prompt = super::text::encode(model.tokenizer(), &args.prompt);
+    let prompt = encode(model.tokenizer(), &args.prompt);
     if prompt.is_empty() {
         return Err(CliError::EmptyPrompt);
     }
@@ -64,12 +66,12 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let window =
         args.window.map(|positions| Window { positions: positions as usize, sinks: args.sinks });
     let cache = CacheChoice { numbers: args.cache, window };
-    let mut printer = TokenPrinter::new(model.tokenizer());
-    // Printed with the first token, so that nothing stands in front of an error message.
+    let mut decoder = TextDecoder::new(model.tokenizer());
+    // Printed with the first token, so that an error message does not follow half a line.
     let mut front = if args.ids { String::new() } else { args.prompt.clone() };
     let mut failed = None;
     generate(&model, &prompt, args.tokens, sampling, cache, |token| {
-        let token = if args.ids { format!("{token}\n") } else { printer.push(token) };
+        let token = if args.ids { format!("{token}\n") } else { decoder.push(token) };
         let text = std::mem::take(&mut front) + &token;
         failed = print_part(&text).err();
         failed.is_none() && !stop.load(std::sync::atomic::Ordering::SeqCst)
@@ -78,7 +80,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         return Err(error);
     }
     if !args.ids {
-        print(&(front + &printer.finish()))?;
+        print(&(front + &decoder.finish()))?;
     }
     if stop.load(std::sync::atomic::Ordering::SeqCst) {
         return Err(CliError::Interrupted { resume: None });

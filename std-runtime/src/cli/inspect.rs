@@ -1,39 +1,40 @@
-//! `expe inspect`: what a model file holds and what memory it needs.
+//! `expe inspect`: what a model file contains, and the memory that it needs.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use expe::engine::{CacheType, EngineError, ModelFile};
+use expe::report::bytes;
+use expe_core::Config;
+use expe_core::Model;
 use expe_core::position::PositionEncoding;
-use expe_core::{Config, Model};
 use serde::Serialize;
 
 use super::CliError;
 use super::output::{is_stdout, print, write_json};
-use super::text::bytes;
-use crate::engine::{CacheNumbers, EngineError, ModelFile};
 
 /// Arguments of `expe inspect`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The `.expe` file.
     file: PathBuf,
-    /// Contexts to tell the memory for, in tokens [default: 1, 4 and 16 times the training length].
+    /// Contexts to compute the memory for, in tokens [default: 1, 4 and 16 times the training length].
     #[arg(long, value_delimiter = ',', value_name = "N,…")]
     context: Vec<usize>,
-    /// Also write what is found as JSON (`-` for standard output).
+    /// Also write the description as JSON (`-` for standard output).
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
-/// What is in a model file.
+/// Contents of a model file.
 #[derive(Debug, Serialize)]
 struct Report {
     file_bytes: usize,
     parameters: usize,
-    /// What the model computes in.
+    /// Floating point or integers.
     arithmetic: String,
     config: Config,
-    /// Positions that the encoding tells apart.
+    /// Number of positions that the encoding distinguishes.
     positions: u32,
     tensors: Vec<TensorRow>,
     memory: Vec<MemoryRow>,
@@ -48,21 +49,21 @@ struct TensorRow {
     bytes: usize,
 }
 
-/// RAM in bytes, token by token, for one sequence.
+/// RAM in bytes for decoding one sequence token by token.
 #[derive(Debug, Serialize)]
 struct MemoryRow {
     context: usize,
-    /// How keys and values are stored.
+    /// Type of the cached keys and values.
     cache_numbers: String,
     cache: usize,
     workspace: usize,
     total: usize,
 }
 
-/// Run the command.
+/// Runs the command.
 ///
 /// # Errors
-/// [`CliError`] when the file is no model or the output cannot be written.
+/// [`CliError`] when the file is not a model, or the output cannot be written.
 pub fn run(args: &Args) -> Result<(), CliError> {
     let file = ModelFile::open(&args.file)?;
     let model = file.model()?;
@@ -104,7 +105,7 @@ fn describe(model: &Model<'_>, file_bytes: usize, contexts: &[usize]) -> Result<
     let memory = contexts
         .into_iter()
         .flat_map(|context| {
-            CacheNumbers::possible(model).iter().map(move |numbers| {
+            CacheType::supported_by(model).iter().map(move |numbers| {
                 let word = size_of::<u32>();
                 let cache = numbers.cache_len(&config, context).saturating_mul(word);
                 let workspace = config.workspace_len(1, context).saturating_mul(word);
@@ -135,8 +136,8 @@ fn render(report: &Report) -> String {
         if report.config.tied_head { "tied" } else { "free" },
     );
     let limit = match report.positions {
-        u32::MAX => "no limit of its own".to_owned(),
-        positions => format!("tells {positions} positions apart"),
+        u32::MAX => "no limit".to_owned(),
+        positions => format!("distinguishes {positions} positions"),
     };
     let _ = writeln!(text, "position: {:?}\n          {limit}", report.config.position);
     let _ = writeln!(text, "\n{:<32} {:>14} {:>8} {:>12}", "tensor", "shape", "numbers", "bytes");

@@ -1,4 +1,4 @@
-//! Ctrl-C: the first one asks the running command to save and stop, the second one stops at once.
+//! Ctrl-C: the first one requests the running command to save and stop, the second one exits at once.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,10 +8,10 @@ use super::CliError;
 static STOP: AtomicBool = AtomicBool::new(false);
 static INSTALLED: OnceLock<bool> = OnceLock::new();
 
-/// Catch Ctrl-C and the polite termination signal from here on; the flag turns true when one comes.
+/// Catches Ctrl-C and the termination signal from now on; the returned flag turns true at the first one.
 ///
 /// # Errors
-/// [`CliError::Signals`] when the system refuses the handler.
+/// [`CliError::Signals`] when the handler cannot be installed.
 pub fn catch() -> Result<&'static AtomicBool, CliError> {
     let installed = INSTALLED.get_or_init(|| {
         let handler = || {

@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
+use expe::train::{OnDevice, TrainingDevice};
 use serde::Serialize;
 
 use super::CliError;
 use super::device_arg::DeviceArg;
 use super::model_arg::{ModelArg, model_device};
 use super::output::{print, write_json};
-use crate::device::OnDevice;
-use crate::train::TrainingDevice;
 
 /// Arguments of `expe logits`.
 #[derive(Debug, clap::Args)]
@@ -20,10 +19,10 @@ pub struct Args {
     /// The device, for a run folder.
     #[command(flatten)]
     device: DeviceArg,
-    /// The tokens to read, from position 0 on.
+    /// The tokens, at the positions 0, 1, …
     #[arg(long, value_delimiter = ',', required = true, value_name = "N,…")]
     tokens: Vec<u32>,
-    /// Write them as JSON (`-` for standard output) in place of the printed summary.
+    /// Write the logits as JSON (`-` for standard output) instead of printing a summary.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
@@ -34,7 +33,7 @@ struct Report<'a> {
     /// `dfdx` for a run folder, `core` for an `.expe` file.
     engine: &'static str,
     tokens: &'a [u32],
-    /// `[position][vocabulary]`: row `n` follows token `n`.
+    /// `[position][vocabulary]`: row `n` predicts the token after token `n`.
     logits: Vec<Vec<f32>>,
 }
 
@@ -46,15 +45,15 @@ impl OnDevice for &Args {
     fn run<D: TrainingDevice>(self, device: &D) -> Result<Self::Output, CliError> {
         Ok(match ModelArg::open(&self.model, device)? {
             ModelArg::Folder(folder) => ("dfdx", folder.logits(&self.tokens)?),
-            ModelArg::File(file) => ("core", crate::engine::logits(&file.model()?, &self.tokens)?),
+            ModelArg::File(file) => ("core", expe::engine::logits(&file.model()?, &self.tokens)?),
         })
     }
 }
 
-/// Run the command.
+/// Runs the command.
 ///
 /// # Errors
-/// [`CliError`] when the model cannot be read or does not take the tokens.
+/// [`CliError`] when the model cannot be read, or does not accept the tokens.
 pub fn run(args: &Args) -> Result<(), CliError> {
     let (engine, logits) = model_device(&args.model, &args.device)?.run(args)?;
     if let Some(path) = &args.json {

@@ -1,10 +1,11 @@
-//! The command line: arguments, one file per command, exit codes.
+//! The command line: flags, one file per command, messages and exit codes; the work is done by the library.
 //!
-//! Exit codes: 0 done, 1 an error (its message is on standard error), 2 wrong usage, 130 interrupted
-//! (what training had done is saved).
+//! Exit codes: 0 for success, 1 for an error (its message is on standard error), 2 for wrong usage, 130
+//! after Ctrl-C (training and comparisons are saved first).
 
 mod bench;
 mod compare;
+mod config_arg;
 mod data_arg;
 mod demo;
 mod device_arg;
@@ -19,8 +20,8 @@ mod logits;
 mod model_arg;
 mod output;
 mod progress;
-mod text;
 mod train;
+mod values;
 
 use std::process::ExitCode;
 
@@ -30,9 +31,9 @@ pub use error::CliError;
 
 /// Train, compare, export and run transformers with exact positional encodings.
 ///
-/// Without a command, `expe` runs the demo: it trains small models that differ in their position
-/// encoding alone, shows how each copes with texts up to 16 times as long as it was trained on,
-/// and exports the ExPE model for a microcontroller.
+/// Without a command, `expe` runs the demo: it trains small models that differ only in their position
+/// encoding, measures each on texts up to 16 times as long as those it was trained on, and exports the
+/// ExPE model for a microcontroller.
 #[derive(Debug, Parser)]
 #[command(name = "expe", version, max_term_width = 100)]
 struct Cli {
@@ -42,11 +43,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Train ExPE and its rivals on real text, compare them at 1 to 16 times the training length.
+    /// Train ExPE and its rivals on real text and compare them at 1 to 16 times the training length.
     Demo(demo::Args),
     /// Train one model.
     Train(train::Args),
-    /// Measure perplexity against length.
+    /// Measure perplexity as a function of length.
     Eval(eval::Args),
     /// Train and evaluate a grid of position encodings and seeds.
     Compare(compare::Args),
@@ -56,15 +57,15 @@ enum Command {
     Generate(generate::Args),
     /// Print the logits of every position, to compare engines.
     Logits(logits::Args),
-    /// Describe a model file and the memory that it needs.
+    /// Describe a model file and the memory it needs.
     Inspect(inspect::Args),
-    /// List what models can be trained on, and why not on the rest.
+    /// List the devices that models can be trained on.
     Devices(devices::Args),
     /// Measure how fast this machine trains and runs a model.
     Bench(bench::Args),
 }
 
-/// Run the command line of this process.
+/// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command.unwrap_or_else(|| Command::Demo(demo::Args::default())) {

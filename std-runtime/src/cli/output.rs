@@ -3,13 +3,13 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use expe::atomic::write_atomically;
+use expe::report::{self, Row};
 use serde::Serialize;
 
 use super::CliError;
-use crate::atomic::write_atomically;
-use crate::report::{self, Row};
 
-/// Write `value` as JSON to `path`, whole or not at all; `-` is standard output.
+/// Writes `value` as JSON to `path`, whole or not at all; `-` is standard output.
 ///
 /// # Errors
 /// [`CliError::Write`] when it cannot be written.
@@ -20,7 +20,7 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), CliError> {
     })
 }
 
-/// Write rows as JSON, as [`report::write_json`] does, to `path` or standard output (`-`).
+/// Writes rows as JSON, as [`report::write_json`] does, to `path` or standard output (`-`).
 ///
 /// # Errors
 /// As [`write_json`].
@@ -28,7 +28,7 @@ pub fn write_rows(path: &Path, rows: &[Row]) -> Result<(), CliError> {
     write(path, |mut to| report::write_json(rows, &mut to))
 }
 
-/// Whether results go to standard output, which then holds nothing else.
+/// Returns whether results go to standard output, which then contains nothing else.
 pub fn is_stdout(path: &Path) -> bool {
     path == Path::new("-")
 }
@@ -46,7 +46,7 @@ fn write(
     written.map_err(|source| CliError::Write { path: path.to_owned(), source })
 }
 
-/// Print `text` and a line end to standard output.
+/// Prints `text` and a line end to standard output.
 ///
 /// # Errors
 /// [`CliError::Write`] when standard output is closed or full.
@@ -54,7 +54,7 @@ pub fn print(text: &str) -> Result<(), CliError> {
     print_part(&format!("{text}\n"))
 }
 
-/// Print `text` to standard output and flush it.
+/// Prints `text` to standard output and flush it.
 ///
 /// # Errors
 /// As [`print`].

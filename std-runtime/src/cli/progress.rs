@@ -15,12 +15,12 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Bars if standard error is a terminal, else lines.
+    /// Shows bars if standard error is a terminal, else prints lines.
     pub fn new() -> Self {
         Self { bars: std::io::stderr().is_terminal().then(MultiProgress::new) }
     }
 
-    /// Say something above the bars.
+    /// Prints a line above the bars.
     pub fn say(&self, line: &str) {
         match &self.bars {
             Some(bars) => bars.suspend(|| eprintln!("{line}")),
@@ -28,7 +28,7 @@ impl Progress {
         }
     }
 
-    /// A task of `total` steps.
+    /// Starts a task of `total` steps.
     pub fn task(&self, label: &str, total: u64) -> Task {
         let bar = self.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::new(total));
@@ -53,7 +53,7 @@ pub struct Task {
 }
 
 impl Task {
-    /// `step` steps are done; `message` says how it goes.
+    /// Reports that `step` steps are done; `message` describes the state.
     pub fn update(&mut self, step: u64, message: impl FnOnce() -> String) {
         if let Some(bar) = &self.bar {
             bar.set_position(step);
@@ -64,7 +64,7 @@ impl Task {
         }
     }
 
-    /// The task is over; `message` stays as a line.
+    /// Ends the task; `message` remains as a line.
     pub fn finish(self, message: &str) {
         match &self.bar {
             Some(bar) => {

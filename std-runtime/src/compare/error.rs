@@ -6,19 +6,22 @@ use crate::device::DeviceError;
 use crate::eval::EvalError;
 use crate::train::TrainError;
 
-/// Why a comparison cannot be made.
+/// Why a comparison did not finish.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompareError {
-    /// It was asked to stop; everything is saved and can be resumed.
-    #[error("interrupted; everything is saved, and the same command goes on from here")]
+    /// A stop was requested; everything is saved, and another run continues from there.
+    #[error("interrupted; everything is saved, and running it again continues from here")]
     Interrupted,
+    /// The configuration of the models is not valid.
+    #[error(transparent)]
+    Config(#[from] TrainError),
     /// A model cannot be trained.
     #[error("{cell}: {source}")]
     Train {
         /// The model.
         cell: String,
-        /// Why.
+        /// The reason.
         source: Box<TrainError>,
     },
     /// A model cannot be evaluated.
@@ -26,16 +29,16 @@ pub enum CompareError {
     Eval {
         /// The model.
         cell: String,
-        /// Why.
+        /// The reason.
         source: Box<EvalError>,
     },
-    /// The device cannot be used, or failed.
+    /// The device cannot be opened, or failed.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// The tokenizer cannot be written.
+    /// The text is too short for the longest length.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// Rows that were measured earlier cannot be read.
+    /// Rows of an earlier run cannot be read.
     #[error("{}: {source}; delete it to measure again", .path.display())]
     Rows {
         /// The file.

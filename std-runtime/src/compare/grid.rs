@@ -1,129 +1,66 @@
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use rayon::ThreadPoolBuilder;
 
-use super::{CompareError, PositionSpec};
+use super::plan::{Cell, file_name};
+use super::{CompareError, Plan};
 use crate::atomic::write_atomically;
-use crate::config::RunConfig;
-use crate::data::Dataset;
-use crate::device::{ChosenDevice, OnDevice};
-use crate::eval::{DfdxScorer, Lengths, perplexity, row};
+use crate::data::{Dataset, consecutive_windows};
+use crate::eval::{DfdxScorer, perplexity, row};
 use crate::report::{Row, read_json, write_json};
-use crate::train::{self, Ending, Progress, TrainingDevice};
+use crate::train::{self, Ending, OnDevice, Progress, TrainError, TrainingDevice};
 
-/// What to train and to measure.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// The configuration of every model, but for the position encoding and the seed.
-    pub base: RunConfig,
-    /// The encodings.
-    pub specs: Vec<PositionSpec>,
-    /// Seeds 0, 1, … of each encoding.
-    pub seeds: u64,
-    /// The lengths and how much text to measure at each.
-    pub lengths: Lengths,
-    /// What they are trained and measured on.
-    pub device: ChosenDevice,
-    /// Models that are trained at a time.
-    pub jobs: usize,
-    /// The comparison's folder.
-    pub folder: PathBuf,
-}
-
-/// What happens while a comparison runs; `cell` names the model.
+/// What happened while a comparison runs; `cell` names the model.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// A training step is done.
+    /// A training step was done.
     Trained {
         /// The model.
         cell: &'a str,
-        /// How it goes.
+        /// State of the training.
         progress: &'a Progress,
     },
-    /// A perplexity is measured.
+    /// A perplexity was measured.
     Measured {
         /// The model.
         cell: &'a str,
-        /// The figures.
+        /// The result.
         row: &'a Row,
     },
-    /// All of a model is done.
+    /// A model was trained and measured completely.
     Done {
         /// The model.
         cell: &'a str,
-        /// Its lowest validation loss in nats per token, if it was trained just now.
+        /// Its lowest validation loss in nats per token.
         best: Option<f64>,
     },
 }
 
-/// One model to train, and everything to measure of it.
-struct Cell<'p> {
-    name: String,
-    config: RunConfig,
-    variants: Vec<&'p PositionSpec>,
-}
-
-impl Plan {
-    /// The models of the plan: specifications that are trained alike share one.
-    fn cells(&self) -> Vec<Cell<'_>> {
-        let mut cells: Vec<Cell<'_>> = Vec::new();
-        for seed in 0..self.seeds {
-            for spec in &self.specs {
-                let name = cell_name(spec, seed);
-                if let Some(cell) = cells.iter_mut().find(|cell| cell.name == name) {
-                    cell.variants.push(spec);
-                    continue;
-                }
-                let mut config = self.base.clone();
-                config.train.seed = seed;
-                config.model.position = spec.trained;
-                cells.push(Cell { name, config, variants: vec![spec] });
-            }
-        }
-        cells
-    }
-
-    /// Where the model of `spec` and `seed` is trained.
-    pub fn run_folder(&self, spec: &PositionSpec, seed: u64) -> PathBuf {
-        self.cell_folder(&cell_name(spec, seed))
-    }
-
-    fn cell_folder(&self, name: &str) -> PathBuf {
-        self.folder.join("runs").join(name)
-    }
-}
-
-fn cell_name(spec: &PositionSpec, seed: u64) -> String {
-    format!("{}-seed{seed}", file_name(&spec.trained_label))
-}
-
-/// A label as a file name.
-fn file_name(label: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "-._=".contains(c) { c } else { '_' };
-    label.chars().map(plain).collect()
-}
-
-/// Train and measure everything in `plan`; the rows come in the order of its specifications, seeds
-/// and lengths.
+/// Trains and measures everything in `plan` on `data`. Returns the rows in the order of the encodings, seeds
+/// and lengths of the plan.
 ///
-/// `stop` is looked at all the time; once it is set, everything is saved and the same call goes on.
+/// `stop` is checked after every training step and every measurement; once it is set, everything is saved,
+/// and another call continues from there. `on_event` is called from several threads.
 ///
 /// # Errors
-/// [`CompareError`]; what was done stays.
+/// [`CompareError`]; finished work remains, and another call continues from it.
 pub fn run(
     plan: &Plan,
     data: &Dataset,
     stop: &AtomicBool,
     on_event: &(dyn Fn(Event<'_>) + Sync),
 ) -> Result<Vec<Row>, CompareError> {
+    plan.base.check().map_err(TrainError::from)?;
+    // A text that is too short for the longest length is detected before anything is trained.
+    consecutive_windows(data.validation(), plan.lengths.longest()).map(drop)?;
     let cells = plan.cells();
     let next = AtomicUsize::new(0);
-    // Set when one model fails, or when everything is asked to stop: the others stop too.
+    // Set when one model fails or when a stop was requested, so that the others stop too.
     let halt = AtomicBool::new(false);
     let results: Mutex<Vec<Result<Vec<Row>, CompareError>>> = Mutex::new(Vec::new());
     let work = || {
@@ -131,7 +68,7 @@ pub fn run(
             let Some(cell) = cells.get(next.fetch_add(1, Ordering::SeqCst)) else { break };
             let done = plan.device.run(Work { plan, cell, data, stop, halt: &halt, on_event });
             let failed = done.is_err();
-            // The first failure comes first; what is interrupted by it comes later.
+            // The first failure comes first; the models that it interrupts follow.
             if let Ok(mut results) = results.lock() {
                 results.push(done);
             }
@@ -139,7 +76,7 @@ pub fn run(
         }
     };
     let jobs = plan.jobs.clamp(1, cells.len().max(1));
-    // The processors are divided among the jobs; how does not change a bit of the results.
+    // The processors are divided among the jobs. The results do not depend on the division.
     let threads = (rayon::current_num_threads() / jobs).max(1);
     let pools = (0..jobs)
         .map(|_| ThreadPoolBuilder::new().num_threads(threads).build())
@@ -157,7 +94,7 @@ pub fn run(
     Ok(rows)
 }
 
-/// A cell, to train and to measure on any device.
+/// One cell to train and to measure, on any device.
 struct Work<'a> {
     plan: &'a Plan,
     cell: &'a Cell<'a>,
@@ -194,7 +131,7 @@ fn run_cell<D: TrainingDevice>(work: &Work<'_>, device: &D) -> Result<Vec<Row>, 
     let (_, model) = train::load_model(&folder, device).map_err(train_error)?;
     let mut rows = Vec::new();
     for spec in variants {
-        // Other lengths predict other tokens, so they are other figures.
+        // The predicted tokens depend on the longest length, so results are kept by it.
         let (label, longest) = (file_name(&spec.label), plan.lengths.longest());
         let path = folder.join(format!("rows-{label}-{}-{longest}.json", plan.lengths.tokens()));
         let kept = read_rows(&path)?;

@@ -1,18 +1,20 @@
-//! A grid of models that differ in their position encoding alone, trained and measured against length.
+//! Comparison of models that differ in their position encoding only, measured against length.
 //!
-//! A comparison owns a folder:
+//! [`Plan`] says what to train, [`run`] does it and returns the measured rows. A comparison owns a folder:
 //!
-//! | file | what it holds |
+//! | file | content |
 //! |---|---|
 //! | `runs/NAME-seedN/` | the run folder of one model, see [`train`](crate::train) |
-//! | `runs/NAME-seedN/rows-….json` | what was measured of it |
+//! | `runs/NAME-seedN/rows-….json` | the rows measured for it |
 //!
-//! It is resumable cell by cell: what is trained or measured already is not done again.
+//! Finished trainings and measurements are not repeated when a comparison is run again.
 
 mod error;
+mod facts;
 mod grid;
-mod spec;
+mod plan;
 
 pub use error::CompareError;
-pub use grid::{Event, Plan, run};
-pub use spec::{PositionSpec, SpecError, amend};
+pub use facts::facts;
+pub use grid::{Event, run};
+pub use plan::Plan;

@@ -23,12 +23,16 @@
 
 mod check;
 mod data;
+mod file;
+mod position_spec;
 mod positions;
 mod presets;
 mod train;
 
 pub use check::RunConfigError;
 pub use data::{DataConfig, TokenizerKind};
+pub use file::ConfigFileError;
+pub use position_spec::{PositionSpec, SpecError, amend};
 pub use positions::{UnknownPosition, position};
 pub use presets::{PRESETS, UnknownPreset, preset};
 pub use train::TrainConfig;
@@ -68,7 +72,22 @@ impl RunConfig {
         Ok(config)
     }
 
-    /// Tokens that one step of training reads.
+    /// Returns the same configuration with another number of steps. Warm-up and the steps between
+    /// validations keep their share of the training.
+    #[must_use]
+    pub fn with_steps(mut self, steps: u64) -> Self {
+        let train = &mut self.train;
+        let scale = |part: u64| {
+            let part = u128::from(part) * u128::from(steps) / u128::from(train.steps.max(1));
+            u64::try_from(part).unwrap_or(u64::MAX)
+        };
+        (train.warmup, train.validate_every) =
+            (scale(train.warmup), scale(train.validate_every).max(1));
+        train.steps = steps;
+        self
+    }
+
+    /// Returns the number of tokens that one training step reads.
     pub const fn tokens_per_step(&self) -> u64 {
         (self.train.batch * self.train.accumulate * self.model.context) as u64
     }

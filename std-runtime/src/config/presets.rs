@@ -7,7 +7,7 @@ use super::{DataConfig, RunConfig, TokenizerKind, TrainConfig};
 pub const PRESETS: [(&str, &str); 4] = [
     ("context-64", "the default: 0.85 M parameters, context 64, BPE 512, 0.8 M tokens"),
     ("demo", "the demo's models: 0.2 M parameters, context 64, BPE 512"),
-    ("quick", "the demo's models with --quick: 58 k parameters, context 32, bytes"),
+    ("quick", "the models of the quick demo: 58 k parameters, context 32, bytes"),
     ("stories", "a story teller for a microcontroller: 0.2 M parameters, context 128, BPE 512"),
 ];
 

@@ -47,7 +47,7 @@ pub enum DataError {
         passed_over: usize,
     },
     /// No source was named.
-    #[error("no text was named; pass --data with a text file or folder")]
+    #[error("no text was given")]
     NoSource,
     /// `stories:…` does not say which stories.
     #[error(
@@ -56,14 +56,14 @@ pub enum DataError {
     BadStories(String),
     /// Neither our own dependencies' sources nor anything else could be found.
     #[error(
-        "found no Rust sources under {} to learn from; pass --data with a text file or folder",
+        "found no Rust sources to learn from under {}",
         .0.display()
     )]
     NoDefaultSources(PathBuf),
     /// The text gives fewer tokens than one window needs.
     #[error(
         "the {part} text has {found} tokens, but one window of length {length} needs {needed}; \
-         give more text with --data or ask for a shorter length"
+         use more text or a shorter length"
     )]
     TooShort {
         /// `training` or `validation`.

@@ -1,8 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Cpu, DeviceError};
-use crate::train::TrainingDevice;
+use super::DeviceError;
 
 #[cfg(feature = "cuda")]
 use super::cuda::{self, Driver, Gpu};
@@ -81,38 +80,7 @@ pub enum ChosenDevice {
     Cuda(Gpu),
 }
 
-/// Work for a device whose type is only known when the program runs.
-pub trait OnDevice {
-    /// What comes of it.
-    type Output;
-    /// Why it fails.
-    type Error: From<DeviceError>;
-
-    /// Do the work.
-    ///
-    /// # Errors
-    /// The work's own.
-    fn run<D: TrainingDevice>(self, device: &D) -> Result<Self::Output, Self::Error>;
-}
-
 impl ChosenDevice {
-    /// Open the device on this thread and do `work` with it.
-    ///
-    /// # Errors
-    /// [`DeviceError`], and those of the work.
-    pub fn run<W: OnDevice>(&self, work: W) -> Result<W::Output, W::Error> {
-        match self {
-            Self::Cpu => work.run(&Cpu::default()),
-            #[cfg(feature = "cuda")]
-            Self::Cuda(gpu) => {
-                let device = cuda::open(gpu.ordinal)?;
-                let done = device.guarded(|| work.run(&device));
-                cuda::close(device, gpu.ordinal);
-                done?
-            }
-        }
-    }
-
     /// Models that train well on it at the same time.
     pub fn jobs(&self) -> usize {
         match self {

@@ -8,12 +8,12 @@ pub enum DeviceError {
     /// The program lacks what a GPU needs.
     #[error(
         "this program was built without CUDA; build it with `--features cuda` (std-runtime/docs/gpu.md \
-         says how), or use --device cpu"
+         says how)"
     )]
     NotBuilt,
     /// A library is not there.
     #[error(
-        "{library} cannot be opened: {message}; {remedy}, or use --device cpu",
+        "{library} cannot be opened: {message}; {remedy}",
         remedy = library.remedy()
     )]
     Library {
@@ -25,7 +25,7 @@ pub enum DeviceError {
     /// The driver does not start.
     #[error(
         "NVIDIA's driver does not start: {message}; `nvidia-smi` should list the GPU, and a restart often \
-         helps after an update of the driver (or use --device cpu)"
+         helps after an update of the driver"
     )]
     Driver {
         /// The driver's message.
@@ -34,7 +34,7 @@ pub enum DeviceError {
     /// The driver finds no GPU.
     #[error(
         "NVIDIA's driver finds no GPU{hidden}; `nvidia-smi` should list one, and a container needs access \
-         to it (or use --device cpu)",
+         to it",
         hidden = .visible.as_ref().map_or(String::new(), |list| format!(" among CUDA_VISIBLE_DEVICES={list}"))
     )]
     NoDevice {
@@ -44,7 +44,7 @@ pub enum DeviceError {
     /// The driver is older than the compiler of the kernels.
     #[error(
         "NVIDIA's driver is for CUDA {found}, and this program needs one for CUDA {needed}; install a newer \
-         driver, or build with an older CUDA toolkit (or use --device cpu)"
+         driver, or build with an older CUDA toolkit"
     )]
     DriverTooOld {
         /// CUDA's version that the driver is for.
@@ -53,9 +53,7 @@ pub enum DeviceError {
         needed: Version,
     },
     /// There are fewer GPUs.
-    #[error(
-        "there is no GPU cuda:{ordinal}; {count} found, numbered from 0 (`expe devices` lists them)"
-    )]
+    #[error("there is no GPU cuda:{ordinal}; {count} found, numbered from 0")]
     Ordinal {
         /// The number asked for.
         ordinal: usize,
@@ -65,7 +63,7 @@ pub enum DeviceError {
     /// The GPU is older than what the kernels were compiled for.
     #[error(
         "cuda:{ordinal}, {name}, has compute capability {found}, and this program was built for {needed} and \
-         newer; build it with CUDA_COMPUTE_CAP={digits} (or use --device cpu)",
+         newer; build it with CUDA_COMPUTE_CAP={digits}",
         digits = .found.digits()
     )]
     Capability {

@@ -15,7 +15,7 @@ use dfdx::tensor_ops::AdamConfig;
 use crate::ops::Operations;
 
 pub(crate) use adamw::AdamWStep;
-pub use choice::{ChosenDevice, DeviceChoice, OnDevice};
+pub use choice::{ChosenDevice, DeviceChoice};
 #[cfg(feature = "cuda")]
 pub use cuda::Cuda;
 pub use dfdx::tensor::Cpu;

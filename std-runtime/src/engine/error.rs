@@ -19,9 +19,7 @@ pub enum EngineError {
     },
     /// A folder was named.
     #[error(
-        "{}: a folder, where an .expe file is needed; \
-         `expe export --model DIR --out FILE.expe` makes one of a run folder",
-        .0.display()
+        "{}: a folder, where an .expe file is needed", .0.display()
     )]
     Folder(PathBuf),
     /// The file is not a model.
@@ -42,7 +40,7 @@ pub enum EngineError {
         positions: usize,
     },
     /// A model in integers with a cache of floats.
-    #[error("a model in integer arithmetic needs a cache of 8-bit integers: use `--cache i8`")]
+    #[error("a model in integer arithmetic needs a cache of type i8")]
     IntegerCache,
     /// The decoder refuses.
     #[error(transparent)]

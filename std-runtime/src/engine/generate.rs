@@ -1,7 +1,7 @@
 use expe_core::{Model, Sampler};
 
 use super::EngineError;
-use super::session::{Buffers, CacheNumbers, Session};
+use super::session::{Buffers, CacheType, Session};
 
 /// How the next token is chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,8 +17,8 @@ pub struct Sampling {
 /// In what memory a text is generated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CacheChoice {
-    /// How keys and values are stored; by default as [`CacheNumbers::of`] the model says.
-    pub numbers: Option<CacheNumbers>,
+    /// How keys and values are stored; by default as [`CacheType::default_for`] the model says.
+    pub numbers: Option<CacheType>,
     /// The text is remembered only so far: in a ring of fixed size.
     pub window: Option<Window>,
 }
@@ -50,7 +50,7 @@ pub fn generate(
     let mut sampler = Sampler::new(sampling.temperature, sampling.top_k, sampling.seed)?;
     // The last token that is chosen is not read.
     let context = prompt.len().saturating_add(count.saturating_sub(1));
-    let numbers = cache.numbers.unwrap_or(CacheNumbers::of(model));
+    let numbers = cache.numbers.unwrap_or(CacheType::default_for(model));
     let mut buffers = match cache.window {
         None => Buffers::new(model.config(), numbers, context)?,
         Some(Window { positions, sinks }) => {

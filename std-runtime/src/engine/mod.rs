@@ -8,8 +8,10 @@ mod file;
 mod generate;
 mod memory;
 mod session;
+mod text;
 
 pub use error::EngineError;
 pub use file::ModelFile;
 pub use generate::{CacheChoice, Sampling, Window, generate};
-pub use session::{Buffers, CacheNumbers, Session, logits};
+pub use session::{Buffers, CacheType, Session, UnknownCacheType, logits};
+pub use text::{TextDecoder, encode};

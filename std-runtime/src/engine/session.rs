@@ -1,4 +1,5 @@
 use std::fmt;
+use std::str::FromStr;
 
 use expe_core::format::Execution;
 use expe_core::internals::Attend;
@@ -20,9 +21,9 @@ fn chunk(context: usize) -> usize {
     CHUNK.min(context).max(1)
 }
 
-/// How the key-value cache stores its numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum CacheNumbers {
+/// The type that the key-value cache stores its elements in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheType {
     /// Single precision.
     F32,
     /// Half precision.
@@ -31,25 +32,45 @@ pub enum CacheNumbers {
     I8,
 }
 
-impl CacheNumbers {
-    /// The default for a model: 8-bit integers in integer arithmetic, which knows no other, else
-    /// single precision.
-    pub fn of(model: &Model<'_>) -> Self {
+impl CacheType {
+    /// All types.
+    pub const ALL: [Self; 3] = [Self::F32, Self::F16, Self::I8];
+
+    /// Its name: `f32`, `f16` or `i8`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::I8 => "i8",
+        }
+    }
+
+    /// What it means, in a few words.
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::F32 => "Single precision",
+            Self::F16 => "Half precision",
+            Self::I8 => "8-bit integers with a scale per head",
+        }
+    }
+
+    /// Returns the default for `model`: `i8` in integer arithmetic, which supports no other, else `f32`.
+    pub fn default_for(model: &Model<'_>) -> Self {
         match model.execution() {
             Execution::Float => Self::F32,
             Execution::Integer => Self::I8,
         }
     }
 
-    /// All that a model's arithmetic knows, the default first.
-    pub fn possible(model: &Model<'_>) -> &'static [Self] {
+    /// Returns the types that the arithmetic of `model` supports, the default first.
+    pub fn supported_by(model: &Model<'_>) -> &'static [Self] {
         match model.execution() {
             Execution::Float => &[Self::F32, Self::F16, Self::I8],
             Execution::Integer => &[Self::I8],
         }
     }
 
-    /// Words of a cache of `context` positions.
+    /// Returns the size of a cache of `context` positions, in words of 32 bits.
     pub fn cache_len(self, config: &Config, context: usize) -> usize {
         match self {
             Self::F32 => config.cache_len::<F32>(context),
@@ -59,20 +80,33 @@ impl CacheNumbers {
     }
 }
 
-impl fmt::Display for CacheNumbers {
+impl fmt::Display for CacheType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::I8 => "i8",
-        })
+        f.write_str(self.name())
+    }
+}
+
+/// No cache type has this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown cache type `{name}`; known are {}", CacheType::ALL.map(CacheType::name).join(", "))]
+pub struct UnknownCacheType {
+    /// The unknown name.
+    pub name: String,
+}
+
+impl FromStr for CacheType {
+    type Err = UnknownCacheType;
+
+    fn from_str(name: &str) -> Result<Self, UnknownCacheType> {
+        let found = Self::ALL.into_iter().find(|cache| cache.name() == name);
+        found.ok_or_else(|| UnknownCacheType { name: name.to_owned() })
     }
 }
 
 /// The memory of one [`Session`]: key-value cache and workspace for `context` positions.
 #[derive(Debug)]
 pub struct Buffers {
-    numbers: CacheNumbers,
+    numbers: CacheType,
     cache: Words,
     workspace: Words,
     context: usize,
@@ -85,11 +119,7 @@ impl Buffers {
     ///
     /// # Errors
     /// [`EngineError::Memory`] when there is not so much.
-    pub fn new(
-        config: &Config,
-        numbers: CacheNumbers,
-        context: usize,
-    ) -> Result<Self, EngineError> {
+    pub fn new(config: &Config, numbers: CacheType, context: usize) -> Result<Self, EngineError> {
         Self::for_logits(config, numbers, context, 1)
     }
 
@@ -100,7 +130,7 @@ impl Buffers {
     /// As [`new`](Self::new).
     pub fn for_logits(
         config: &Config,
-        numbers: CacheNumbers,
+        numbers: CacheType,
         context: usize,
         tokens: usize,
     ) -> Result<Self, EngineError> {
@@ -152,18 +182,36 @@ impl<'b> Session<'b> {
                 Position::new(position, shape, model.position_table())?
             }
         };
+        Self::with_encoding(model, buffers, position)
+    }
+
+    /// Creates a session on `model` with the position encoding `position` of any type, such as one of your
+    /// own.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_encoding<'m: 'b>(
+        model: &Model<'m>,
+        buffers: &'b mut Buffers,
+        position: impl PositionEncoding + 'b,
+    ) -> Result<Self, EngineError> {
         let (length, context) = (position.length(), buffers.context);
         if context as u64 > u64::from(length) {
             let position = u32::try_from(context.saturating_sub(1)).unwrap_or(u32::MAX);
             return Err(PositionError::BeyondLength { position, length }.into());
         }
-        let float = || Decoder::new(model, position);
         let reader: Box<dyn Reader + 'b> = match (model.execution(), buffers.numbers) {
-            (Execution::Float, CacheNumbers::F32) => running::<_, F32>(float()?, buffers)?,
-            (Execution::Float, CacheNumbers::F16) => running::<_, F16>(float()?, buffers)?,
-            (Execution::Float, CacheNumbers::I8) => running::<_, I8>(float()?, buffers)?,
-            (Execution::Integer, CacheNumbers::I8) => {
-                running::<_, I8>(Decoder::integer(model, position)?, buffers)?
+            (Execution::Float, CacheType::F32) => {
+                running::<_, _, F32>(Decoder::new(model, position)?, buffers)?
+            }
+            (Execution::Float, CacheType::F16) => {
+                running::<_, _, F16>(Decoder::new(model, position)?, buffers)?
+            }
+            (Execution::Float, CacheType::I8) => {
+                running::<_, _, I8>(Decoder::new(model, position)?, buffers)?
+            }
+            (Execution::Integer, CacheType::I8) => {
+                running::<_, _, I8>(Decoder::integer(model, position)?, buffers)?
             }
             (Execution::Integer, _) => return Err(EngineError::IntegerCache),
         };
@@ -214,17 +262,18 @@ trait Reader {
     ) -> Result<(), EngineError>;
 }
 
-struct Running<'m, 'b, A, S: CacheFormat> {
-    decoder: Decoder<'m, Position<'m>, A>,
+struct Running<'m, 'b, P, A, S: CacheFormat> {
+    decoder: Decoder<'m, P, A>,
     cache: KvCache<'b, S>,
     workspace: Workspace<'b>,
 }
 
-fn running<'m: 'b, 'b, A, S>(
-    decoder: Decoder<'m, Position<'m>, A>,
+fn running<'m: 'b, 'b, P, A, S>(
+    decoder: Decoder<'m, P, A>,
     buffers: &'b mut Buffers,
 ) -> Result<Box<dyn Reader + 'b>, EngineError>
 where
+    P: PositionEncoding + 'b,
     A: Attend<S, Real: Logit> + 'b,
     S: CacheFormat + 'b,
 {
@@ -239,7 +288,12 @@ where
     Ok(Box::new(Running { decoder, cache, workspace }))
 }
 
-impl<A: Attend<S, Real: Logit>, S: CacheFormat> Reader for Running<'_, '_, A, S> {
+impl<P, A, S> Reader for Running<'_, '_, P, A, S>
+where
+    P: PositionEncoding,
+    A: Attend<S, Real: Logit>,
+    S: CacheFormat,
+{
     fn room(&self) -> usize {
         self.cache.capacity() - self.cache.len()
     }
@@ -273,7 +327,7 @@ impl<A: Attend<S, Real: Logit>, S: CacheFormat> Reader for Running<'_, '_, A, S>
 /// # Errors
 /// As [`Buffers::new`], [`Session::new`] and [`Session::read_each`].
 pub fn logits(model: &Model<'_>, tokens: &[u32]) -> Result<Vec<Vec<f32>>, EngineError> {
-    let mut buffers = Buffers::new(model.config(), CacheNumbers::of(model), tokens.len())?;
+    let mut buffers = Buffers::new(model.config(), CacheType::default_for(model), tokens.len())?;
     let mut rows = Vec::with_capacity(tokens.len());
     Session::new(model, &mut buffers, None)?
         .read_each(tokens, |_, logits| rows.push(logits.to_vec()))?;

@@ -1,3 +1,4 @@
+use crate::config::SpecError;
 use crate::data::DataError;
 use crate::engine::EngineError;
 use crate::model::ModelError;
@@ -6,19 +7,22 @@ use crate::model::ModelError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvalError {
-    /// The text is too short.
+    /// The text is too short or cannot be encoded.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// The dfdx model refuses.
+    /// The settings of the position encoding are not valid.
+    #[error(transparent)]
+    Position(#[from] SpecError),
+    /// The dfdx model cannot be run on the text.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The core engine refuses.
+    /// The core engine cannot run the model on the text.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// A length is not given, or zero.
-    #[error("lengths are whole numbers from 1 on, in multiples of the training length")]
+    /// No length was given, or one of them is zero or too large.
+    #[error("lengths must be whole multiples of the training length, from 1 on")]
     NoLength,
-    /// A thread that computed a part of the text died.
-    #[error("a worker thread failed; run again with more memory")]
+    /// A worker thread panicked.
+    #[error("a worker thread panicked, probably for lack of memory")]
     Worker,
 }

@@ -7,7 +7,7 @@ use expe_core::{Config, Model};
 
 use super::EvalError;
 use crate::device::Backend;
-use crate::engine::{Buffers, CacheNumbers, EngineError, Session};
+use crate::engine::{Buffers, CacheType, EngineError, Session};
 use crate::model::{Sites, Transformer};
 use crate::train::split;
 
@@ -94,18 +94,18 @@ fn batch(length: usize, dense: bool) -> usize {
 pub struct CoreScorer<'m> {
     model: &'m Model<'m>,
     position: PositionConfig,
-    cache: CacheNumbers,
+    cache: CacheType,
 }
 
 impl<'m> CoreScorer<'m> {
     /// Score with `model`, its position encoding replaced by `position`.
     pub fn new(model: &'m Model<'m>, position: &PositionConfig) -> Self {
-        Self { model, position: *position, cache: CacheNumbers::of(model) }
+        Self { model, position: *position, cache: CacheType::default_for(model) }
     }
 
     /// The same with keys and values stored as `cache`.
     #[must_use]
-    pub fn with_cache(self, cache: CacheNumbers) -> Self {
+    pub fn with_cache(self, cache: CacheType) -> Self {
         Self { cache, ..self }
     }
 

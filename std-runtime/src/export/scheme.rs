@@ -1,9 +1,10 @@
 use std::fmt;
+use std::str::FromStr;
 
 use expe_core::format::{Execution, Numbers, Storage};
 
-/// What a model's numbers become when it is exported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+/// The number formats and the arithmetic of an exported model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
     /// Matrices in single precision.
     F32,
@@ -11,18 +12,52 @@ pub enum Scheme {
     F16,
     /// Matrices in bfloat16, arithmetic in single precision.
     Bf16,
-    /// Matrices and activations of 8-bit integers; norms, softmax and activations in single precision.
+    /// Matrices and activations in 8-bit integers; norms, softmax and activation functions in single
+    /// precision.
     Int8,
-    /// As int8, with 4-bit integers in the layers; the embedding and the head keep 8 bits.
+    /// As [`Int8`](Self::Int8), with layers in 4-bit integers; embedding and head keep 8 bits.
     Int4,
-    /// As int8, without a float instruction.
+    /// As [`Int8`](Self::Int8), without any float instruction.
     Integer,
-    /// As int4, without a float instruction.
+    /// As [`Int4`](Self::Int4), without any float instruction.
     Integer4,
 }
 
 impl Scheme {
-    /// The matrices of the layers.
+    /// All schemes.
+    pub const ALL: [Self; 7] =
+        [Self::F32, Self::F16, Self::Bf16, Self::Int8, Self::Int4, Self::Integer, Self::Integer4];
+
+    /// Its name, such as `int8`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
+            Self::Int4 => "int4",
+            Self::Integer => "integer",
+            Self::Integer4 => "integer4",
+        }
+    }
+
+    /// What it means, in one sentence.
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::F32 => "Matrices in single precision",
+            Self::F16 => "Matrices in half precision, arithmetic in single precision",
+            Self::Bf16 => "Matrices in bfloat16, arithmetic in single precision",
+            Self::Int8 => {
+                "Matrices and activations in 8-bit integers; norms, softmax and activation functions \
+                 in single precision"
+            }
+            Self::Int4 => "As int8, with layers in 4-bit integers; embedding and head keep 8 bits",
+            Self::Integer => "As int8, without any float instruction",
+            Self::Integer4 => "As int4, without any float instruction",
+        }
+    }
+
+    /// Returns the type of the matrices in the layers.
     pub const fn layers(self) -> Numbers {
         match self {
             Self::F32 => Numbers::F32,
@@ -33,7 +68,7 @@ impl Scheme {
         }
     }
 
-    /// The embedding and the head.
+    /// Returns the type of the embedding and the head.
     pub const fn vocabulary(self) -> Numbers {
         match self.layers() {
             Numbers::Int4 => Numbers::Int8,
@@ -41,7 +76,7 @@ impl Scheme {
         }
     }
 
-    /// The arithmetic that the model is meant for.
+    /// Returns the arithmetic that runs the model.
     pub const fn execution(self) -> Execution {
         match self {
             Self::Integer | Self::Integer4 => Execution::Integer,
@@ -49,7 +84,7 @@ impl Scheme {
         }
     }
 
-    /// How the file stores a model whose residual stream has this range.
+    /// Returns how a file stores a model whose residual stream stays within `±residual_range`.
     pub const fn storage(self, residual_range: f32) -> Storage {
         let (layers, vocabulary) = (self.layers(), self.vocabulary());
         Storage { layers, vocabulary, execution: self.execution(), residual_range }
@@ -58,14 +93,23 @@ impl Scheme {
 
 impl fmt::Display for Scheme {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::Bf16 => "bf16",
-            Self::Int8 => "int8",
-            Self::Int4 => "int4",
-            Self::Integer => "integer",
-            Self::Integer4 => "integer4",
-        })
+        f.write_str(self.name())
+    }
+}
+
+/// No scheme has this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown scheme `{name}`; known are {}", Scheme::ALL.map(Scheme::name).join(", "))]
+pub struct UnknownScheme {
+    /// The unknown name.
+    pub name: String,
+}
+
+impl FromStr for Scheme {
+    type Err = UnknownScheme;
+
+    fn from_str(name: &str) -> Result<Self, UnknownScheme> {
+        let found = Self::ALL.into_iter().find(|scheme| scheme.name() == name);
+        found.ok_or_else(|| UnknownScheme { name: name.to_owned() })
     }
 }

@@ -1,6 +1,7 @@
 //! Tables, plots and pages from measured rows.
 
 mod axis;
+mod bytes;
 mod error;
 mod html;
 mod plot;
@@ -10,6 +11,7 @@ mod summary;
 mod table;
 mod write;
 
+pub use bytes::bytes;
 pub use error::ReportError;
 pub use html::{Page, Sample, html_page};
 pub use plot::plot_svg;

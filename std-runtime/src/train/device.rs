@@ -2,7 +2,7 @@ use dfdx::tensor::Synchronize;
 use rayon::ThreadPool;
 
 use super::{Progress, Stepper, TrainError, Workers, available_memory};
-use crate::device::{Backend, Cpu, DeviceError};
+use crate::device::{Backend, ChosenDevice, Cpu, DeviceError};
 use crate::model::{Sites, Transformer};
 
 /// A device that models are trained on: how it shares work among threads, how much memory it has, and
@@ -76,5 +76,38 @@ impl TrainingDevice for crate::device::Cuda {
 
     fn guarded<R>(&self, work: impl FnOnce() -> R) -> Result<R, DeviceError> {
         crate::device::cuda::guarded(self, work)
+    }
+}
+
+/// Work for a device whose type is known only when the program runs; see [`ChosenDevice::run`].
+pub trait OnDevice {
+    /// What the work returns.
+    type Output;
+    /// Why it fails.
+    type Error: From<DeviceError>;
+
+    /// Does the work on `device`.
+    ///
+    /// # Errors
+    /// The work's own.
+    fn run<D: TrainingDevice>(self, device: &D) -> Result<Self::Output, Self::Error>;
+}
+
+impl ChosenDevice {
+    /// Opens the device on this thread and runs `work` on it.
+    ///
+    /// # Errors
+    /// [`DeviceError`] when the device cannot be opened or panics, and the errors of `work`.
+    pub fn run<W: OnDevice>(&self, work: W) -> Result<W::Output, W::Error> {
+        match self {
+            Self::Cpu => work.run(&Cpu::default()),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(gpu) => {
+                let device = crate::device::cuda::open(gpu.ordinal)?;
+                let done = device.guarded(|| work.run(&device));
+                crate::device::cuda::close(device, gpu.ordinal);
+                done?
+            }
+        }
     }
 }

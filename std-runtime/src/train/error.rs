@@ -1,7 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::config::RunConfigError;
+use crate::config::{ConfigFileError, RunConfigError};
 use crate::data::DataError;
 use crate::device::DeviceError;
 use crate::model::ModelError;
@@ -41,13 +41,28 @@ pub enum TrainError {
         /// What is wrong with it.
         message: String,
     },
-    /// A file of the run folder holds a configuration that makes no sense.
-    #[error("{}: {source}", .path.display())]
-    ConfigFile {
-        /// The file.
+    /// The configuration of the run folder cannot be read, or is not valid.
+    #[error(transparent)]
+    ConfigFile(#[from] ConfigFileError),
+    /// The path names a file, not a run folder.
+    #[error("{}: a file, where the folder of a training run is needed", .path.display())]
+    NotAFolder {
+        /// The path.
         path: PathBuf,
-        /// What is wrong with it.
-        source: RunConfigError,
+    },
+    /// The run folder contains the tokenizer of another model.
+    #[error(
+        "{}: the tokenizer has {tokenizer} tokens, the model {model}; \
+         restore the tokenizer that the model was trained with",
+        .path.display()
+    )]
+    Vocabulary {
+        /// The file of the tokenizer.
+        path: PathBuf,
+        /// Tokens of the tokenizer.
+        tokenizer: usize,
+        /// Tokens of the model.
+        model: usize,
     },
     /// The folder holds another run.
     #[error("{} holds a training run already; resume it or choose another folder", .folder.display())]
@@ -72,7 +87,7 @@ pub enum TrainError {
     /// The text is not the one that the run started with.
     #[error(
         "{} was started on other text (fingerprint {stored:016x}, now {given:016x}); \
-         name the same --data or choose another folder",
+         use the same text or choose another folder",
         .folder.display()
     )]
     DataChanged {

@@ -19,11 +19,11 @@ pub const TOKENIZER_FILE: &str = "tokenizer.json";
 /// Name of the per-step numbers in a run folder.
 pub const METRICS_FILE: &str = "metrics.csv";
 
-/// The configuration and the best model of a run folder.
+/// Loads the configuration and the best model of a run folder.
 ///
 /// # Errors
-/// [`TrainError::Io`] for a file that cannot be read, [`TrainError::ConfigFile`] or
-/// [`TrainError::File`] for one that is damaged or does not fit the other.
+/// [`TrainError::ConfigFile`] for the configuration; [`TrainError::Io`] for a model that cannot be read,
+/// [`TrainError::File`] for one that is damaged or does not match the configuration.
 pub fn load_model<D: Backend>(
     folder: &Path,
     device: &D,
@@ -36,19 +36,12 @@ pub fn load_model<D: Backend>(
     Ok((config, model))
 }
 
-/// The configuration of a run folder.
+/// Reads the configuration of a run folder.
 ///
 /// # Errors
-/// [`TrainError::Io`] when it cannot be read, [`TrainError::State`] or [`TrainError::ConfigFile`]
-/// when it is damaged.
+/// [`TrainError::ConfigFile`] when it cannot be read or is not valid.
 pub fn read_config(folder: &Path) -> Result<RunConfig, TrainError> {
-    let path = folder.join(CONFIG_FILE);
-    let bytes = read(&path)?;
-    let text = String::from_utf8(bytes).map_err(|error| TrainError::State {
-        path: path.clone(),
-        message: format!("not UTF-8: {error}"),
-    })?;
-    RunConfig::from_toml(&text).map_err(|source| TrainError::ConfigFile { path, source })
+    Ok(RunConfig::load(&folder.join(CONFIG_FILE))?)
 }
 
 /// Check that a folder to resume holds this configuration.

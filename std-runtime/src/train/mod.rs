@@ -18,6 +18,7 @@
 //! and the dropout of a step are pure functions of seed and step, so there is no generator state,
 //! and what is resumed ends with the same bytes as what was never stopped.
 
+mod dataset;
 mod device;
 mod error;
 mod fitting;
@@ -31,11 +32,13 @@ mod progress;
 mod schedule;
 mod state;
 mod stepper;
+mod trained;
 mod trainer;
 mod validation;
 mod workers;
 
-pub use device::TrainingDevice;
+pub use dataset::{new_dataset, stored_dataset};
+pub use device::{OnDevice, TrainingDevice};
 pub use error::TrainError;
 pub use folder::{
     CONFIG_FILE, METRICS_FILE, MODEL_FILE, TOKENIZER_FILE, TRAINER_FILE, load_model, read_config,
@@ -49,6 +52,7 @@ pub use progress::{Best, Ending, Outcome, Progress};
 pub use schedule::learning_rate;
 pub use state::State;
 pub use stepper::Stepper;
+pub use trained::TrainedModel;
 pub use trainer::run;
 pub use validation::{split, validation_loss};
 pub use workers::Workers;

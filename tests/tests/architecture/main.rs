@@ -27,14 +27,10 @@ const KNOWN: &[&str] = &[
     "std-runtime: circle of files: config/check.rs, config/mod.rs",
     "std-runtime: circle of files: device/cuda/driver.rs, device/cuda/guard.rs, device/cuda/mod.rs",
     "std-runtime: circle of files: device/mod.rs, ops/activation.rs, ops/attend.rs, ops/attention.rs, ops/embedding.rs, ops/feed_forward.rs, ops/norm.rs, ops/operations.rs, ops/relative.rs",
-    "std-runtime: circle of files: export/mod.rs, quantize/quantised.rs",
     "std-runtime: circle of files: ops/cuda/linear.rs, ops/cuda/product.rs",
     "std-runtime: circle of files: train/device.rs, train/memory.rs, train/stepper.rs, train/validation.rs",
-    "std-runtime: circle of folders: config, device, model, ops, train",
-    "std-runtime: circle of folders: export, quantize",
-    "std-runtime: device -> train",
+    "std-runtime: circle of folders: device, ops",
     "std-runtime: ops -> device",
-    "std-runtime: quantize -> export",
 ];
 
 fn root() -> PathBuf {

@@ -1,36 +1,37 @@
-//! How long to measure, and where the results go.
+//! How long to measure, who measures, and where the results go.
 
 use std::io::{self, BufRead};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::bench::{BenchError, Candidate, Plan, Report, Times, alternate, peak_memory};
+use expe::bench::{BenchError, Candidate, Plan, Report, Timer, Times, alternate, peak_memory};
+
 use crate::cli::CliError;
 use crate::cli::output::{is_stdout, print, write_json};
 
-/// Longest measurement that can be asked for, in seconds.
+/// Longest measurement that can be requested, in seconds.
 const LONGEST: f64 = 3600.0;
 
 /// How long to measure, and where the results go.
 #[derive(Debug, clap::Args)]
 pub struct MeasureArgs {
-    /// Times that each candidate has its turn; what is shown is the median of the rounds.
+    /// Rounds in which every candidate has a turn; results are medians over the rounds.
     #[arg(long, default_value_t = 15, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
-    /// Time for all rounds together, about; every turn is at least one unit of work.
+    /// Approximate time of all rounds together; a turn is at least one unit of work.
     #[arg(long, default_value_t = 10.0, value_name = "S", value_parser = seconds)]
     seconds: f64,
-    /// Write the results to this file as well (`-`: to standard output, in place of the table).
+    /// Also write the results as JSON (`-` for standard output, instead of the table).
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
-/// Obey another program, which can so let this one take turns with its rivals.
+/// Lets another program measure, so that this one can take turns with its rivals.
 #[derive(Debug, clap::Args)]
 pub struct ServeArgs {
-    /// Measure nothing by oneself; for every line `N` on standard input do N units of work and print the
-    /// milliseconds of each, for a line `peak` the most memory so far in bytes.
+    /// Measure on request: for every line `N` on standard input, do N units of work and print the
+    /// milliseconds of each; for a line `peak`, print the peak memory so far in bytes.
     #[arg(long, conflicts_with_all = ["rounds", "seconds", "json"])]
     serve: bool,
 }
@@ -43,23 +44,13 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 impl MeasureArgs {
-    /// The plan that was asked for.
+    /// Returns the requested plan.
     pub fn plan(&self) -> Plan {
         let time = Duration::from_secs_f64(self.seconds);
         Plan { rounds: self.rounds.into(), time }
     }
 
-    /// Time for a measurement of what the machine can do at best: a tenth, at most half a second.
-    pub fn aside(&self) -> Duration {
-        Duration::from_secs_f64(self.seconds / 10.0).min(Duration::from_millis(500))
-    }
-
-    /// Time for a profile: a quarter.
-    pub fn profile(&self) -> Duration {
-        Duration::from_secs_f64(self.seconds / 4.0)
-    }
-
-    /// Print the report, as a table or as JSON.
+    /// Prints the report as a table or as JSON.
     ///
     /// # Errors
     /// [`CliError::Write`].
@@ -75,43 +66,60 @@ impl MeasureArgs {
 }
 
 impl ServeArgs {
-    /// Time the candidates, or let another program do so; `None` in the second case.
-    ///
-    /// # Errors
-    /// [`CliError::Bench`]; [`CliError::Serve`] for several candidates or an order that is none.
-    pub fn times(
+    /// Returns who times the candidates.
+    pub fn timer<'a>(&self, stop: &'a AtomicBool) -> RequestedTimer<'a> {
+        RequestedTimer { serve: self.serve, stop }
+    }
+}
+
+/// Times candidates in rounds, or as another program requests on standard input.
+#[derive(Debug)]
+pub struct RequestedTimer<'a> {
+    serve: bool,
+    stop: &'a AtomicBool,
+}
+
+impl Timer for RequestedTimer<'_> {
+    type Error = CliError;
+
+    fn time(
         &self,
         mut candidates: Vec<Box<dyn Candidate + '_>>,
-        measure: &MeasureArgs,
-        stop: &AtomicBool,
+        plan: Plan,
     ) -> Result<Option<Vec<Times>>, CliError> {
         if !self.serve {
-            return Ok(Some(alternate(&mut candidates, measure.plan(), stop)?));
+            return Ok(Some(alternate(&mut candidates, plan, self.stop)?));
         }
         let mut candidates = candidates.into_iter();
-        let (Some(mut candidate), None) = (candidates.next(), candidates.next()) else {
+        let (Some(candidate), None) = (candidates.next(), candidates.next()) else {
             return Err(CliError::Serve("--serve takes one candidate, not several".to_owned()));
         };
-        print("ready")?;
-        for line in io::stdin().lock().lines() {
-            let source = |source| CliError::Read { path: "standard input".into(), source };
-            let line = line.map_err(source)?;
-            if line.trim() == "peak" {
-                print(&peak_memory().unwrap_or(0).to_string())?;
-                continue;
-            }
-            let units: u32 = line.trim().parse().map_err(|_| {
-                CliError::Serve(format!("`{line}` is neither a number of units nor `peak`"))
-            })?;
-            let mut answer = Vec::new();
-            for _ in 0..units {
-                if stop.load(Ordering::Relaxed) {
-                    return Err(BenchError::Interrupted.into());
-                }
-                answer.push(format!("{:.6}", candidate.run()?.as_secs_f64() * 1e3));
-            }
-            print(&answer.join(" "))?;
-        }
+        serve(candidate, self.stop)?;
         Ok(None)
     }
+}
+
+/// Does the work that standard input requests, until it ends.
+fn serve(mut candidate: Box<dyn Candidate + '_>, stop: &AtomicBool) -> Result<(), CliError> {
+    print("ready")?;
+    for line in io::stdin().lock().lines() {
+        let source = |source| CliError::Read { path: "standard input".into(), source };
+        let line = line.map_err(source)?;
+        if line.trim() == "peak" {
+            print(&peak_memory().unwrap_or(0).to_string())?;
+            continue;
+        }
+        let units: u32 = line.trim().parse().map_err(|_| {
+            CliError::Serve(format!("`{line}` is neither a number of units nor `peak`"))
+        })?;
+        let mut answer = Vec::new();
+        for _ in 0..units {
+            if stop.load(Ordering::Relaxed) {
+                return Err(BenchError::Interrupted.into());
+            }
+            answer.push(format!("{:.6}", candidate.run()?.as_secs_f64() * 1e3));
+        }
+        print(&answer.join(" "))?;
+    }
+    Ok(())
 }

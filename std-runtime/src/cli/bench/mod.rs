@@ -21,7 +21,7 @@ pub struct Args {
 enum Benchmark {
     /// Training steps: forward, backward, clipping, AdamW, on random tokens.
     Train(train::Args),
-    /// Generating token by token, on one thread.
+    /// Generating text token by token, on one thread.
     Decode(inference::DecodeArgs),
     /// Reading a prompt, on one thread.
     Prefill(inference::PrefillArgs),
@@ -29,14 +29,14 @@ enum Benchmark {
     Eval(eval::Args),
     /// What each position encoding costs, alone and as part of the whole.
     Positions(positions::Args),
-    /// How training, decoding and prompts grow with the length of the text, the width of the model, and threads.
+    /// How the time grows with the length of the text, the width of the model and the number of threads.
     Scaling(scaling::Args),
 }
 
-/// Run the command.
+/// Runs the command.
 ///
 /// # Errors
-/// [`CliError`] for sizes that do not make a model, and when it is interrupted.
+/// [`CliError`] for sizes that do not make a model, and when interrupted.
 pub fn run(args: &Args) -> Result<(), CliError> {
     match &args.benchmark {
         Benchmark::Train(args) => train::run(args),

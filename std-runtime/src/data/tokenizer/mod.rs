@@ -54,7 +54,6 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`DataError::Training`] for a size of 256 or less, or of more than 65 536.
-    #[cfg(feature = "bpe")]
     pub fn train_bpe(texts: &[&str], vocab_size: usize) -> Result<Self, DataError> {
         if !(257..=MAX_VOCAB_SIZE).contains(&vocab_size) {
             return Err(DataError::Training(format!(
@@ -62,7 +61,13 @@ impl Tokenizer {
                  tokens (the 256 bytes and at least one merge)"
             )));
         }
-        train::learn(texts, vocab_size).map(Self::from).map_err(DataError::Training)
+        #[cfg(feature = "bpe")]
+        return train::learn(texts, vocab_size).map(Self::from).map_err(DataError::Training);
+        #[cfg(not(feature = "bpe"))]
+        Err(DataError::Training(format!(
+            "learning merges from {} texts needs the feature `bpe`, without which this program was built",
+            texts.len()
+        )))
     }
 
     /// Read a `tokenizer.json`.
@@ -91,6 +96,21 @@ impl Tokenizer {
         };
         let text = file::to_json(merges).map_err(std::io::Error::from)?;
         Ok(write_atomically(path, |file| file.write_all(text.as_bytes()))?)
+    }
+
+    /// Copies a tokenizer of the core engine, such as that of an `.expe` file.
+    ///
+    /// # Errors
+    /// [`DataError::BadMerges`] if a merge uses a token that does not exist before it.
+    pub fn from_core(tokenizer: expe_core::Tokenizer<'_>) -> Result<Self, DataError> {
+        match tokenizer {
+            expe_core::Tokenizer::Bytes => Ok(Self::Byte),
+            expe_core::Tokenizer::Bpe(bpe) => {
+                let pairs: Vec<_> =
+                    bpe.merges().iter().map(|[left, right, _]| (*left, *right)).collect();
+                Self::from_merges(&pairs)
+            }
+        }
     }
 
     /// The core's view of this tokenizer, as the engine and the `.expe` file use it.

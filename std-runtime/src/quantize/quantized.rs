@@ -6,13 +6,12 @@ use expe_core::format::{Numbers, QuantizedRow, Storage, TensorId, TensorShape, l
 use expe_core::internals::{GROUP_BYTES, unpack_group};
 
 use super::round::{Int4Row, Int8Row, int4, int8};
-use super::{Calibration, Compensation};
-use crate::export::ExportError;
+use super::{Calibration, Compensation, QuantizeError};
 use crate::model::Tensors;
 
-/// The matrices of a model as integers.
+/// The matrices of a model as integers with scales.
 #[derive(Debug, Clone)]
-pub struct Quantised {
+pub struct Quantized {
     matrices: HashMap<(u16, u32), Rows>,
     errors: Vec<MatrixError>,
 }
@@ -23,21 +22,21 @@ enum Rows {
     Int4(Vec<Int4Row>),
 }
 
-/// What rounding did to a matrix.
+/// How far rounding changed a matrix.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MatrixError {
     /// The matrix.
     pub tensor: TensorId,
-    /// How it is stored.
+    /// The type that it is stored in.
     pub numbers: Numbers,
-    /// The largest magnitude of its inputs on the calibration text.
+    /// The largest magnitude among its inputs on the calibration text.
     pub largest_input: f32,
-    /// `√(E|(W − Ŵ)·x|² / E|W·x|²)`: the error of its outputs, relative to them.
+    /// `√(E|(W − Ŵ)·x|² / E|W·x|²)`: the relative error of its outputs.
     pub error: f64,
 }
 
-impl Quantised {
-    /// A row of a matrix; `None` if it is not there.
+impl Quantized {
+    /// Returns a row of a matrix, or `None` if the matrix or the row does not exist.
     pub fn row(&self, tensor: TensorId, row: usize) -> Option<QuantizedRow<'_>> {
         Some(match self.matrices.get(&(tensor.kind.code(), tensor.layer))? {
             Rows::Int8(rows) => {
@@ -51,22 +50,24 @@ impl Quantised {
         })
     }
 
-    /// The error of every matrix, in the file's order.
+    /// Returns the error of every matrix, in the order of the file.
     pub fn errors(&self) -> &[MatrixError] {
         &self.errors
     }
 }
 
-/// Round the matrices of a model that `storage` stores as integers.
+/// Rounds the matrices of a model that `storage` stores as integers.
+///
+/// The result depends on `tensors`, `calibration` and `storage` only, not on the number of threads.
 ///
 /// # Errors
-/// [`ExportError::Missing`] or [`ExportError::Weights`] for tensors that are not the configuration's.
-pub fn quantise(
+/// [`QuantizeError`] for tensors that do not match `config`, or with a weight that is not finite.
+pub fn quantize(
     config: &Config,
     tensors: &Tensors,
     calibration: &Calibration,
     storage: &Storage,
-) -> Result<Quantised, ExportError> {
+) -> Result<Quantized, QuantizeError> {
     let shapes: Vec<_> = layout(config)
         .filter(|shape| shape.id.kind.is_matrix())
         .map(|shape| (shape, storage.numbers_of(shape.id.kind)))
@@ -75,9 +76,9 @@ pub fn quantise(
     let rounded = |(shape, numbers): &(TensorShape, Numbers)| {
         round(config, tensors, calibration, shape, *numbers)
     };
-    // One thread per processor takes every second, third … matrix; the result does not depend on it.
+    // Thread i of n rounds the matrices i, i + n, i + 2n, …
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let mut results: Vec<Option<Result<(Rows, MatrixError), ExportError>>> = Vec::new();
+    let mut results: Vec<Option<Result<(Rows, MatrixError), QuantizeError>>> = Vec::new();
     results.resize_with(shapes.len(), || None);
     thread::scope(|scope| {
         let (shapes, rounded) = (&shapes, &rounded);
@@ -98,42 +99,41 @@ pub fn quantise(
             }
         }
     });
-    let mut quantised = Quantised { matrices: HashMap::new(), errors: Vec::new() };
+    let mut quantized = Quantized { matrices: HashMap::new(), errors: Vec::new() };
     for ((shape, _), result) in shapes.iter().zip(results.into_iter().flatten()) {
         let (rows, error) = result?;
-        quantised.matrices.insert((shape.id.kind.code(), shape.id.layer), rows);
-        quantised.errors.push(error);
+        quantized.matrices.insert((shape.id.kind.code(), shape.id.layer), rows);
+        quantized.errors.push(error);
     }
-    Ok(quantised)
+    Ok(quantized)
 }
 
-/// Round one matrix.
+/// Rounds one matrix.
 fn round(
     config: &Config,
     tensors: &Tensors,
     calibration: &Calibration,
     shape: &TensorShape,
     numbers: Numbers,
-) -> Result<(Rows, MatrixError), ExportError> {
+) -> Result<(Rows, MatrixError), QuantizeError> {
     let TensorShape { id, rows, columns } = *shape;
     let skip = id.kind.folded(config);
     let name = id.to_string();
-    let stored = tensors.get(&name).ok_or_else(|| ExportError::Missing(name.clone()))?;
+    let stored = tensors.get(&name).ok_or_else(|| QuantizeError::Missing(name.clone()))?;
     if stored.values.len() != rows * (columns + skip) {
-        let found = &stored.shape;
-        let expected = [rows, columns + skip];
-        let message = format!("`{name}` has the shape {found:?} and not {expected:?}");
-        return Err(ExportError::Weights(message));
+        let (expected, found) = ([rows, columns + skip], stored.shape.clone());
+        return Err(QuantizeError::Shape { name, expected, found });
     }
     if let Some(weight) = stored.values.iter().find(|weight| !weight.is_finite()) {
-        return Err(ExportError::Weights(format!("`{name}` has the weight {weight}")));
+        return Err(QuantizeError::NotFinite { name, weight: weight.to_string() });
     }
     let moments = calibration.moments(id.kind, id.layer);
     let second = moments.map_or_else(|| identity(columns), |moments| moments.second(skip));
     let mut importance: Vec<f64> = (0..columns).map(|i| second[i * columns + i]).collect();
     let mut compensation = None;
     if id.kind.is_vocabulary() {
-        // Read row by row as well: every column counts alike, and none makes good another's error.
+        // Its rows are also read one at a time, so all columns count alike, and no column may
+        // compensate for the error of another one.
         importance.fill(1.0);
     } else {
         compensation = Some(Compensation::new(&second, columns));
@@ -152,20 +152,20 @@ fn round(
             weights.iter().map(|row| int8(row, &importance, compensation.as_ref())).collect(),
         ),
     };
-    let (mut lost, mut whole) = (0.0, 0.0);
+    let (mut lost, mut total) = (0.0, 0.0);
     for (row, weights) in weights.iter().enumerate() {
         let found = rounded.weights(row);
         let difference: Vec<f64> = weights.iter().zip(found).map(|(w, found)| w - found).collect();
         lost += energy(&difference, &second);
-        whole += energy(weights, &second);
+        total += energy(weights, &second);
     }
-    let error = if whole > 0.0 { (lost / whole).sqrt() } else { 0.0 };
+    let error = if total > 0.0 { (lost / total).sqrt() } else { 0.0 };
     let largest_input = moments.map_or(0.0, |moments| moments.largest());
     Ok((rounded, MatrixError { tensor: id, numbers, largest_input, error }))
 }
 
 impl Rows {
-    /// The weights that the integers of a row stand for.
+    /// Returns the weights that the integers of a row represent.
     fn weights(&self, row: usize) -> Vec<f64> {
         match self {
             Self::Int8(rows) => {

@@ -1,7 +1,7 @@
 use expe_core::position::PositionConfig;
 use toml::{Table, Value};
 
-use crate::config::{UnknownPosition, position};
+use super::{UnknownPosition, position};
 
 /// Why a written position encoding was not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,12 +49,12 @@ impl PositionSpec {
     /// columns and training length `context`.
     ///
     /// ```
-    /// use expe::compare::PositionSpec;
+    /// use expe::config::PositionSpec;
     /// let plain = PositionSpec::parse("expe", 128, 64)?;
     /// let capped = PositionSpec::parse("expe@query_cap=last", 128, 64)?;
     /// assert_eq!(plain.trained, capped.trained);
     /// assert_ne!(plain.evaluated, capped.evaluated);
-    /// # Ok::<(), expe::compare::SpecError>(())
+    /// # Ok::<(), expe::config::SpecError>(())
     /// ```
     ///
     /// # Errors

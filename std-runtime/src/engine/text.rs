@@ -1,38 +1,37 @@
-//! Small pieces of text that several commands print.
-
 use expe_core::{TextStream, Tokenizer};
 
-/// A number of bytes for people: `812 B`, `45.2 KB`, `3.1 MB` (powers of 1000).
-pub fn bytes(count: usize) -> String {
-    let count = count as f64;
-    match count {
-        small if small < 1e3 => format!("{small} B"),
-        kilo if kilo < 1e6 => format!("{:.1} KB", kilo / 1e3),
-        mega => format!("{:.1} MB", mega / 1e6),
-    }
-}
-
-/// The tokens of `text`.
+/// Returns the tokens of `text`.
 pub fn encode(tokenizer: Tokenizer<'_>, text: &str) -> Vec<u32> {
     let mut tokens = vec![0; text.len()];
-    // There are never more tokens than bytes.
+    // A text never has more tokens than bytes, so the buffer is large enough.
     tokenizer.encode(text.as_bytes(), &mut tokens).map(<[u32]>::to_vec).unwrap_or_default()
 }
 
-/// Turns tokens into text as they come: characters are held back until they are complete.
+/// Turns tokens into text one at a time. A character whose bytes are spread over several tokens is held
+/// back until it is complete.
+///
+/// ```
+/// use expe::engine::TextDecoder;
+/// use expe_core::Tokenizer;
+///
+/// let mut decoder = TextDecoder::new(Tokenizer::Bytes);
+/// assert_eq!(decoder.push(195), "");
+/// assert_eq!(decoder.push(169), "é");
+/// assert_eq!(decoder.finish(), "");
+/// ```
 #[derive(Debug)]
-pub struct TokenPrinter<'a> {
+pub struct TextDecoder<'a> {
     tokenizer: Tokenizer<'a>,
     stream: TextStream,
 }
 
-impl<'a> TokenPrinter<'a> {
-    /// A printer at the start of a text.
+impl<'a> TextDecoder<'a> {
+    /// Creates a decoder at the start of a text.
     pub fn new(tokenizer: Tokenizer<'a>) -> Self {
         Self { tokenizer, stream: TextStream::new() }
     }
 
-    /// The characters that are complete with `token`.
+    /// Returns the characters that `token` completes.
     pub fn push(&mut self, token: u32) -> String {
         let mut text = String::new();
         for byte in self.tokenizer.decode(token).into_iter().flatten() {
@@ -41,7 +40,7 @@ impl<'a> TokenPrinter<'a> {
         text
     }
 
-    /// What is left at the end.
+    /// Returns what remains at the end: U+FFFD for each incomplete character.
     pub fn finish(&mut self) -> String {
         let mut text = String::new();
         self.stream.finish(|c| text.push(c));
