@@ -18,7 +18,7 @@ const KNOWN: &[&str] = &[
     "core: circle of files: format/error.rs, format/header.rs, format/mod.rs",
     "core: circle of files: model/bounds.rs, model/integer.rs",
     "core: circle of files: model/decoder.rs, model/pass.rs",
-    "core: circle of files: position/error.rs, position/exqpe.rs, position/grid.rs, position/mod.rs, position/progression.rs",
+    "core: circle of files: position/error.rs, position/override_block.rs",
     "core: circle of files: token/bpe.rs, token/error.rs, token/mod.rs",
     "std-runtime: circle of files: config/check.rs, config/mod.rs",
     "std-runtime: circle of files: device/cuda/driver.rs, device/cuda/guard.rs, device/cuda/mod.rs",
