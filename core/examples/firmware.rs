@@ -4,7 +4,7 @@
 //! the firmware.
 
 use expe_core::format;
-use expe_core::{Config, Decoder, F32, KvCache, Model, Sampler, TextStream, Workspace};
+use expe_core::{Config, Decoder, F32, Model, Sampler, TextStream};
 
 /// The model file, linked into flash and read in place.
 const MODEL: &[u8] = expe_core::include_model!("model.expe");
@@ -29,8 +29,8 @@ fn generate(
 ) -> Result<(), expe_core::Error> {
     let model = Model::new(MODEL)?; // checks the whole file; after this no access can fail
     let decoder = Decoder::new(&model, model.position()?)?;
-    let mut cache = KvCache::<F32>::new(&CONFIG, CONTEXT, &mut memory.cache)?;
-    let mut workspace = Workspace::new(&CONFIG, 1, CONTEXT, &mut memory.workspace)?;
+    let mut cache = decoder.cache::<F32>(CONTEXT, &mut memory.cache)?;
+    let mut workspace = decoder.workspace(1, CONTEXT, &mut memory.workspace)?;
     let mut sampler = Sampler::new(0.8, 40, 7)?; // temperature, top-k, seed
     let mut text = TextStream::new();
 

@@ -2,7 +2,9 @@
 //! versioning**: anything here may change in any release.
 
 pub use crate::kernels::*;
-pub use crate::model::{Arithmetic, Attend, HeadPosition, Layer, Layers, Past, Run};
+pub use crate::model::{
+    Arithmetic, Attend, CacheRun, HeadPosition, Layer, Layers, Observe, Past, observe,
+};
 pub use crate::num::{
     EXP2_FRACTION_BITS, Frequencies, Math, Multiplier, PreparedMultiplier, Random, RowScales, Turn,
     exp2_minus, mul_pow2, saturate, to_fixed,

@@ -50,8 +50,8 @@ pub mod token;
 pub use error::Error;
 pub use kernels::{CacheFormat, F16, F32, I8};
 pub use model::{
-    DecodeError, Decoder, Float, Integer, KvCache, Logit, MemoryError, Model, Pass, SampleError,
-    Sampler, Workspace,
+    DecodeError, Decoder, Float, ForwardPass, Integer, KvCache, Logit, MemoryError, Model,
+    SampleError, Sampler, Workspace,
 };
 pub use shape::{Activation, Config, ConfigError, Norm};
 pub use token::{TextStream, Tokenizer};

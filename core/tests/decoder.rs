@@ -8,9 +8,7 @@ use expe_core::position::{
     Expe, NoPosition, OverrideBlock, Position, PositionConfig, PositionEncoding, PositionError,
     Rope, Scaling,
 };
-use expe_core::{
-    Activation, Config, DecodeError, Decoder, F16, F32, KvCache, Model, Norm, Workspace,
-};
+use expe_core::{Activation, Config, DecodeError, Decoder, F16, F32, Model, Norm};
 use support::model::{expe, positions, small};
 use support::{AlignedBytes, TestModel, reference};
 
@@ -20,11 +18,11 @@ fn logits(file: &AlignedBytes, tokens: &[u32], chunk: usize) -> Vec<Vec<f32>> {
     let config = model.config();
     let decoder = Decoder::new(&model, model.position().unwrap()).unwrap();
     let mut cache = vec![u32::MAX; config.cache_len::<F32>(tokens.len())];
-    let mut cache = KvCache::<F32>::new(config, tokens.len(), &mut cache).unwrap();
+    let mut cache = decoder.cache::<F32>(tokens.len(), &mut cache).unwrap();
     // With room for the logits of several tokens in larger chunks.
     let words = config.workspace_len(chunk, tokens.len()) + chunk / 3 * config.vocab;
     let mut workspace = vec![u32::MAX; words];
-    let mut workspace = Workspace::new(config, chunk, tokens.len(), &mut workspace).unwrap();
+    let mut workspace = decoder.workspace(chunk, tokens.len(), &mut workspace).unwrap();
     let mut rows = Vec::new();
     decoder
         .forward_each(tokens, &mut cache, &mut workspace, |index, logits| {
@@ -143,8 +141,8 @@ fn rewinding_the_cache_gives_the_same_bits_again() {
         let decoder = Decoder::new(&model, model.position().unwrap()).unwrap();
         let (mut cache, mut workspace) =
             (vec![0; config.cache_len::<F32>(16)], vec![0; config.workspace_len(3, 16)]);
-        let mut cache = KvCache::<F32>::new(config, 16, &mut cache).unwrap();
-        let mut workspace = Workspace::new(config, 3, 16, &mut workspace).unwrap();
+        let mut cache = decoder.cache::<F32>(16, &mut cache).unwrap();
+        let mut workspace = decoder.workspace(3, 16, &mut workspace).unwrap();
         let tokens = tokens(16, 13);
         let first = decoder.forward(&tokens, &mut cache, &mut workspace).unwrap().to_vec();
         cache.truncate(20);
@@ -204,25 +202,25 @@ fn buffers_of_exactly_the_computed_size_suffice() {
                     (config.cache_len::<F32>(context), config.workspace_len(chunk, context));
                 let mut cache = vec![0; cache_len];
                 let mut workspace = vec![0; workspace_len];
-                let error = KvCache::<F32>::new(&config, context, &mut cache[1..]).unwrap_err();
+                let error = decoder.cache::<F32>(context, &mut cache[1..]).unwrap_err();
                 assert_eq!((error.needed, error.found), (cache_len, cache_len - 1));
-                let error =
-                    Workspace::new(&config, chunk, context, &mut workspace[1..]).unwrap_err();
+                let error = decoder.workspace(chunk, context, &mut workspace[1..]).unwrap_err();
                 assert_eq!((error.needed, error.found), (workspace_len, workspace_len - 1));
-                let mut cache = KvCache::<F32>::new(&config, context, &mut cache).unwrap();
-                let mut workspace =
-                    Workspace::new(&config, chunk, context, &mut workspace).unwrap();
+                let mut cache = decoder.cache::<F32>(context, &mut cache).unwrap();
+                let mut workspace = decoder.workspace(chunk, context, &mut workspace).unwrap();
                 let tokens = tokens(context, 15);
                 let logits = decoder.forward(&tokens, &mut cache, &mut workspace).unwrap();
                 assert!(logits.len() == 256 && logits.iter().all(|x| x.is_finite()));
             }
         }
     }
-    let config = small(expe());
+    let file = TestModel::random(small(expe()), 6).file(Numbers::F32);
+    let model = Model::new(file.bytes()).unwrap();
+    let decoder = Decoder::new(&model, model.position().unwrap()).unwrap();
     for context in [usize::MAX, usize::MAX / 8, 1 << 40] {
-        assert!(KvCache::<F32>::new(&config, context, &mut [0; 64]).is_err());
-        assert!(Workspace::new(&config, 1, context, &mut [0; 64]).is_err());
-        assert!(Workspace::new(&config, context, 1, &mut [0; 64]).is_err());
+        assert!(decoder.cache::<F32>(context, &mut [0; 64]).is_err());
+        assert!(decoder.workspace(1, context, &mut [0; 64]).is_err());
+        assert!(decoder.workspace(context, 1, &mut [0; 64]).is_err());
     }
 }
 
@@ -234,9 +232,9 @@ fn errors_are_typed_and_change_nothing() {
     let decoder = Decoder::new(&model, model.position().unwrap()).unwrap();
     let room = 20;
     let mut memory = vec![0; config.cache_len::<F32>(room)];
-    let mut cache = KvCache::<F32>::new(&config, room, &mut memory).unwrap();
+    let mut cache = decoder.cache::<F32>(room, &mut memory).unwrap();
     let mut memory = vec![0; config.workspace_len(4, room)];
-    let mut workspace = Workspace::new(&config, 4, room, &mut memory).unwrap();
+    let mut workspace = decoder.workspace(4, room, &mut memory).unwrap();
     let tokens = tokens(21, 16);
     decoder.forward(&tokens[..9], &mut cache, &mut workspace).unwrap();
 
@@ -256,13 +254,18 @@ fn errors_are_typed_and_change_nothing() {
     let after = decoder.forward(&tokens[9..16], &mut cache, &mut workspace).unwrap().to_vec();
     assert_eq!(after, logits(&file, &tokens[..16], 16)[15]);
 
-    let other = Config { layers: 3, ..config };
-    let mut memory = vec![0; other.cache_len::<F32>(room)];
-    let mut cache = KvCache::<F32>::new(&other, room, &mut memory).unwrap();
-    let found = decoder.forward(&tokens[..1], &mut cache, &mut workspace).map(<[f32]>::len);
+    // Another model of the same shape.
+    let file = TestModel::random(config, 8).file(Numbers::F32);
+    let model = Model::new(file.bytes()).unwrap();
+    let other = Decoder::new(&model, model.position().unwrap()).unwrap();
+    let found = other.forward(&tokens[..1], &mut cache, &mut workspace).map(<[f32]>::len);
     assert_eq!(found, Err(DecodeError::OtherCache));
+    let mut memory = vec![0; config.workspace_len(4, room)];
+    let mut others = other.workspace(4, room, &mut memory).unwrap();
+    let found = decoder.forward(&tokens[..1], &mut cache, &mut others).map(<[f32]>::len);
+    assert_eq!(found, Err(DecodeError::OtherWorkspace));
     let mut memory = vec![0; config.cache_len::<F32>(4 * room)];
-    let mut cache = KvCache::<F32>::new(&config, 4 * room, &mut memory).unwrap();
+    let mut cache = decoder.cache::<F32>(4 * room, &mut memory).unwrap();
     let found = decoder.forward(&tokens[..1], &mut cache, &mut workspace).map(<[f32]>::len);
     assert!(matches!(found, Err(DecodeError::Workspace(_))), "{found:?}");
 }
@@ -285,8 +288,8 @@ fn an_error_in_a_later_chunk_takes_back_the_earlier_ones() {
     let decoder = Decoder::new(&model, Gap(7)).unwrap();
     let (mut cache, mut workspace) =
         (vec![0; config.cache_len::<F32>(12)], vec![0; config.workspace_len(2, 12)]);
-    let mut cache = KvCache::<F32>::new(&config, 12, &mut cache).unwrap();
-    let mut workspace = Workspace::new(&config, 2, 12, &mut workspace).unwrap();
+    let mut cache = decoder.cache::<F32>(12, &mut cache).unwrap();
+    let mut workspace = decoder.workspace(2, 12, &mut workspace).unwrap();
     decoder.forward(&[1, 2, 3], &mut cache, &mut workspace).unwrap();
     let found = decoder.forward(&[0; 9], &mut cache, &mut workspace).map(<[f32]>::len);
     let expected = PositionError::BeyondLength { position: 7, length: 7 };
@@ -304,7 +307,7 @@ fn only_the_models_encoding_is_taken() {
     let columns = |width| OverrideBlock { width, digits: 1 };
     assert_eq!(
         Decoder::new(&expe, Expe::<f32>::new(16.0, 0.0625, 5).unwrap()).unwrap_err(),
-        DecodeError::Columns { model: columns(6), encoding: columns(5) }
+        DecodeError::Override { model: columns(6), encoding: columns(5) }
     );
     assert!(Decoder::new(&expe, NoPosition).is_err());
     // The encoding's own type and the run-time choice are the same decoder.
@@ -317,27 +320,26 @@ fn only_the_models_encoding_is_taken() {
 #[cfg(feature = "micromath")]
 #[test]
 fn approximate_mathematics_are_a_choice() {
+    use expe_core::Float;
+    use expe_core::internals::Math;
     use expe_core::num::{Approximate, Exact};
 
-    let config = small(expe());
-    let file = TestModel::random(config, 10).file(Numbers::F32);
+    fn run<M: Math>(decoder: &Decoder<'_, Position<'_>, Float<M>>, tokens: &[u32]) -> Vec<f32> {
+        let config = decoder.model().config();
+        let (mut cache, mut workspace) =
+            (vec![0; config.cache_len::<F32>(16)], vec![0; config.workspace_len(4, 16)]);
+        let mut cache = decoder.cache::<F32>(16, &mut cache).unwrap();
+        let mut workspace = decoder.workspace(4, 16, &mut workspace).unwrap();
+        decoder.forward(tokens, &mut cache, &mut workspace).unwrap().to_vec()
+    }
+
+    let file = TestModel::random(small(expe()), 10).file(Numbers::F32);
     let model = Model::new(file.bytes()).unwrap();
     let exact = Decoder::new(&model, model.position().unwrap()).unwrap();
     let tokens = tokens(16, 17);
-    let run = |forward: &dyn Fn(&mut KvCache<'_>, &mut Workspace<'_>) -> Vec<f32>| {
-        let (mut cache, mut workspace) =
-            (vec![0; config.cache_len::<F32>(16)], vec![0; config.workspace_len(4, 16)]);
-        forward(
-            &mut KvCache::<F32>::new(&config, 16, &mut cache).unwrap(),
-            &mut Workspace::new(&config, 4, 16, &mut workspace).unwrap(),
-        )
-    };
     let approximate = exact.with_math::<Approximate>();
-    let logits = run(&|cache, workspace| exact.forward(&tokens, cache, workspace).unwrap().into());
-    let other =
-        run(&|cache, workspace| approximate.forward(&tokens, cache, workspace).unwrap().into());
-    let back = approximate.with_math::<Exact>();
-    let again = run(&|cache, workspace| back.forward(&tokens, cache, workspace).unwrap().into());
-    assert_eq!(logits, again);
+    let logits = run(&exact, &tokens);
+    let other = run(&approximate, &tokens);
+    assert_eq!(logits, run(&approximate.with_math::<Exact>(), &tokens));
     assert!(logits != other && other.iter().all(|x| x.is_finite()));
 }

@@ -7,7 +7,7 @@ use expe_core::num::Dyadic;
 use expe_core::position::{
     Beyond, OverrideBlock, Position, PositionConfig, PositionEncoding, PositionError, Progression,
 };
-use expe_core::{Decoder, I8, KvCache, Model, Workspace};
+use expe_core::{Decoder, I8, Model};
 use support::model::small;
 use support::{AlignedBytes, TestModel};
 
@@ -43,8 +43,8 @@ fn logits(file: &AlignedBytes, bits: u32) -> Vec<i32> {
     let config = model.config();
     let (mut cache, mut workspace) =
         (vec![0; config.cache_len::<I8>(8)], vec![0; config.workspace_len(5, 8)]);
-    let mut cache = KvCache::<I8>::ring(config, 8, 2, &mut cache).unwrap();
-    let mut workspace = Workspace::new(config, 5, 8, &mut workspace).unwrap();
+    let mut cache = decoder.ring_cache::<I8>(8, 2, &mut cache).unwrap();
+    let mut workspace = decoder.workspace(5, 8, &mut workspace).unwrap();
     let tokens: Vec<u32> = (0..20).map(|n| n * 37 % 256).collect();
     decoder.forward(&tokens, &mut cache, &mut workspace).unwrap().to_vec()
 }

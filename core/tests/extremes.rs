@@ -5,9 +5,7 @@ mod support;
 
 use expe_core::format::{Execution, Numbers, Storage, TensorKind};
 use expe_core::internals::Random;
-use expe_core::{
-    Activation, Config, DecodeError, Decoder, I8, KvCache, Model, Norm, Tokenizer, Workspace,
-};
+use expe_core::{Activation, Config, DecodeError, Decoder, I8, Model, Norm, Tokenizer};
 use support::TestModel;
 use support::model::{positions, small};
 
@@ -60,8 +58,8 @@ fn whatever_is_accepted_runs() {
         };
         let (mut cache, mut workspace) =
             (vec![0; config.cache_len::<I8>(11)], vec![0; config.workspace_len(3, 11)]);
-        let mut cache = KvCache::<I8>::ring(&config, 11, 2, &mut cache).unwrap();
-        let mut workspace = Workspace::new(&config, 3, 11, &mut workspace).unwrap();
+        let mut cache = decoder.ring_cache::<I8>(11, 2, &mut cache).unwrap();
+        let mut workspace = decoder.workspace(3, 11, &mut workspace).unwrap();
         let tokens: Vec<u32> = (0..16).map(|_| random.below(256)).collect();
         let result =
             decoder.forward_each(&tokens, &mut cache, &mut workspace, |_, logits: &[i32]| {

@@ -223,8 +223,8 @@ fn check_weights(source: &TestModel, model: &Model<'_>, numbers: Numbers) {
         assert_eq!(weights.mlp_norm, source.tensor(TensorKind::MlpNorm, layer));
         assert_holds(weights.wq, &free(TensorKind::Wq, layer));
         assert_holds(weights.wk, &free(TensorKind::Wk, layer));
-        assert_eq!(weights.query_columns, folded(TensorKind::Wq, layer));
-        assert_eq!(weights.key_columns, folded(TensorKind::Wk, layer));
+        assert_eq!(weights.query_folded, folded(TensorKind::Wq, layer));
+        assert_eq!(weights.key_folded, folded(TensorKind::Wk, layer));
         assert_holds(weights.wv, &matrix(TensorKind::Wv, layer));
         assert_holds(weights.wo, &matrix(TensorKind::Wo, layer));
         assert_holds(weights.w1, &matrix(TensorKind::W1, layer));

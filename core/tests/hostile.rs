@@ -6,7 +6,7 @@ use expe_core::format::{FormatError, Numbers, TensorId, TensorKind};
 use expe_core::internals::Random;
 use expe_core::position::{Position, PositionConfig};
 use expe_core::token::Bpe;
-use expe_core::{Config, Decoder, F32, I8, KvCache, Model, Sampler, Tokenizer, Workspace};
+use expe_core::{Config, Decoder, F32, I8, Model, Sampler, Tokenizer};
 use support::model::{expe, positions};
 use support::{AlignedBytes, TestModel};
 
@@ -68,9 +68,9 @@ fn survives(file: &AlignedBytes) -> bool {
     runs_in_integers(&model, position);
     let decoder = Decoder::new(&model, position).unwrap();
     let mut cache = vec![0; config.cache_len::<F32>(8)];
-    let mut cache = KvCache::<F32>::new(config, 8, &mut cache).unwrap();
+    let mut cache = decoder.cache::<F32>(8, &mut cache).unwrap();
     let mut workspace = vec![0; config.workspace_len(3, 8)];
-    let mut workspace = Workspace::new(config, 3, 8, &mut workspace).unwrap();
+    let mut workspace = decoder.workspace(3, 8, &mut workspace).unwrap();
     let mut tokens = [0; 8];
     let tokens = model.tokenizer().encode(b"hi hi\xff\n", &mut tokens).unwrap();
     if let Ok(logits) = decoder.forward(tokens, &mut cache, &mut workspace) {
@@ -87,9 +87,9 @@ fn runs_in_integers(model: &Model<'_>, position: Position<'_>) {
     let config = model.config();
     let Ok(decoder) = Decoder::integer(model, position) else { return };
     let mut cache = vec![0; config.cache_len::<I8>(3)];
-    let mut cache = KvCache::<I8>::ring(config, 3, 1, &mut cache).unwrap();
+    let mut cache = decoder.ring_cache::<I8>(3, 1, &mut cache).unwrap();
     let mut workspace = vec![0; config.workspace_len(2, 3)];
-    let mut workspace = Workspace::new(config, 2, 3, &mut workspace).unwrap();
+    let mut workspace = decoder.workspace(2, 3, &mut workspace).unwrap();
     if let Ok(logits) = decoder.forward(&[104, 105, 32, 33, 34], &mut cache, &mut workspace) {
         assert!((Sampler::new(1.0, 3, 1).unwrap().sample(logits).unwrap() as usize) < config.vocab);
     }

@@ -7,8 +7,8 @@ use expe_core::format::{Numbers, TensorKind};
 use expe_core::internals::{Attend, Random};
 use expe_core::position::{Beyond, Position, PositionConfig, Scaling};
 use expe_core::{
-    Activation, CacheFormat, Config, DecodeError, Decoder, F16, F32, I8, Integer, KvCache, Model,
-    Norm, Sampler, Workspace,
+    Activation, CacheFormat, Config, DecodeError, Decoder, F16, F32, I8, Integer, Model, Norm,
+    Sampler,
 };
 use support::model::{expe, positions, small};
 use support::{AlignedBytes, TestModel};
@@ -23,12 +23,12 @@ fn logits<A: Attend<S>, S: CacheFormat>(
     decoder: &Decoder<'_, Position<'_>, A>,
     tokens: &[u32],
     chunk: usize,
-) -> Vec<Vec<A::Real>> {
+) -> Vec<Vec<A::Scalar>> {
     let config = decoder.model().config();
     let mut cache = vec![u32::MAX; config.cache_len::<S>(tokens.len())];
-    let mut cache = KvCache::<S>::new(config, tokens.len(), &mut cache).unwrap();
+    let mut cache = decoder.cache::<S>(tokens.len(), &mut cache).unwrap();
     let mut workspace = vec![u32::MAX; config.workspace_len(chunk, tokens.len())];
-    let mut workspace = Workspace::new(config, chunk, tokens.len(), &mut workspace).unwrap();
+    let mut workspace = decoder.workspace(chunk, tokens.len(), &mut workspace).unwrap();
     let mut rows = Vec::new();
     decoder
         .forward_each(tokens, &mut cache, &mut workspace, |_, logits| rows.push(logits.to_vec()))
@@ -145,24 +145,24 @@ fn chunks_and_steps_have_the_bits_of_single_tokens() {
         let decoder = Decoder::integer(&model, model.position().unwrap()).unwrap();
         let (mut cache, mut workspace) =
             (vec![0; config.cache_len::<I8>(16)], vec![0; config.workspace_len(2, 16)]);
-        let mut cache = KvCache::<I8>::new(config, 16, &mut cache).unwrap();
-        let mut workspace = Workspace::new(config, 2, 16, &mut workspace).unwrap();
+        let mut cache = decoder.cache::<I8>(16, &mut cache).unwrap();
+        let mut workspace = decoder.workspace(2, 16, &mut workspace).unwrap();
         let too_many = decoder.start(&tokens[..3], &mut cache, &mut workspace).map(|_| ());
         assert_eq!(too_many, Err(DecodeError::Chunk { found: 3, chunk: 2 }));
         for (pair, expected) in tokens.chunks(2).zip(one_by_one.chunks(2)) {
             let before = cache.len();
-            // A pass that is given up half-way has read nothing.
-            let mut pass = decoder.start(pair, &mut cache, &mut workspace).unwrap();
-            assert!(pass.step());
+            // A forward pass that is given up half-way has read nothing.
+            let mut forward = decoder.start(pair, &mut cache, &mut workspace).unwrap();
+            assert!(forward.step());
             assert_eq!(cache.len(), before);
-            let mut pass = decoder.start(pair, &mut cache, &mut workspace).unwrap();
+            let mut forward = decoder.start(pair, &mut cache, &mut workspace).unwrap();
             let mut steps = 0;
-            while pass.step() {
+            while forward.step() {
                 steps += 1;
             }
             assert_eq!(steps, config.layers + 1);
-            assert!(!pass.step());
-            assert_eq!(pass.logits(), expected[1]);
+            assert!(!forward.step());
+            assert_eq!(forward.logits(), expected[1]);
             assert_eq!(cache.len(), before + 2);
         }
     }
@@ -192,8 +192,8 @@ fn a_ring_moves_its_window_without_touching_a_key() {
                 vec![0; config.cache_len::<I8>(capacity)],
                 vec![0; config.workspace_len(5, capacity)],
             );
-            let mut ring = KvCache::<I8>::ring(&config, capacity, sinks, &mut ring).unwrap();
-            let mut workspace = Workspace::new(&config, 5, capacity, &mut workspace).unwrap();
+            let mut ring = decoder.ring_cache::<I8>(capacity, sinks, &mut ring).unwrap();
+            let mut workspace = decoder.workspace(5, capacity, &mut workspace).unwrap();
             let all = tokens(40, 15);
             let mut read = 0;
             for part in all.chunks(3) {
@@ -221,8 +221,8 @@ fn a_ring_of_keys_with_positions_counts_on() {
         let decoder = Decoder::integer(&model, model.position().unwrap()).unwrap();
         let (mut ring, mut workspace) =
             (vec![0; config.cache_len::<I8>(8)], vec![0; config.workspace_len(3, 8)]);
-        let mut ring = KvCache::<I8>::ring(config, 8, 2, &mut ring).unwrap();
-        let mut workspace = Workspace::new(config, 3, 8, &mut workspace).unwrap();
+        let mut ring = decoder.ring_cache::<I8>(8, 2, &mut ring).unwrap();
+        let mut workspace = decoder.workspace(3, 8, &mut workspace).unwrap();
         let result = decoder.forward(&tokens(40, 16), &mut ring, &mut workspace).map(|_| ());
         if position == PositionConfig::Learned {
             assert!(matches!(result, Err(DecodeError::Position(_))), "{result:?}");
@@ -261,8 +261,8 @@ fn a_million_tokens_go_through_a_ring() {
     let run = || {
         let (mut ring, mut workspace) =
             (vec![0; config.cache_len::<I8>(16)], vec![0; config.workspace_len(1, 16)]);
-        let mut ring = KvCache::<I8>::ring(&config, 16, 2, &mut ring).unwrap();
-        let mut workspace = Workspace::new(&config, 1, 16, &mut workspace).unwrap();
+        let mut ring = decoder.ring_cache::<I8>(16, 2, &mut ring).unwrap();
+        let mut workspace = decoder.workspace(1, 16, &mut workspace).unwrap();
         let mut sampler = Sampler::new(2.0, 0, 3).unwrap();
         let (mut token, mut digest, mut seen) = (0, crc.digest(), [false; 256]);
         for _ in 0..1_000_000 {
@@ -289,7 +289,7 @@ fn what_integers_cannot_do_is_refused() {
     };
     let source = TestModel::random(config, 8);
     for numbers in [Numbers::F32, Numbers::F16, Numbers::Bf16] {
-        let DecodeError::Numbers { tensor } = refused(&source, numbers) else { panic!() };
+        let DecodeError::NotInteger { tensor } = refused(&source, numbers) else { panic!() };
         assert_eq!(tensor.kind, TensorKind::Embed);
     }
     for kind in

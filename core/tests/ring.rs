@@ -17,15 +17,19 @@ fn tokens(count: usize, seed: u64) -> Vec<u32> {
 /// A ring of eight positions, of which the first two stay, with room for five tokens at a time.
 fn with_ring<R>(
     file: &AlignedBytes,
-    act: impl FnOnce(&Decoder<'_, Position<'_>, Integer>, &mut KvCache<'_, I8>, &mut Workspace<'_>) -> R,
+    act: impl FnOnce(
+        &Decoder<'_, Position<'_>, Integer>,
+        &mut KvCache<'_, I8, Integer>,
+        &mut Workspace<'_>,
+    ) -> R,
 ) -> R {
     let model = Model::new(file.bytes()).unwrap();
     let config = model.config();
     let decoder = Decoder::integer(&model, model.position().unwrap()).unwrap();
     let (mut cache, mut workspace) =
         (vec![0; config.cache_len::<I8>(8)], vec![0; config.workspace_len(5, 8)]);
-    let mut ring = KvCache::<I8>::ring(config, 8, 2, &mut cache).unwrap();
-    let mut workspace = Workspace::new(config, 5, 8, &mut workspace).unwrap();
+    let mut ring = decoder.ring_cache::<I8>(8, 2, &mut cache).unwrap();
+    let mut workspace = decoder.workspace(5, 8, &mut workspace).unwrap();
     act(&decoder, &mut ring, &mut workspace)
 }
 
@@ -120,8 +124,8 @@ fn no_logits_come_before_an_error_in_between() {
         let decoder = Decoder::integer(&model, model.position().unwrap()).ok()?;
         let (mut cache, mut workspace) =
             (vec![0; config.cache_len::<I8>(20)], vec![0; config.workspace_len(4, 20)]);
-        let mut cache = KvCache::<I8>::new(config, 20, &mut cache).unwrap();
-        let mut workspace = Workspace::new(config, 4, 20, &mut workspace).unwrap();
+        let mut cache = decoder.cache::<I8>(20, &mut cache).unwrap();
+        let mut workspace = decoder.workspace(4, 20, &mut workspace).unwrap();
         let mut given = 0;
         let read = &all[..count];
         let result = decoder.forward_each(read, &mut cache, &mut workspace, |_, _| given += 1);

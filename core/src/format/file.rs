@@ -14,6 +14,7 @@ pub(crate) struct File<'m> {
     pub(crate) tokenizer: Tokenizer<'m>,
     pub(crate) execution: Execution,
     pub(crate) residual_range: f32,
+    pub(crate) checksum: u32,
     /// All tensors; none of them can fail to be read.
     pub(crate) tensors: Tensors<'m>,
 }
@@ -57,6 +58,7 @@ impl<'m> File<'m> {
             tokenizer,
             execution: header.execution,
             residual_range: f32::from_bits(u32::from(header.residual_range) << 16),
+            checksum: stored,
             tensors,
         })
     }

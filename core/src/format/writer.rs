@@ -13,7 +13,7 @@ use crate::token::Tokenizer;
 /// Where a [`Writer`] takes the weights from: the model as it was trained, unfolded.
 ///
 /// The rows are those of `model.safetensors`: `wq` and `wk` have all `width` columns, and
-/// [`TensorKind::QueryColumns`] and [`TensorKind::KeyColumns`] are never asked for. Norms are one
+/// [`TensorKind::QueryFolded`] and [`TensorKind::KeyFolded`] are never asked for. Norms are one
 /// row. Every row is asked for more than once and must always be the same.
 pub trait WeightSource {
     /// Why a row cannot be had.
@@ -239,8 +239,8 @@ impl<'a> Writer<'a> {
         let run = columns.run_width();
         let mut end = 0;
         let folded = match id.kind {
-            TensorKind::QueryColumns => Some(TensorKind::Wq),
-            TensorKind::KeyColumns => Some(TensorKind::Wk),
+            TensorKind::QueryFolded => Some(TensorKind::Wq),
+            TensorKind::KeyFolded => Some(TensorKind::Wk),
             _ => None,
         };
         if let Some(kind) = folded {

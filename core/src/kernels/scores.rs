@@ -7,11 +7,11 @@ use super::rows::rows;
 /// What positions make of the products of a query and the keys, in place:
 /// `s_m ← (s_m + Σ_j (then_mj − now_j)·products_j)·scale − slope·(n − m)`, where `n` is the last `m`.
 ///
-/// `then` holds the bits of one number per digit for every score, rows of as many as `now` has.
+/// `then` holds one number per digit for every score, rows of as many as `now` has.
 pub(crate) fn position_scores(
     scores: &mut [f32],
-    then: &[u32],
-    now: &[u32],
+    then: &[f32],
+    now: &[f32],
     products: &[f32],
     scale: f32,
     slope: f32,
@@ -21,8 +21,8 @@ pub(crate) fn position_scores(
 
 struct PositionScores<'a> {
     scores: &'a mut [f32],
-    then: &'a [u32],
-    now: &'a [u32],
+    then: &'a [f32],
+    now: &'a [f32],
     products: &'a [f32],
     scale: f32,
     slope: f32,
@@ -50,10 +50,10 @@ impl Kernel for PositionScores<'_> {
 impl PositionScores<'_> {
     /// Scores with `D` digits.
     #[inline(always)]
-    fn digits<const D: usize>(self, now: [u32; D]) {
+    fn digits<const D: usize>(self, now: [f32; D]) {
         let Some(products) = self.products.first_chunk::<D>() else { return };
         // Never shorter.
-        let whole = |then: &[u32]| then.first_chunk().copied().unwrap_or(now);
+        let whole = |then: &[f32]| then.first_chunk().copied().unwrap_or(now);
         let then = self.then.chunks_exact(D).map(whole);
         self.each(then, |score, then| relative(score, &then, &now, products));
     }
@@ -78,9 +78,9 @@ impl PositionScores<'_> {
 
 /// `score + Σ_j (then_j − now_j)·products_j`, in the order of `j`.
 #[inline(always)]
-fn relative(mut score: f32, then: &[u32], now: &[u32], products: &[f32]) -> f32 {
+fn relative(mut score: f32, then: &[f32], now: &[f32], products: &[f32]) -> f32 {
     for ((then, now), product) in then.iter().zip(now).zip(products) {
-        score += (f32::from_bits(*then) - f32::from_bits(*now)) * product;
+        score += (then - now) * product;
     }
     score
 }
@@ -101,14 +101,14 @@ mod tests {
         {
             let mut normals = |n: usize| (0..n).map(|_| random.normal()).collect::<Vec<f32>>();
             let start = normals(count);
-            let then: Vec<u32> = normals(count * digits).iter().map(|x| x.to_bits()).collect();
-            let (now, products) = (vec![1f32.to_bits(); digits], normals(digits));
+            let then = normals(count * digits);
+            let (now, products) = (vec![1.0; digits], normals(digits));
             let mut found = start.clone();
             position_scores(&mut found, &then, &now, &products, 0.3, slope);
             for (m, found) in found.iter().enumerate() {
                 let mut score = start[m];
                 for j in 0..digits {
-                    score += (f32::from_bits(then[m * digits + j]) - 1.0) * products[j];
+                    score += (then[m * digits + j] - 1.0) * products[j];
                 }
                 assert_eq!(*found, score * 0.3 - slope * (count - 1 - m) as f32);
             }

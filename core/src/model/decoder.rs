@@ -1,17 +1,19 @@
-use super::arithmetic::{Arithmetic, Attend};
-use super::pass::Pass;
-use super::{DecodeError, Float, Integer, KvCache, Model, Workspace};
+use super::arithmetic::Arithmetic;
+use super::attention::Attend;
+use super::forward::ForwardPass;
+use super::observe::Observe;
+use super::weights::Model;
+use super::{DecodeError, Float, Integer, KvCache, MemoryError, Workspace};
 use crate::kernels::{CacheFormat, rows};
 use crate::num::Math;
+use crate::num::invariant::{slice_mut, split};
 use crate::position::PositionEncoding;
-use crate::shape::Config;
 
 /// A decoder-only transformer: reads tokens, keeps their keys and values in a [`KvCache`], and
-/// gives the logits of the next token.
+/// returns the logits of the next token.
 ///
-/// It holds nothing that changes: model and encoding are read, cache and workspace are the
-/// caller's. `A` is the arithmetic, [`Float`] or [`Integer`]; the cache's format is the cache's, any
-/// with [`Float`], [`I8`](crate::I8) with [`Integer`].
+/// It is immutable: cache and workspace belong to the caller. `A` is the arithmetic, [`Float`] or
+/// [`Integer`]. [`Float`] works with every cache format, [`Integer`] with [`I8`](crate::I8).
 #[derive(Debug, Clone, Copy)]
 pub struct Decoder<'m, P, A = Float> {
     model: Model<'m>,
@@ -20,33 +22,33 @@ pub struct Decoder<'m, P, A = Float> {
 }
 
 impl<'m, P: PositionEncoding> Decoder<'m, P> {
-    /// A decoder of `model` in single precision, with its position encoding: [`Model::position`], or
-    /// the encoding's own type where it is known.
+    /// Makes a decoder of `model` in single precision. `position` is the model's encoding: from
+    /// [`Model::position`], or a value of the encoding's own type where it is known.
     ///
     /// # Errors
-    /// [`DecodeError::Columns`] or [`DecodeError::Rotation`] for an encoding that is not the model's.
+    /// [`DecodeError::Override`] or [`DecodeError::Rotation`] for an encoding that is not the model's.
     pub fn new(model: &Model<'m>, position: P) -> Result<Self, DecodeError> {
-        Self::with_arithmetic(model, position, Float::new(model)?)
+        Self::with_arithmetic(model, position)
     }
 }
 
 impl<'m, P: PositionEncoding> Decoder<'m, P, Integer> {
-    /// A decoder of `model` in integers alone; its logits are multiples of `2^-16`.
+    /// Makes a decoder of `model` in integers only; its logits are multiples of `2^-16`.
     ///
-    /// Looks at every weight once, to be sure that no sum can overflow.
+    /// Reads every weight once to make sure that no sum can overflow.
     ///
     /// # Errors
-    /// [`DecodeError::Numbers`] for a model that is not stored as int8 or int4,
-    /// [`DecodeError::Range`] for one whose numbers could leave 32 bits, and as
+    /// [`DecodeError::NotInteger`] for a model that is not stored as int8 or int4,
+    /// [`DecodeError::Range`] for one whose numbers could leave 32 bits, and those of
     /// [`new`](Decoder::new).
     pub fn integer(model: &Model<'m>, position: P) -> Result<Self, DecodeError> {
-        Self::with_arithmetic(model, position, Integer::new(model)?)
+        Self::with_arithmetic(model, position)
     }
 }
 
 impl<'m, P: PositionEncoding, M: Math> Decoder<'m, P, Float<M>> {
-    /// The same decoder with other elementary functions, such as
-    /// `num::Approximate` (feature `micromath`).
+    /// Returns the same decoder with other elementary functions, such as `num::Approximate` (feature
+    /// `micromath`).
     #[must_use]
     pub fn with_math<N: Math>(self) -> Decoder<'m, P, Float<N>> {
         let Self { model, position, arithmetic } = self;
@@ -55,19 +57,16 @@ impl<'m, P: PositionEncoding, M: Math> Decoder<'m, P, Float<M>> {
 }
 
 impl<'m, P: PositionEncoding, A: Arithmetic> Decoder<'m, P, A> {
-    /// A decoder of `model` in an arithmetic that was made for it.
+    /// Makes a decoder of `model` in the arithmetic `A`, for code that is generic over it.
     ///
     /// # Errors
-    /// As [`new`](Decoder::new).
-    pub fn with_arithmetic(
-        model: &Model<'m>,
-        position: P,
-        arithmetic: A,
-    ) -> Result<Self, DecodeError> {
+    /// Those of [`new`](Decoder::new) and [`integer`](Decoder::integer).
+    pub fn with_arithmetic(model: &Model<'m>, position: P) -> Result<Self, DecodeError> {
+        let arithmetic = A::new(model)?;
         let config = model.config();
         if position.override_block() != config.override_block() {
             let (model, encoding) = (config.override_block(), position.override_block());
-            return Err(DecodeError::Columns { model, encoding });
+            return Err(DecodeError::Override { model, encoding });
         }
         if position.rotates() != config.position.rotates() {
             return Err(DecodeError::Rotation { model: config.position.rotates() });
@@ -75,150 +74,207 @@ impl<'m, P: PositionEncoding, A: Arithmetic> Decoder<'m, P, A> {
         Ok(Self { model: *model, position, arithmetic })
     }
 
-    /// The model.
+    /// Returns the model.
     pub const fn model(&self) -> &Model<'m> {
         &self.model
     }
 
-    /// The position encoding.
+    /// Returns the position encoding.
     pub const fn position(&self) -> &P {
         &self.position
     }
 
-    /// The arithmetic.
-    pub const fn arithmetic(&self) -> &A {
-        &self.arithmetic
-    }
-
-    /// Read `tokens` at the cache's next positions and give the logits, `vocab` of them, that follow
-    /// the last one. Any number of tokens: they are computed as many at a time as the workspace has
-    /// room for, with the same result to the bit. Where a ring is full they are read one by one.
+    /// Makes an empty cache of `capacity` positions in the format `S`, at the front of `buffer`.
     ///
     /// # Errors
-    /// Any [`DecodeError`] but those of [`new`](Self::new); the cache then holds what it held before.
+    /// [`MemoryError`] if `buffer` is shorter than
+    /// [`Config::cache_len::<S>(capacity)`](crate::Config::cache_len).
+    pub fn cache<'a, S: CacheFormat>(
+        &self,
+        capacity: usize,
+        buffer: &'a mut [u32],
+    ) -> Result<KvCache<'a, S, A>, MemoryError> {
+        KvCache::new(self.model.config(), self.model.id(), capacity, buffer)
+    }
+
+    /// Makes an empty cache that never fills: past `capacity` positions the oldest makes room, except
+    /// for the first `sinks`, which stay (attention sinks; Xiao et al. 2023, arXiv 2309.17453). At most
+    /// `capacity − 1` sinks are kept.
+    ///
+    /// With ExPE, ExQPE, ALiBi and no encoding, a token's position is its place in the window, so it
+    /// stays below `capacity`. With the others, whose position is part of keys or values, positions
+    /// count on, up to the encoding's length.
+    ///
+    /// # Errors
+    /// As [`cache`](Self::cache).
+    pub fn ring_cache<'a, S: CacheFormat>(
+        &self,
+        capacity: usize,
+        sinks: usize,
+        buffer: &'a mut [u32],
+    ) -> Result<KvCache<'a, S, A>, MemoryError> {
+        Ok(self.cache(capacity, buffer)?.into_ring(sinks))
+    }
+
+    /// Makes a workspace for `chunk` tokens at a time (at least one) and caches of up to `context`
+    /// positions. Any decoder of the same model can use it.
+    ///
+    /// Larger chunks read the weights less often; the results have the same bits. Every further
+    /// `vocab` words of `buffer` hold the logits of one more token, up to `chunk`, which
+    /// [`forward_each`](Self::forward_each) then computes together.
+    ///
+    /// # Errors
+    /// [`MemoryError`] if `buffer` is shorter than
+    /// [`Config::workspace_len(chunk, context)`](crate::Config::workspace_len).
+    pub fn workspace<'a>(
+        &self,
+        chunk: usize,
+        context: usize,
+        buffer: &'a mut [u32],
+    ) -> Result<Workspace<'a>, MemoryError> {
+        Workspace::new(self.model.config(), self.model.id(), chunk, context, buffer)
+    }
+
+    /// Reads `tokens` at the cache's next positions and returns the `vocab` logits that follow the
+    /// last one.
+    ///
+    /// Takes any number of tokens and computes as many at a time as the workspace has room for; the
+    /// result has the same bits for every chunk. A full ring takes them one by one.
+    ///
+    /// # Errors
+    /// A [`DecodeError`]; the cache then holds what it held before.
     pub fn forward<'w, S: CacheFormat>(
         &self,
         tokens: &[u32],
-        cache: &mut KvCache<'_, S>,
+        cache: &mut KvCache<'_, S, A>,
         workspace: &'w mut Workspace<'_>,
-    ) -> Result<&'w [A::Real], DecodeError>
+    ) -> Result<&'w [A::Scalar], DecodeError>
     where
         A: Attend<S>,
     {
-        self.run(tokens, cache, workspace, None)?;
+        self.run(tokens, cache, workspace, None, &mut ())?;
         Ok(workspace.logits(self.model.config()))
     }
 
-    /// Read `tokens` as [`forward`](Self::forward) does and give the logits that follow each of
-    /// them: `on_logits` gets the token's index among `tokens` and its logits, in order.
+    /// Reads `tokens` as [`forward`](Self::forward) does and passes the logits that follow each of them
+    /// to `on_logits`, with the token's index in `tokens`, in order.
     ///
     /// # Errors
-    /// As [`forward`](Self::forward), before the first logits are given.
+    /// As [`forward`](Self::forward), before the first call of `on_logits`.
     pub fn forward_each<S: CacheFormat>(
         &self,
         tokens: &[u32],
-        cache: &mut KvCache<'_, S>,
+        cache: &mut KvCache<'_, S, A>,
         workspace: &mut Workspace<'_>,
-        mut on_logits: impl FnMut(usize, &[A::Real]),
+        mut on_logits: impl FnMut(usize, &[A::Scalar]),
     ) -> Result<(), DecodeError>
     where
         A: Attend<S>,
     {
-        self.run(tokens, cache, workspace, Some(&mut on_logits))
+        self.run(tokens, cache, workspace, Some(&mut on_logits), &mut ())
     }
 
-    /// Begin to read `tokens`, at most as many as the workspace computes together, in steps: one layer
-    /// at a time, for firmware that has other things to do in between.
+    /// Starts to read `tokens`, at most as many as the workspace computes together, in steps of one
+    /// layer, for firmware that has other work to do in between.
     ///
-    /// The cache counts the tokens when the last step is done; a [`Pass`] that is dropped before has
-    /// read nothing. A full ring has lost its oldest position then, which made room for the token.
+    /// The cache counts the tokens in the last step; a [`ForwardPass`] that is dropped before has read
+    /// nothing. A full ring has then lost its oldest position, which made room for the token.
     ///
     /// # Errors
     /// As [`forward`](Self::forward), and [`DecodeError::Chunk`] for too many tokens.
     pub fn start<'p, 'c, S: CacheFormat>(
         &'p self,
         tokens: &[u32],
-        cache: &'p mut KvCache<'c, S>,
+        cache: &'p mut KvCache<'c, S, A>,
         workspace: &'p mut Workspace<'_>,
-    ) -> Result<Pass<'p, 'm, 'c, P, A, S>, DecodeError>
+    ) -> Result<ForwardPass<'p, 'm, 'c, P, A, S>, DecodeError>
     where
         A: Attend<S>,
     {
-        self.check(tokens, cache)?;
-        let (found, chunk) = (tokens.len(), workspace.chunk());
-        if found > chunk.min(cache.room().max(1)) {
-            return Err(DecodeError::Chunk { found, chunk: chunk.min(cache.room().max(1)) });
+        self.check(tokens, cache, workspace)?;
+        let (found, chunk) = (tokens.len(), workspace.chunk().min(cache.room().max(1)));
+        if found > chunk {
+            return Err(DecodeError::Chunk { found, chunk });
         }
-        let parts = workspace.split(self.model.config(), cache.capacity())?;
-        Pass::new(self, tokens, found.saturating_sub(1), cache, parts)
+        let buffers = workspace.buffers(self.model.config(), cache.capacity())?;
+        ForwardPass::new(self.parts(), tokens, found - 1, cache, buffers)
     }
 
-    /// Read `tokens`, chunk by chunk; without `on_logits` compute only the last one's logits.
+    const fn parts(&self) -> (&Model<'m>, &P, &A) {
+        (&self.model, &self.position, &self.arithmetic)
+    }
+
+    /// Reads `tokens` chunk by chunk. Without `on_logits` it computes only the logits of the last token.
     fn run<S: CacheFormat>(
         &self,
         tokens: &[u32],
-        cache: &mut KvCache<'_, S>,
+        cache: &mut KvCache<'_, S, A>,
         workspace: &mut Workspace<'_>,
-        mut on_logits: Option<OnLogits<'_, A::Real>>,
+        mut on_logits: Option<OnLogits<'_, A::Scalar>>,
+        observer: &mut impl Observe<A::Scalar>,
     ) -> Result<(), DecodeError>
     where
         A: Attend<S>,
     {
-        self.check(tokens, cache)?;
-        let config: &Config = self.model.config();
+        self.check(tokens, cache, workspace)?;
+        let config = self.model.config();
         let before = cache.len();
-        self.reach(tokens.len(), cache, workspace)?;
-        let (mut rest, mut index) = (tokens, 0usize);
+        self.check_positions(tokens.len(), cache, workspace)?;
+        let (mut rest, mut index) = (tokens, 0);
         while !rest.is_empty() {
-            // A full ring loses a position for each that it takes.
+            // A full ring drops a position for each that it takes.
             let chunk = workspace.chunk().min(cache.room()).max(1);
-            let (now, later) = rest.split_at_checked(chunk).unwrap_or((rest, &[]));
+            let (now, later) = split(rest, chunk.min(rest.len()));
             rest = later;
-            let parts = workspace.split(config, cache.capacity())?;
+            let buffers = workspace.buffers(config, cache.capacity())?;
             let wanted = if on_logits.is_some() {
                 0
             } else if rest.is_empty() {
-                now.len().saturating_sub(1)
+                now.len() - 1
             } else {
                 now.len()
             };
-            let mut pass = match Pass::new(self, now, wanted, cache, parts) {
-                Ok(pass) => pass,
+            let mut forward = match ForwardPass::new(self.parts(), now, wanted, cache, buffers) {
+                Ok(forward) => forward,
                 Err(error) => {
                     cache.truncate(before);
                     return Err(error);
                 }
             };
-            while pass.layer() {}
+            while forward.layer(observer) {}
             let mut row = wanted;
             while row < now.len() {
-                let some = pass.head(row);
-                if some.is_empty() {
-                    break; // there is room for one at least
+                let logits = forward.head(row, observer);
+                debug_assert!(!logits.is_empty(), "a workspace has room for the logits of a token");
+                if logits.is_empty() {
+                    break;
                 }
-                for logits in rows(some, config.vocab) {
+                for logits in rows(logits, config.vocab) {
                     if let Some(on_logits) = &mut on_logits {
-                        on_logits(index.saturating_add(row), logits);
+                        on_logits(index + row, logits);
                     }
-                    row = row.saturating_add(1);
+                    row += 1;
                 }
             }
-            pass.commit();
-            index = index.saturating_add(now.len());
+            forward.commit();
+            index += now.len();
         }
         Ok(())
     }
 
-    /// Check tokens and cache, before anything changes.
+    /// Checks everything that tokens, cache and workspace can have wrong, before anything changes.
     fn check<S: CacheFormat>(
         &self,
         tokens: &[u32],
-        cache: &KvCache<'_, S>,
+        cache: &KvCache<'_, S, A>,
+        workspace: &Workspace<'_>,
     ) -> Result<(), DecodeError> {
-        let config = self.model.config();
-        let vocab = config.vocab;
-        if !cache.is_for(config) {
+        let vocab = self.model.config().vocab;
+        if cache.model() != self.model.id() {
             return Err(DecodeError::OtherCache);
+        }
+        if workspace.model() != self.model.id() {
+            return Err(DecodeError::OtherWorkspace);
         }
         if tokens.is_empty() {
             return Err(DecodeError::NoTokens);
@@ -235,35 +291,54 @@ impl<'m, P: PositionEncoding, A: Arithmetic> Decoder<'m, P, A> {
         Ok(())
     }
 
-    /// Check that the encoding reaches `count` more positions before the first of several chunks is
-    /// read; a single token finds out for itself.
-    fn reach<S: CacheFormat>(
+    /// Checks that encoding and arithmetic can represent the next `count` positions, before the first
+    /// of several chunks is read. For a single token, reading it is the check.
+    fn check_positions<S: CacheFormat>(
         &self,
         count: usize,
-        cache: &KvCache<'_, S>,
+        cache: &KvCache<'_, S, A>,
         workspace: &mut Workspace<'_>,
     ) -> Result<(), DecodeError> {
         let config = self.model.config();
-        let parts = workspace.split::<A::Real>(config, cache.capacity())?;
+        let buffers = workspace.buffers::<A>(config, cache.capacity())?;
         if count <= 1 {
             return Ok(());
         }
+        let (arithmetic, position) = (&self.arithmetic, &self.position);
         let positions = cache.next_positions(count)?;
         let last = positions.end.saturating_sub(1);
-        // An encoding that reaches the last position reaches all before it.
-        let row = parts.x.get_mut(..config.width).unwrap_or_default();
-        self.arithmetic.embed_position(&self.position, last, row)?;
-        let codes = parts.codes.get_mut(..config.override_block().digits).unwrap_or_default();
-        self.arithmetic.key_codes(&self.position, last, codes)?;
-        // Not so an arithmetic: digits that are smaller at later positions need less room.
+        // An encoding that has the last position has all before it.
+        arithmetic.embed_position(position, last, slice_mut(buffers.x, ..config.width))?;
+        let words = slice_mut(buffers.position_words, ..config.override_block().digits);
+        arithmetic.key_words(position, last, words)?;
+        // An arithmetic may lack earlier ones: their digits can be larger, and so can queries.
         for n in positions {
-            self.arithmetic.query_codes(&self.position, n, codes)?;
+            arithmetic.query_words(position, n, words)?;
         }
-        let table = if config.position.rotates() { config.head_width } else { 0 };
-        let table = parts.rotations.get_mut(..table).unwrap_or_default();
-        Ok(self.arithmetic.rotation(&self.position, last, table)?)
+        let table = slice_mut(buffers.rotations, ..config.rotation_width());
+        Ok(arithmetic.rotation(position, last, table)?)
     }
 }
 
 /// Takes a token's index and the logits that follow it.
 type OnLogits<'f, R> = &'f mut dyn FnMut(usize, &[R]);
+
+/// Reads `tokens` as [`Decoder::forward_each`] does and shows `observer` the numbers of the forward
+/// pass.
+///
+/// # Errors
+/// As [`Decoder::forward`].
+pub fn observe<P, A, S>(
+    decoder: &Decoder<'_, P, A>,
+    tokens: &[u32],
+    cache: &mut KvCache<'_, S, A>,
+    workspace: &mut Workspace<'_>,
+    observer: &mut impl Observe<A::Scalar>,
+) -> Result<(), DecodeError>
+where
+    P: PositionEncoding,
+    A: Attend<S>,
+    S: CacheFormat,
+{
+    decoder.run(tokens, cache, workspace, Some(&mut |_, _| {}), observer)
+}

@@ -7,11 +7,11 @@ use crate::shape::TensorId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct MemoryError {
-    /// What it is for.
+    /// The buffer's purpose.
     pub what: &'static str,
-    /// Its smallest length, in words of 4 bytes; `usize::MAX` if no memory is large enough.
+    /// The smallest length, in words of 4 bytes; `usize::MAX` if no memory is large enough.
     pub needed: usize,
-    /// Its length.
+    /// The buffer's length.
     pub found: usize,
 }
 
@@ -27,35 +27,35 @@ impl fmt::Display for MemoryError {
 
 impl core::error::Error for MemoryError {}
 
-/// Why a decoder cannot be made or cannot take tokens. Nothing has changed then: the cache holds
-/// the positions it held before.
+/// Why a decoder cannot be made or cannot read tokens. Nothing has changed then: the cache holds
+/// the positions that it held before.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// The position encoding is not the model's: it overrides other columns.
-    Columns {
+    /// The position encoding overrides other columns than the model's.
+    Override {
         /// The model's.
         model: OverrideBlock,
         /// The encoding's.
         encoding: OverrideBlock,
     },
-    /// The position encoding rotates heads and the model's does not, or the other way round.
+    /// The position encoding rotates heads and the model's does not, or the reverse.
     Rotation {
         /// Whether the model's does.
         model: bool,
     },
-    /// Integer arithmetic cannot use this matrix: it is stored as floats.
-    Numbers {
+    /// A matrix is stored as floats, which integer arithmetic cannot use.
+    NotInteger {
         /// The matrix.
         tensor: TensorId,
     },
-    /// Integer arithmetic cannot be sure to hold what comes out of this tensor.
+    /// The outputs of this tensor could overflow in integer arithmetic.
     Range {
         /// The tensor.
         tensor: TensorId,
     },
-    /// There are no tokens.
+    /// No tokens were given.
     NoTokens,
     /// A token is not in the vocabulary.
     Token {
@@ -66,23 +66,25 @@ pub enum DecodeError {
         /// The vocabulary's size.
         vocab: usize,
     },
-    /// More tokens are given than the workspace can hold at a time.
+    /// More tokens were given than the workspace can hold at a time.
     Chunk {
         /// Tokens given.
         found: usize,
         /// The workspace's chunk.
         chunk: usize,
     },
-    /// The cache has no room for so many tokens.
+    /// The cache has no room for the tokens.
     CacheFull {
-        /// Positions needed, those cached included.
+        /// Positions needed, including those already cached.
         needed: usize,
         /// Positions that it can hold.
         capacity: usize,
     },
-    /// The cache was made for a model of another shape.
+    /// The cache was made by the decoder of another model.
     OtherCache,
-    /// The workspace is too small for this model and this cache.
+    /// The workspace was made by the decoder of another model.
+    OtherWorkspace,
+    /// The workspace is too small for this cache.
     Workspace(MemoryError),
     /// A position is beyond the encoding's length.
     Position(PositionError),
@@ -91,7 +93,7 @@ pub enum DecodeError {
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Columns { model, encoding } => write!(
+            Self::Override { model, encoding } => write!(
                 f,
                 "the position encoding overrides {} columns with {} values, the model's {} with {}",
                 encoding.width, encoding.digits, model.width, model.digits
@@ -102,14 +104,14 @@ impl fmt::Display for DecodeError {
             Self::Rotation { model: false } => {
                 f.write_str("the position encoding rotates heads, the model does not")
             }
-            Self::Numbers { tensor } => write!(
+            Self::NotInteger { tensor } => write!(
                 f,
                 "{tensor} is stored as floats, which integer arithmetic cannot use; \
                  export the model as int8, int4 or integer"
             ),
             Self::Range { tensor } => write!(
                 f,
-                "what {tensor} can make of its input leaves 32 bits in integer arithmetic; \
+                "the outputs of {tensor} could leave 32 bits in integer arithmetic; \
                  run the model in floating point"
             ),
             Self::NoTokens => f.write_str("no tokens were given; begin with at least one"),
@@ -117,14 +119,15 @@ impl fmt::Display for DecodeError {
                 write!(f, "token {token} at index {index} is not in the vocabulary of {vocab}")
             }
             Self::Chunk { found, chunk } => {
-                write!(f, "{found} tokens at a time need a larger workspace, made for {chunk}")
+                write!(f, "{found} tokens at a time exceed the workspace, made for {chunk}")
             }
             Self::CacheFull { needed, capacity } => write!(
                 f,
                 "{needed} positions do not fit in the cache of {capacity}; \
                  truncate or clear it, or make a larger one"
             ),
-            Self::OtherCache => f.write_str("the cache was made for a model of another shape"),
+            Self::OtherCache => f.write_str("the cache was made for another model"),
+            Self::OtherWorkspace => f.write_str("the workspace was made for another model"),
             Self::Workspace(error) => error.fmt(f),
             Self::Position(error) => error.fmt(f),
         }

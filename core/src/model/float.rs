@@ -1,48 +1,50 @@
 use core::marker::PhantomData;
 
-use super::arithmetic::{Arithmetic, Attend, HeadPosition};
-use super::kv_cache::Past;
+use super::arithmetic::Arithmetic;
+use super::attention::{Attend, HeadPosition, Past};
 use super::{DecodeError, Model};
 use crate::kernels::{
     Bf16, CacheFormat, F32, Inputs, Matrix, Stored, add_weighted_rows, dot, gelu, layer_norm,
     matvec, position_scores, quantize, relu, rms_norm, rows, softmax, swiglu,
 };
+use crate::num::invariant::{quotient, slice, slice_mut};
 use crate::num::{Exact, Math};
 use crate::position::{MAX_DIGITS, PositionEncoding, PositionError, rotate};
 use crate::shape::{Activation, Config, Norm};
 
-/// Single precision. `M` are the elementary functions in norms, activations and softmax.
+/// Single precision. `M` provides the elementary functions of norms, activations and softmax.
 ///
-/// Matrices of integers act on 8-bit integers: each row of inputs is quantized by its largest
-/// magnitude, the sums are exact, and everything else stays in single precision.
+/// Integer matrices act on 8-bit integers: each input row is quantized by its largest magnitude, the
+/// sums are exact, and everything else stays in single precision.
 #[derive(Debug, Clone, Copy)]
 pub struct Float<M = Exact> {
     /// `1/√d_h`
     scale: f32,
     /// Whether some matrix acts on 8-bit integers.
-    packs: bool,
+    quantizes: bool,
     math: PhantomData<M>,
 }
 
 impl<M> Float<M> {
-    /// The same arithmetic with other elementary functions.
+    /// Returns the same arithmetic with other elementary functions.
     pub(super) const fn with_math<N>(self) -> Float<N> {
-        Float { scale: self.scale, packs: self.packs, math: PhantomData }
+        Float { scale: self.scale, quantizes: self.quantizes, math: PhantomData }
     }
 
-    fn pack(&self, x: &[f32], codes: &mut [i8]) -> f32 {
-        if self.packs { quantize(x, codes) } else { 0.0 }
+    fn quantize(&self, x: &[f32], quants: &mut [i8]) -> f32 {
+        if self.quantizes { quantize(x, quants) } else { 0.0 }
     }
 }
 
 impl<M: Math> Arithmetic for Float<M> {
-    type Real = f32;
+    type Scalar = f32;
+    type PositionWord = f32;
 
     fn new(model: &Model<'_>) -> Result<Self, DecodeError> {
         // A constant of the model, so never approximate.
         let scale = 1.0 / Exact::sqrt(model.config().head_width as f32);
-        let packs = model.matrices().any(|(_, matrix)| matrix.is_integer());
-        Ok(Self { scale, packs, math: PhantomData })
+        let quantizes = model.matrices().any(|(_, matrix)| matrix.is_integer());
+        Ok(Self { scale, quantizes, math: PhantomData })
     }
 
     fn embed(&self, embed: &Matrix<'_>, token: usize, x: &mut [f32]) {
@@ -58,22 +60,22 @@ impl<M: Math> Arithmetic for Float<M> {
         position.embed(n, x)
     }
 
-    fn key_codes(
+    fn key_words(
         &self,
         position: &impl PositionEncoding,
         n: u32,
-        codes: &mut [u32],
+        words: &mut [f32],
     ) -> Result<(), PositionError> {
-        float_codes(codes, |values| position.key_values(n, values))
+        position.key_values(n, words)
     }
 
-    fn query_codes(
+    fn query_words(
         &self,
         position: &impl PositionEncoding,
         n: u32,
-        codes: &mut [u32],
+        words: &mut [f32],
     ) -> Result<(), PositionError> {
-        float_codes(codes, |values| position.query_values(n, values))
+        position.query_values(n, words)
     }
 
     fn rotation(
@@ -91,21 +93,21 @@ impl<M: Math> Arithmetic for Float<M> {
         x: &[f32],
         gain: &[f32],
         y: &mut [f32],
-        codes: &mut [i8],
+        quants: &mut [i8],
     ) -> f32 {
         match config.norm {
             Norm::RmsNorm => rms_norm::<M>(x, gain, config.epsilon, y),
             Norm::LayerNorm => layer_norm::<M>(x, gain, config.epsilon, y),
         }
-        self.pack(y, codes)
+        self.quantize(y, quants)
     }
 
-    fn pack_attention(&self, x: &[f32], codes: &mut [i8]) -> f32 {
-        self.pack(x, codes)
+    fn quantize_attention(&self, x: &[f32], quants: &mut [i8]) -> f32 {
+        self.quantize(x, quants)
     }
 
-    fn pack_inner(&self, x: &[f32], codes: &mut [i8]) -> f32 {
-        self.pack(x, codes)
+    fn quantize_inner(&self, x: &[f32], quants: &mut [i8]) -> f32 {
+        self.quantize(x, quants)
     }
 
     fn project(&self, matrix: &Matrix<'_>, inputs: Inputs<'_>, outputs: &mut [f32]) {
@@ -116,16 +118,10 @@ impl<M: Math> Arithmetic for Float<M> {
         matrix.apply_add(inputs, x);
     }
 
-    fn add_columns(
-        &self,
-        _: &impl PositionEncoding,
-        codes: &[u32],
-        columns: &[f32],
-        q: &mut [f32],
-    ) {
+    fn add_folded(&self, _: &impl PositionEncoding, words: &[f32], folded: &[f32], q: &mut [f32]) {
         let width = q.len();
-        for (code, column) in codes.iter().zip(rows(columns, width)) {
-            add_weighted_rows::<F32>(&[f32::from_bits(*code)], column, q);
+        for (value, folded) in words.iter().zip(rows(folded, width)) {
+            add_weighted_rows::<F32>(&[*value], folded, q);
         }
     }
 
@@ -151,51 +147,37 @@ impl<M: Math, S: CacheFormat> Attend<S> for Float<M> {
         &self,
         _: &impl PositionEncoding,
         head: &HeadPosition<'_>,
-        past: &Past<'_, S>,
+        past: &Past<'_, S, f32>,
         query: &mut [f32],
         scores: &mut [f32],
         _: &mut [i8],
     ) {
         let (width, count) = (query.len(), scores.len());
         for run in &past.runs {
-            let scores = scores.get_mut(run.first..).unwrap_or_default();
-            let here = run.keys.len().checked_div(width).unwrap_or(0);
-            let scores = scores.get_mut(..here).unwrap_or_default();
-            matvec::<S>(run.keys, width, Inputs::new(query, width), scores, here);
+            let length = quotient(run.keys.len(), width);
+            let scores = slice_mut(slice_mut(scores, run.first..), ..length);
+            matvec::<S>(run.keys, width, Inputs::new(query, width), scores, length);
             for (score, bits) in scores.iter_mut().zip(run.key_scales) {
                 *score *= Bf16::widen(*bits);
             }
         }
-        let digits = past.codes.len().checked_div(count).unwrap_or(0);
+        let digits = quotient(past.position_words.len(), count);
         let mut by_digit = [0.0; MAX_DIGITS];
-        let products = by_digit.get_mut(..digits).unwrap_or_default();
-        for (product, columns) in products.iter_mut().zip(rows(head.key_columns, head.key_width)) {
-            let columns = rows(columns, width).nth(head.kv_head);
-            *product = dot::<F32>(query, columns.unwrap_or(&[]));
+        let products = slice_mut(&mut by_digit, ..digits);
+        for (product, folded) in products.iter_mut().zip(rows(head.key_folded, head.key_width)) {
+            *product =
+                dot::<F32>(query, slice(folded, head.kv_head * width..(head.kv_head + 1) * width));
         }
-        let now = past.codes.get(past.codes.len().saturating_sub(digits)..).unwrap_or(&[]);
-        position_scores(scores, past.codes, now, products, self.scale, head.slope);
+        let now = slice(past.position_words, past.position_words.len() - digits..);
+        position_scores(scores, past.position_words, now, products, self.scale, head.slope);
         softmax::<M>(scores);
         query.fill(0.0);
         for run in &past.runs {
-            let scores = scores.get_mut(run.first..).unwrap_or_default();
+            let scores = slice_mut(scores, run.first..);
             for (score, bits) in scores.iter_mut().zip(run.value_scales) {
                 *score *= Bf16::widen(*bits);
             }
             add_weighted_rows::<S>(scores, run.values, query);
         }
     }
-}
-
-/// The values of a position as the bits of floats.
-fn float_codes(
-    codes: &mut [u32],
-    values_of: impl FnOnce(&mut [f32]) -> Result<(), PositionError>,
-) -> Result<(), PositionError> {
-    let mut values = [0.0; MAX_DIGITS];
-    values_of(values.get_mut(..codes.len()).unwrap_or_default())?;
-    for (code, value) in codes.iter_mut().zip(values) {
-        *code = value.to_bits();
-    }
-    Ok(())
 }

@@ -1,6 +1,7 @@
-use super::arithmetic::{Arithmetic, Attend, HeadPosition};
+use super::arithmetic::Arithmetic;
+use super::attention::{Attend, HeadPosition, Past};
 use super::bounds::Bounds;
-use super::kv_cache::Past;
+use super::units::{INNER, QUERY_BITS, ROTATION_BITS, SLOPE, WEIGHT};
 use super::{DecodeError, Model};
 use crate::kernels::integer::{
     FOLDED_LIMIT, FOLDED_UNIT, TERM_SHIFT, add_folded, add_terms, add_weighted_rows, digits,
@@ -8,34 +9,26 @@ use crate::kernels::integer::{
     softmax, swiglu,
 };
 use crate::kernels::{Bf16, I8, Inputs, Matrix, Stored, rows, sums_int8};
+use crate::num::invariant::{quotient, slice, slice_mut};
 use crate::num::{Dyadic, Multiplier, PreparedMultiplier, RowScales, round_shift, saturate};
 use crate::position::{MAX_DIGITS, PositionEncoding, PositionError};
 use crate::shape::{Activation, Config, Norm};
 
-/// Units of queries, keys, values, inner layers and logits: `2^INNER`.
-pub(super) const INNER: i32 = -16;
 const UNIT: Multiplier = Multiplier::new(1, INNER);
-/// Binary digits of cosines and sines behind the point.
-const ROTATION: u32 = 29;
-/// Units of what one step of a digit, or one position of distance, adds to a score.
-const SLOPE: i32 = -30;
-/// Units of attention's weights, which add up to 1: with 8-bit values a sum stays in 32 bits.
-const WEIGHT: i32 = -23;
-/// Digits that a query is given before it meets the columns.
-const QUERY_DIGITS: i32 = 24;
 /// Half the range of a score, `2^14`, in units of `2^SLOPE`.
 const TERM_LIMIT: u64 = 1 << (14 - SLOPE);
 
-/// Integers alone: no float instruction from token to token, and the same bits on every target.
+/// Integers only: no floating-point instruction between tokens, and the same bits on every target.
 ///
 /// Numbers are 32-bit integers with a fixed binary point: queries, keys, values, inner layers and
-/// logits in units of `2^-16`, the residual stream in units that the model's range decides. Matrices
-/// (int8 or int4) act on 8-bit integers, scores are computed to the base 2, positions in 64 bits.
+/// logits in units of `2^-16`, the residual stream in units that follow from the model's range.
+/// Matrices (int8 or int4) act on 8-bit integers, scores are computed to base 2, and positions in 64
+/// bits.
 ///
-/// No accumulator can overflow: the bound of each is computed when the decoder is made, from the
-/// weights, and a model that exceeds one is refused. Two numbers have a worst case far above what text
-/// makes of them and saturate instead: the residual stream, at twice its measured range or more, and
-/// the product of query and key, at `±2^15` powers of two.
+/// No accumulator can overflow: [`Decoder::integer`](super::Decoder::integer) computes the bound of
+/// each from the weights and refuses a model that exceeds one. Two numbers have a worst case far
+/// above what text produces and saturate instead: the residual stream, at no less than twice its
+/// measured range, and the product of query and key, at `±2^15` powers of two.
 #[derive(Debug, Clone, Copy)]
 pub struct Integer {
     /// `log2(e)/√d_h`
@@ -45,17 +38,18 @@ pub struct Integer {
 }
 
 impl Arithmetic for Integer {
-    type Real = i32;
+    type Scalar = i32;
+    type PositionWord = u32;
 
     fn new(model: &Model<'_>) -> Result<Self, DecodeError> {
         let Config { head_width, epsilon, .. } = *model.config();
         let scale = Multiplier::LOG2_E.over(Multiplier::root(head_width as u64));
-        Ok(Self { scale, epsilon: Multiplier::from_f32(epsilon), bounds: Bounds::of(model)? })
+        Ok(Self { scale, epsilon: Multiplier::from_f32(epsilon), bounds: Bounds::new(model)? })
     }
 
     fn embed(&self, embed: &Matrix<'_>, token: usize, x: &mut [i32]) {
         let unit = self.bounds.residual;
-        embed.read_quants(token, x, |code, scale| Multiplier::from_f32(scale).apply(code, unit));
+        embed.read_quants(token, x, |quant, scale| Multiplier::from_f32(scale).apply(quant, unit));
     }
 
     fn embed_position(
@@ -67,30 +61,30 @@ impl Arithmetic for Integer {
         position.embed_fixed(n, self.bounds.residual, x)
     }
 
-    fn key_codes(
+    fn key_words(
         &self,
         position: &impl PositionEncoding,
         n: u32,
-        codes: &mut [u32],
+        words: &mut [u32],
     ) -> Result<(), PositionError> {
-        position.key_digits(n, codes)
+        position.key_digits(n, words)
     }
 
-    fn query_codes(
+    fn query_words(
         &self,
         position: &impl PositionEncoding,
         n: u32,
-        codes: &mut [u32],
+        words: &mut [u32],
     ) -> Result<(), PositionError> {
-        position.query_digits(n, codes)?;
-        let mut reach = Multiplier::ZERO;
-        for (digit, code) in codes.iter().enumerate() {
-            reach = reach.plus(Multiplier::from_dyadic(value(position, digit, *code)));
+        position.query_digits(n, words)?;
+        let mut sum = Multiplier::ZERO;
+        for (digit, word) in words.iter().enumerate() {
+            sum = sum.plus(Multiplier::from_dyadic(value(position, digit, *word)));
         }
-        if self.bounds.holds(reach) {
+        if self.bounds.query_fits(sum) {
             Ok(())
         } else {
-            // Past the place where the query would leave its 32 bits.
+            // From here on a query could leave its 32 bits.
             Err(PositionError::BeyondLength { position: n, length: n })
         }
     }
@@ -110,18 +104,18 @@ impl Arithmetic for Integer {
         x: &[i32],
         gain: &[f32],
         y: &mut [i32],
-        codes: &mut [i8],
+        quants: &mut [i8],
     ) -> f32 {
         let centered = matches!(config.norm, Norm::LayerNorm);
-        norm(x, self.bounds.residual, centered, gain, self.epsilon, y, codes)
+        norm(x, self.bounds.residual, centered, gain, self.epsilon, y, quants)
     }
 
-    fn pack_attention(&self, x: &[i32], codes: &mut [i8]) -> f32 {
-        quantize(x, UNIT, codes)
+    fn quantize_attention(&self, x: &[i32], quants: &mut [i8]) -> f32 {
+        quantize(x, UNIT, quants)
     }
 
-    fn pack_inner(&self, x: &[i32], codes: &mut [i8]) -> f32 {
-        quantize(x, Multiplier::new(1, self.bounds.product), codes)
+    fn quantize_inner(&self, x: &[i32], quants: &mut [i8]) -> f32 {
+        quantize(x, Multiplier::new(1, self.bounds.product), quants)
     }
 
     fn project(&self, matrix: &Matrix<'_>, inputs: Inputs<'_, i32>, outputs: &mut [i32]) {
@@ -132,19 +126,19 @@ impl Arithmetic for Integer {
         project_add(matrix, inputs, self.bounds.residual, x);
     }
 
-    fn add_columns(
+    fn add_folded(
         &self,
         position: &impl PositionEncoding,
-        codes: &[u32],
-        columns: &[f32],
+        words: &[u32],
+        folded: &[f32],
         q: &mut [i32],
     ) {
         let width = q.len();
-        for ((digit, code), columns) in codes.iter().enumerate().zip(rows(columns, width)) {
-            let value = value(position, digit, *code);
+        for ((digit, word), folded) in words.iter().enumerate().zip(rows(folded, width)) {
+            let value = value(position, digit, *word);
             let factor = Multiplier::from_dyadic(value).shifted(FOLDED_UNIT);
             let factor = PreparedMultiplier::new(factor, FOLDED_LIMIT, INNER);
-            add_folded(columns, factor, value.mantissa < 0, q);
+            add_folded(folded, factor, value.mantissa < 0, q);
         }
     }
 
@@ -153,13 +147,14 @@ impl Arithmetic for Integer {
         let (Some((cosines, sines)), Some((low, high))) =
             (table.split_at_checked(half), head.split_at_mut_checked(half))
         else {
+            debug_assert!(false, "a table of {} and a head of {}", table.len(), head.len());
             return;
         };
         for (((a, b), c), s) in low.iter_mut().zip(high).zip(cosines).zip(sines) {
             let (x, y) = (i64::from(*a), i64::from(*b));
             let (c, s) = (i64::from(*c), i64::from(*s));
-            *a = saturate(round_shift::<ROTATION>((x * c).saturating_sub(y * s)));
-            *b = saturate(round_shift::<ROTATION>((y * c).saturating_add(x * s)));
+            *a = saturate(round_shift::<ROTATION_BITS>((x * c).saturating_sub(y * s)));
+            *b = saturate(round_shift::<ROTATION_BITS>((y * c).saturating_add(x * s)));
         }
     }
 
@@ -172,9 +167,9 @@ impl Arithmetic for Integer {
     }
 }
 
-/// The value of a digit; those past 63 bits are refused by their position's length.
-fn value(position: &impl PositionEncoding, digit: usize, code: u32) -> Dyadic {
-    position.progression(digit).value(code).unwrap_or(Dyadic { mantissa: i64::MAX, exponent: 0 })
+/// Returns the value of a digit; positions whose values leave 63 bits are past the length and refused.
+fn value(position: &impl PositionEncoding, digit: usize, word: u32) -> Dyadic {
+    position.progression(digit).value(word).unwrap_or(Dyadic { mantissa: i64::MAX, exponent: 0 })
 }
 
 impl Attend<I8> for Integer {
@@ -186,27 +181,26 @@ impl Attend<I8> for Integer {
         &self,
         position: &impl PositionEncoding,
         head: &HeadPosition<'_>,
-        past: &Past<'_, I8>,
+        past: &Past<'_, I8, u32>,
         query: &mut [i32],
         scores: &mut [i32],
-        codes: &mut [i8],
+        quants: &mut [i8],
     ) {
         let width = query.len();
-        let codes = codes.get_mut(..width).unwrap_or_default();
-        // Scores to the base 2, in units of 2^-16.
+        let quants = slice_mut(quants, ..width);
+        // Scores to base 2, in units of 2^-16.
         let unit = self.scale.shifted(INNER);
-        let query_scale = quantize(query, unit, codes);
-        let largest = (width as u32).saturating_mul(128 * 127);
+        let query_scale = quantize(query, unit, quants);
+        let largest = width as u32 * (128 * 127);
         let scales = RowScales::new(query_scale, largest, INNER);
         for run in &past.runs {
-            let scores = scores.get_mut(run.first..).unwrap_or_default();
-            let scores = scores.get_mut(..run.key_scales.len()).unwrap_or_default();
-            sums_int8(run.keys, width, codes, scores);
+            let scores = slice_mut(slice_mut(scores, run.first..), ..run.key_scales.len());
+            sums_int8(run.keys, width, quants, scores);
             for (score, bits) in scores.iter_mut().zip(run.key_scales) {
                 *score = scales.apply(*score, u32::from(*bits) << 16);
             }
         }
-        self.add_positions(position, head, past.codes, query, scores);
+        self.add_positions(position, head, past.position_words, query, scores);
         if head.slope.to_bits() != 0 {
             let slope =
                 Multiplier::from_f32(head.slope).times(Multiplier::LOG2_E).apply_wide(1, SLOPE);
@@ -217,20 +211,19 @@ impl Attend<I8> for Integer {
         }
         let total = softmax(scores);
 
-        // The value's scale goes into the weight, relative to the largest.
+        // The scale of each value goes into its weight, relative to the largest scale.
         let bits = past.runs.iter().flat_map(|run| run.value_scales).copied().max().unwrap_or(0);
         let largest = Multiplier::from_f32(Bf16::widen(bits));
         let scales = RowScales::from_multiplier(total.over(largest), 1 << 30, WEIGHT);
         query.fill(0);
         for run in &past.runs {
-            let weights = scores.get_mut(run.first..).unwrap_or_default();
-            let weights = weights.get_mut(..run.value_scales.len()).unwrap_or_default();
+            let weights = slice_mut(slice_mut(scores, run.first..), ..run.value_scales.len());
             for (weight, bits) in weights.iter_mut().zip(run.value_scales) {
                 *weight = scales.apply(*weight, u32::from(*bits) << 16);
             }
             add_weighted_rows(weights, run.values, query);
         }
-        // The weights add up to 2^24 at most.
+        // The weights sum to at most 2^24.
         let factor = PreparedMultiplier::new(largest.shifted(WEIGHT), (1 << 24) * 127, INNER);
         for sum in query {
             *sum = factor.apply(*sum);
@@ -239,56 +232,56 @@ impl Attend<I8> for Integer {
 }
 
 impl Integer {
-    /// Add the positions to the scores: `Σ_j (a_j(m) − a_j(n))·step_j·(q·w_j)`, where the difference of
-    /// the digits is exact and the product with the query has 64 bits.
+    /// Adds the positions to the scores: `Σ_j (a_j(m) − a_j(n))·step_j·(q·w_j)`, where the difference of
+    /// digits is exact and the product with the query has 64 bits.
     fn add_positions(
         &self,
         position: &impl PositionEncoding,
         head: &HeadPosition<'_>,
-        codes: &[u32],
+        words: &[u32],
         query: &[i32],
         scores: &mut [i32],
     ) {
         let (width, count) = (query.len(), scores.len());
-        let row = codes.len().checked_div(count).unwrap_or(0);
+        let row = quotient(words.len(), count);
         if row == 0 {
             return;
         }
-        let shift = QUERY_DIGITS.saturating_sub(digits(query) as i32);
-        let unit = INNER.saturating_sub(shift).saturating_add(FOLDED_UNIT);
+        let shift = QUERY_BITS - digits(query) as i32;
+        let unit = INNER - shift + FOLDED_UNIT;
         let mut by_digit = [0i64; MAX_DIGITS];
-        let columns = rows(head.key_columns, head.key_width);
-        for ((digit, product), columns) in by_digit.iter_mut().enumerate().zip(columns) {
-            let columns = rows(columns, width).nth(head.kv_head).unwrap_or(&[]);
+        let folded = rows(head.key_folded, head.key_width);
+        for ((digit, product), folded) in by_digit.iter_mut().enumerate().zip(folded) {
+            let folded = slice(folded, head.kv_head * width..(head.kv_head + 1) * width);
             // At most 2^24·2^27·2^11.
-            let sum = dot_folded(columns, query, shift);
+            let sum = dot_folded(folded, query, shift);
             let step = position.progression(digit).step;
             let factor = self.scale.times(Multiplier::from_dyadic(step)).shifted(unit);
             let sum = if step.mantissa < 0 { sum.saturating_neg() } else { sum };
             *product = factor.apply_to_wide(sum, SLOPE);
         }
-        let now = rows(codes, row).nth(count.saturating_sub(1)).unwrap_or(&[]);
-        let term = |codes: &[u32]| {
-            let digits = codes.iter().zip(now).zip(&by_digit);
+        let now = slice(words, words.len() - row..);
+        let term = |words: &[u32]| {
+            let digits = words.iter().zip(now).zip(&by_digit);
             digits.fold(0i64, |sum, ((then, now), product)| {
                 let distance = i64::from(*then) - i64::from(*now);
                 sum.saturating_add(distance.saturating_mul(*product))
             })
         };
-        // Where a term could be too large for a score, the largest is taken off all of them, so that only
-        // what has no weight can saturate.
-        let bound = distance_bound(codes);
+        // Where a term could be too large for a score, the largest is subtracted from all of them, so
+        // that only terms without weight can saturate.
+        let bound = distance_bound(words);
         let largest = by_digit.iter().take(row).fold(0u64, |sum, product| {
             sum.saturating_add(product.unsigned_abs().saturating_mul(u64::from(bound)))
         });
         if largest < TERM_LIMIT && i32::try_from(bound).is_ok() {
             // All terms are below 2^44, and in the score's units below 2^30.
-            add_terms(scores, codes, now, &by_digit, bound);
+            add_terms(scores, words, now, &by_digit, bound);
             return;
         }
-        let most = rows(codes, row).map(term).max().unwrap_or(0);
-        for (score, codes) in scores.iter_mut().zip(rows(codes, row)) {
-            let term = round_shift::<TERM_SHIFT>(term(codes).saturating_sub(most));
+        let most = rows(words, row).map(term).max().unwrap_or(0);
+        for (score, words) in scores.iter_mut().zip(rows(words, row)) {
+            let term = round_shift::<TERM_SHIFT>(term(words).saturating_sub(most));
             *score = saturate(i64::from(*score).saturating_add(term));
         }
     }

@@ -2,32 +2,36 @@ use core::ops::Range;
 
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::MemoryError;
+use super::arithmetic::Arithmetic;
+use super::attention::{CacheRun, Past};
+use super::weights::ModelId;
+use super::{Float, MemoryError};
 use crate::kernels::{CacheFormat, F32, rows, rows_mut};
+use crate::num::invariant::{slice, slice_mut};
 use crate::position::PositionError;
 use crate::shape::{Config, WORD, half_len};
 
 /// Keys and values of the positions seen so far, for all layers, in the caller's memory, in the
-/// format `S`.
+/// format `S`. [`Decoder::cache`](super::Decoder::cache) makes one.
 ///
-/// With ExPE and ExQPE the keys are *position-free*: what a position adds to a score is computed
-/// from its values, `D` words kept once for all layers, when the score is. Truncating is free, so a
-/// cache can be rewound to any earlier position. [`Float`](super::Float) and
-/// [`Integer`](super::Integer) write these values in different ways: [`clear`](Self::clear) a cache
-/// before a decoder in the other arithmetic uses it.
+/// With ExPE and ExQPE the keys are *position-free*: the position's part of a score is computed with
+/// the score, from `D` words per position that all layers share. Truncating costs nothing, so a cache
+/// can be rewound to any earlier position. [`Float`] and [`Integer`](super::Integer) keep different
+/// words, so the arithmetic `A` is part of the type.
 ///
-/// A [`ring`](Self::ring) goes on when it is full: the oldest position makes room, and the others move
-/// one place towards the front of the window. For position-free keys this costs nothing: a position is
-/// its place in the window, and no key is touched.
+/// A [ring](super::Decoder::ring_cache) continues when it is full: the oldest position makes room,
+/// and the others move one place towards the front of the window. With position-free keys no key
+/// changes: a position is its place in the window.
 ///
 /// In memory: keys `[layer][kv head][slot][head_width]` and their scales `[layer][kv head][slot]`,
-/// values alike, then the values of the positions `[position][D]`.
+/// values likewise, then the position words `[position][D]`.
 #[derive(Debug)]
-pub struct KvCache<'a, S: CacheFormat = F32> {
+pub struct KvCache<'a, S: CacheFormat = F32, A: Arithmetic = Float> {
     keys: Half<'a, S>,
     values: Half<'a, S>,
-    codes: &'a mut [u32],
-    shape: CacheShape,
+    position_words: &'a mut [A::PositionWord],
+    dims: Dims,
+    model: ModelId,
     capacity: usize,
     len: usize,
     ring: Option<Ring>,
@@ -50,7 +54,7 @@ pub(super) struct Window {
 /// Where the window of a ring begins.
 #[derive(Debug, Clone, Copy)]
 struct Ring {
-    /// First positions that stay.
+    /// The first positions, which stay.
     sinks: usize,
     /// The slot of position `sinks` is `sinks + offset`.
     offset: usize,
@@ -58,67 +62,38 @@ struct Ring {
     dropped: u32,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct CacheShape {
-    layers: usize,
+/// The dimensions of the model that the layout of a cache depends on.
+#[derive(Debug, Clone, Copy)]
+struct Dims {
     kv_heads: usize,
     head_width: usize,
     digits: usize,
     position_free: bool,
 }
 
-impl CacheShape {
-    const fn of(config: &Config) -> Self {
-        Self {
-            layers: config.layers,
-            kv_heads: config.kv_heads,
-            head_width: config.head_width,
-            digits: config.override_block().digits,
-            position_free: config.position.is_position_free(),
-        }
-    }
-}
-
-/// Which half of the cache.
+/// A half of the cache.
 #[derive(Debug, Clone, Copy)]
-pub enum Part {
-    /// Keys.
+pub(super) enum CacheHalf {
     Keys,
-    /// Values.
     Values,
 }
 
-/// Neighboring slots of one kv head of one layer: `first..first + len` of the window's positions.
-#[derive(Debug)]
-pub struct Run<'c, S: CacheFormat> {
-    /// The first position.
-    pub first: usize,
-    /// Rows of `head_width`.
-    pub keys: &'c [S::Bits],
-    /// One per key, if the format has scales.
-    pub key_scales: &'c [u16],
-    /// Rows of `head_width`.
-    pub values: &'c [S::Bits],
-    /// One per value, if the format has scales.
-    pub value_scales: &'c [u16],
+/// Consecutive positions in consecutive slots.
+#[derive(Debug, Clone, Copy)]
+struct SlotRun {
+    position: usize,
+    slot: usize,
+    len: usize,
 }
 
-/// What one kv head of one layer holds: the positions `0..count` of the window.
-#[derive(Debug)]
-pub struct Past<'c, S: CacheFormat> {
-    /// All positions, in up to three runs; some may be empty.
-    pub runs: [Run<'c, S>; 3],
-    /// What the positions put into the keys' columns: rows of `D` words.
-    pub codes: &'c [u32],
-}
-
-impl<'a, S: CacheFormat> KvCache<'a, S> {
-    /// An empty cache of `capacity` positions, at the front of `buffer`.
+impl<'a, S: CacheFormat, A: Arithmetic> KvCache<'a, S, A> {
+    /// Makes an empty cache of `capacity` positions at the front of `buffer`.
     ///
     /// # Errors
-    /// [`MemoryError`] if `buffer` is shorter than [`cache_len(capacity)`](Config::cache_len).
-    pub fn new(
+    /// [`MemoryError`] if `buffer` is shorter than `Config::cache_len(capacity)`.
+    pub(super) fn new(
         config: &Config,
+        model: ModelId,
         capacity: usize,
         buffer: &'a mut [u32],
     ) -> Result<Self, MemoryError> {
@@ -129,69 +104,61 @@ impl<'a, S: CacheFormat> KvCache<'a, S> {
         };
         let error = MemoryError { what: "cache", needed, found: buffer.len() };
         let buffer = buffer.get_mut(..needed).ok_or(error)?;
-        // All products are smaller than `needed`.
-        let heads = config.layers.saturating_mul(config.kv_heads).saturating_mul(capacity);
+        // No product is larger than `needed`.
+        let heads = config.layers * config.kv_heads * capacity;
         let half = half_len::<S>(heads, config.head_width);
         let (keys, rest) = buffer.split_at_mut_checked(half).ok_or(error)?;
-        let (values, codes) = rest.split_at_mut_checked(half).ok_or(error)?;
-        let elements = heads.saturating_mul(config.head_width);
+        let (values, words) = rest.split_at_mut_checked(half).ok_or(error)?;
+        let elements = heads * config.head_width;
         Ok(Self {
             keys: Half::new(keys, heads, elements).ok_or(error)?,
             values: Half::new(values, heads, elements).ok_or(error)?,
-            codes,
-            shape: CacheShape::of(config),
+            position_words: <[A::PositionWord]>::mut_from_bytes(words.as_mut_bytes())
+                .map_err(|_| error)?,
+            dims: Dims {
+                kv_heads: config.kv_heads,
+                head_width: config.head_width,
+                digits: config.override_block().digits,
+                position_free: config.position.is_position_free(),
+            },
+            model,
             capacity,
             len: 0,
             ring: None,
         })
     }
 
-    /// An empty cache that never fills: past `capacity` positions the oldest makes room, except for
-    /// the first `sinks`, which stay (attention sinks; Xiao et al. 2023, arXiv 2309.17453). At most
-    /// `capacity − 1` are kept.
-    ///
-    /// With ExPE, ExQPE, ALiBi and none a token's position is its place in the window, so it stays
-    /// below `capacity` for ever. With the others, whose position is inside keys or values, it counts
-    /// on, up to the encoding's length.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    pub fn ring(
-        config: &Config,
-        capacity: usize,
-        sinks: usize,
-        buffer: &'a mut [u32],
-    ) -> Result<Self, MemoryError> {
-        let sinks = sinks.min(capacity.saturating_sub(1));
-        let cache = Self::new(config, capacity, buffer)?;
-        Ok(Self { ring: Some(Ring { sinks, offset: 0, dropped: 0 }), ..cache })
+    /// Makes this empty cache a ring whose first `sinks` positions stay.
+    pub(super) fn into_ring(self, sinks: usize) -> Self {
+        let sinks = sinks.min(self.capacity.saturating_sub(1));
+        Self { ring: Some(Ring { sinks, offset: 0, dropped: 0 }), ..self }
     }
 
-    /// Positions held.
+    /// Returns the number of positions held.
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether it holds nothing.
+    /// Returns whether the cache holds no position.
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Positions that it can hold.
+    /// Returns the number of positions that the cache can hold.
     pub const fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// Whether the oldest position makes room when it is full.
+    /// Returns whether the oldest position makes room when the cache is full.
     pub const fn is_ring(&self) -> bool {
         self.ring.is_some()
     }
 
-    /// Forget all positions from `len` on; decoding goes on at position `len`. Nothing happens if
-    /// it holds fewer.
+    /// Forgets all positions from `len` on; decoding continues at position `len`. Does nothing if
+    /// the cache holds fewer.
     ///
-    /// In a ring that has lost positions, `len` counts those that it still holds. One that is left
-    /// with no more than its sinks is as if it had never been full.
+    /// In a ring that has dropped positions, `len` counts those that it still holds. A ring truncated
+    /// to its sinks or fewer is as if it had never been full.
     pub const fn truncate(&mut self, len: usize) {
         if len < self.len {
             self.len = len;
@@ -203,18 +170,18 @@ impl<'a, S: CacheFormat> KvCache<'a, S> {
         }
     }
 
-    /// Forget everything.
+    /// Forgets all positions.
     pub const fn clear(&mut self) {
         self.truncate(0);
     }
 
-    /// Whether it was made for models of this shape.
-    pub(super) fn is_for(&self, config: &Config) -> bool {
-        self.shape == CacheShape::of(config)
+    /// Returns the model that the cache was made for.
+    pub(super) const fn model(&self) -> ModelId {
+        self.model
     }
 
-    /// The next `count` tokens' positions as the encoding counts them; where a ring has none left, the
-    /// last one again, which every further token gets.
+    /// Returns the positions of the next `count` tokens as the encoding counts them. Where a ring has
+    /// none left it is the last one, which every further token gets.
     ///
     /// # Errors
     /// [`PositionError::BeyondLength`] where 32 bits end.
@@ -222,9 +189,9 @@ impl<'a, S: CacheFormat> KvCache<'a, S> {
         let length = u32::MAX;
         let error = PositionError::BeyondLength { position: length, length };
         let (first, count) = match self.ring {
-            Some(_) if self.shape.position_free => {
+            Some(_) if self.dims.position_free => {
                 let first = self.len.min(self.capacity.saturating_sub(1));
-                (first as u32, count.min(self.capacity.saturating_sub(first)))
+                (first as u32, count.min(self.capacity - first))
             }
             Some(ring) => ((self.len as u32).checked_add(ring.dropped).ok_or(error)?, count),
             None => (self.len as u32, count),
@@ -233,140 +200,142 @@ impl<'a, S: CacheFormat> KvCache<'a, S> {
         Ok(first..end.ok_or(error)?)
     }
 
-    /// Where the window is now, for [`move_back`](Self::move_back).
+    /// Returns the state that [`restore`](Self::restore) goes back to.
     pub(super) const fn window(&self) -> Window {
         Window { ring: self.ring, len: self.len }
     }
 
-    /// Undo [`make_room`](Self::make_room): the position that made it has not been written over yet.
-    pub(super) const fn move_back(&mut self, Window { ring, len }: Window) {
+    /// Undoes [`make_room`](Self::make_room): the position that made room has not been overwritten yet.
+    pub(super) const fn restore(&mut self, Window { ring, len }: Window) {
         (self.ring, self.len) = (ring, len);
     }
 
-    /// Positions that fit before one has to make room.
+    /// Returns the number of positions that fit before one has to make room.
     pub(super) const fn room(&self) -> usize {
-        self.capacity.saturating_sub(self.len)
+        self.capacity - self.len
     }
 
-    /// Make room for a position, if it is a full ring.
-    pub(super) fn make_room(&mut self) {
+    /// Makes room for one position if this is a full ring.
+    pub(super) const fn make_room(&mut self) {
         if let Some(ring) = &mut self.ring {
             if self.len >= self.capacity {
-                let places = self.capacity.saturating_sub(ring.sinks);
-                let next = ring.offset.saturating_add(1);
+                let places = self.capacity - ring.sinks;
+                let next = ring.offset + 1;
                 ring.offset = if next >= places { 0 } else { next };
+                // Where 32 bits end, `next_positions` refuses.
                 ring.dropped = ring.dropped.saturating_add(1);
-                self.len = self.len.saturating_sub(1);
+                self.len -= 1;
             }
         }
     }
 
-    /// Count `rows` more positions as held; they were stored before.
+    /// Counts `rows` more positions as held; they were stored before.
     pub(super) fn advance(&mut self, rows: usize) {
-        self.len = self.len.saturating_add(rows).min(self.capacity);
+        debug_assert!(rows <= self.room(), "{rows} positions in the room of {}", self.room());
+        self.len = self.capacity.min(self.len + rows);
     }
 
-    /// The places of what the next `count` positions put into the keys' columns: rows of `D` words.
-    pub(super) fn next_codes(&mut self, count: usize) -> impl Iterator<Item = &mut [u32]> {
-        rows_mut(self.codes, self.shape.digits).skip(self.len).take(count)
+    /// Returns the places of the next `count` positions' words, rows of `D`.
+    pub(super) fn next_position_words(
+        &mut self,
+        count: usize,
+    ) -> impl Iterator<Item = &mut [A::PositionWord]> {
+        rows_mut(self.position_words, self.dims.digits).skip(self.len).take(count)
     }
 
-    /// The slots of the positions `0..count`, as runs of neighbors: `(first position, slot, length)`.
-    fn runs(&self, count: usize) -> [(usize, usize, usize); 3] {
+    /// Returns the slots of the positions `0..count`, in order.
+    fn slot_runs(&self, count: usize) -> [SlotRun; 3] {
         let Ring { sinks, offset, .. } =
             self.ring.unwrap_or(Ring { sinks: 0, offset: 0, dropped: 0 });
         let kept = count.min(sinks);
-        let moving = count.saturating_sub(kept);
-        let places = self.capacity.saturating_sub(sinks);
-        let first = moving.min(places.saturating_sub(offset));
+        let moving = count - kept;
+        let first = moving.min(self.capacity - sinks - offset);
         [
-            (0, 0, kept),
-            (kept, sinks.saturating_add(offset), first),
-            (kept.saturating_add(first), sinks, moving.saturating_sub(first)),
+            SlotRun { position: 0, slot: 0, len: kept },
+            SlotRun { position: kept, slot: sinks + offset, len: first },
+            SlotRun { position: kept + first, slot: sinks, len: moving - first },
         ]
     }
 
-    /// The slot of a position of the window.
+    /// Returns the slot of a position of the window.
     fn slot(&self, position: usize) -> usize {
-        let runs = self.runs(position.saturating_add(1));
-        let holds = |(first, slot, len): &(usize, usize, usize)| {
-            let inside = position.checked_sub(*first).filter(|inside| inside < len)?;
-            Some(slot.saturating_add(inside))
+        let inside = |run: &SlotRun| {
+            let index = position.checked_sub(run.position).filter(|index| *index < run.len)?;
+            Some(run.slot + index)
         };
-        runs.iter().find_map(holds).unwrap_or(usize::MAX)
+        self.slot_runs(position + 1).iter().find_map(inside).unwrap_or(usize::MAX)
     }
 
-    /// Store `new`, rows of all kv heads, at the next positions: `store` writes the row of one head
-    /// and gives its scale.
+    /// Stores `new`, rows of all kv heads, at the next positions: `store` writes the row of one head
+    /// and returns its scale.
     pub(super) fn store<R>(
         &mut self,
-        part: Part,
+        half: CacheHalf,
         layer: usize,
         new: &[R],
         store: impl Fn(&[R], &mut [S::Bits]) -> u16,
     ) {
-        let CacheShape { kv_heads, head_width, .. } = self.shape;
-        let width = kv_heads.saturating_mul(head_width);
-        for (row, position) in rows(new, width).zip(self.len..) {
+        let Dims { kv_heads, head_width, .. } = self.dims;
+        for (row, position) in rows(new, kv_heads * head_width).zip(self.len..) {
             let slot = self.slot(position);
-            let half = match part {
-                Part::Keys => &mut self.keys,
-                Part::Values => &mut self.values,
+            let half = match half {
+                CacheHalf::Keys => &mut self.keys,
+                CacheHalf::Values => &mut self.values,
             };
-            let first = layer.saturating_mul(kv_heads);
-            for (head, plane) in rows(row, head_width).zip(first..) {
-                let place = plane.saturating_mul(self.capacity).saturating_add(slot);
-                if let Some(bits) = rows_mut(half.rows, head_width).nth(place) {
-                    let scale = store(head, bits);
-                    if let Some(place) = half.scales.get_mut(place) {
-                        *place = scale;
-                    }
+            for (head, plane) in rows(row, head_width).zip(layer * kv_heads..) {
+                let place = plane * self.capacity + slot;
+                let start = place * head_width;
+                let scale = store(head, slice_mut(half.rows, start..start + head_width));
+                if let Some(place) = half.scales.get_mut(place) {
+                    *place = scale;
                 }
             }
         }
     }
 
-    /// The kv heads of a layer, with the positions held and `more` after them.
-    pub(super) fn heads(&self, layer: usize, more: usize) -> impl Iterator<Item = Past<'_, S>> {
-        let CacheShape { kv_heads, head_width, digits, .. } = self.shape;
-        let count = self.len.saturating_add(more);
-        let codes = self.codes.get(..count.saturating_mul(digits)).unwrap_or(&[]);
-        let runs = self.runs(count);
-        let first = layer.saturating_mul(kv_heads);
-        (first..).take(kv_heads).map(move |plane| {
-            let start = plane.saturating_mul(self.capacity);
+    /// Returns the kv heads of a layer, with the positions held and `more` after them.
+    pub(super) fn heads(
+        &self,
+        layer: usize,
+        more: usize,
+    ) -> impl Iterator<Item = Past<'_, S, A::PositionWord>> {
+        let Dims { kv_heads, head_width, digits, .. } = self.dims;
+        let count = self.len + more;
+        let position_words = slice(self.position_words, ..count * digits);
+        let runs = self.slot_runs(count);
+        (layer * kv_heads..).take(kv_heads).map(move |plane| {
+            let start = plane * self.capacity;
             Past {
-                runs: runs.map(|(first, slot, len)| {
-                    let from = start.saturating_add(slot);
-                    let (keys, key_scales) = self.keys.part(from, len, head_width);
-                    let (values, value_scales) = self.values.part(from, len, head_width);
-                    Run { first, keys, key_scales, values, value_scales }
+                runs: runs.map(|SlotRun { position, slot, len }| {
+                    let (keys, key_scales) = self.keys.run(start + slot, len, head_width);
+                    let (values, value_scales) = self.values.run(start + slot, len, head_width);
+                    CacheRun { first: position, keys, key_scales, values, value_scales }
                 }),
-                codes,
+                position_words,
             }
         })
     }
 }
 
 impl<'a, S: CacheFormat> Half<'a, S> {
-    /// The parts of `words`, which are exactly enough.
+    /// Divides `words`, which has the exact length, into rows and scales.
     fn new(words: &'a mut [u32], heads: usize, elements: usize) -> Option<Self> {
         let (rows, rest) =
             <[S::Bits]>::mut_from_prefix_with_elems(words.as_mut_bytes(), elements).ok()?;
-        // Behind elements of one byte the scales begin at the next word.
-        let used = size_of_val(rows).next_multiple_of(WORD).saturating_sub(size_of_val(rows));
-        let rest = rest.get_mut(used..)?;
+        // After elements of one byte the scales begin at the next word.
+        let padding = size_of_val(rows).next_multiple_of(WORD) - size_of_val(rows);
+        let rest = rest.get_mut(padding..)?;
         let scales = if S::SCALED { heads } else { 0 };
         let (scales, _) = <[u16]>::mut_from_prefix_with_elems(rest, scales).ok()?;
         Some(Self { rows, scales })
     }
 
-    /// `len` rows from `from` on, and their scales.
-    fn part(&self, from: usize, len: usize, head_width: usize) -> (&[S::Bits], &[u16]) {
-        let (start, count) = (from.saturating_mul(head_width), len.saturating_mul(head_width));
-        let rows = self.rows.get(start..).and_then(|rows| rows.get(..count));
-        let scales = self.scales.get(from..).and_then(|scales| scales.get(..len));
-        (rows.unwrap_or(&[]), scales.unwrap_or(&[]))
+    /// Returns `len` rows from `first` on, and their scales.
+    fn run(&self, first: usize, len: usize, head_width: usize) -> (&[S::Bits], &[u16]) {
+        let start = first * head_width;
+        let rows = slice(self.rows, start..start + len * head_width);
+        let scales = if S::SCALED { slice(self.scales, first..first + len) } else { &[] };
+        (rows, scales)
     }
 }
 
@@ -398,7 +367,8 @@ mod tests {
                 position,
             };
             let mut words = [0; 64];
-            let mut ring = KvCache::<F32>::ring(&config, 8, 0, &mut words).unwrap();
+            let cache: KvCache<'_> = KvCache::new(&config, ModelId(0), 8, &mut words).unwrap();
+            let mut ring = cache.into_ring(0);
             ring.len = 8;
             ring.ring = Some(Ring { sinks: 0, offset: 3, dropped: u32::MAX - 10 });
             let free = 7..8;

@@ -27,6 +27,10 @@ pub struct Model<'m> {
     head: Matrix<'m>,
 }
 
+/// Which model a cache or a workspace was made for: the checksum of its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ModelId(pub(super) u32);
+
 impl<'m> Model<'m> {
     /// Check `bytes`, a whole model file, and read it in place.
     ///
@@ -55,6 +59,11 @@ impl<'m> Model<'m> {
         let final_norm = rest.floats(config, TensorKind::FinalNorm, 0)?;
         let head = if config.tied_head { embed } else { rest.matrix(config, TensorKind::Head, 0)? };
         Some(Self { file, embed, position, layers, final_norm, head })
+    }
+
+    /// Returns the identity of the file.
+    pub(super) const fn id(&self) -> ModelId {
+        ModelId(self.file.checksum)
     }
 
     /// The model's shape.
@@ -142,11 +151,11 @@ pub struct Layer<'m> {
     /// Query projection, without the overridden columns.
     pub wq: Matrix<'m>,
     /// Sums of the overridden columns of the query projection, one row of `query_width` per digit.
-    pub query_columns: &'m [f32],
+    pub query_folded: &'m [f32],
     /// Key projection, without the overridden columns.
     pub wk: Matrix<'m>,
     /// Sums of the overridden columns of the key projection, one row of `key_width` per digit.
-    pub key_columns: &'m [f32],
+    pub key_folded: &'m [f32],
     /// Value projection.
     pub wv: Matrix<'m>,
     /// Output projection of the attention.
@@ -167,9 +176,9 @@ impl<'m> Layer<'m> {
         Some(Self {
             attn_norm: rest.floats(config, TensorKind::AttnNorm, layer)?,
             wq: rest.matrix(config, TensorKind::Wq, layer)?,
-            query_columns: rest.floats(config, TensorKind::QueryColumns, layer)?,
+            query_folded: rest.floats(config, TensorKind::QueryFolded, layer)?,
             wk: rest.matrix(config, TensorKind::Wk, layer)?,
-            key_columns: rest.floats(config, TensorKind::KeyColumns, layer)?,
+            key_folded: rest.floats(config, TensorKind::KeyFolded, layer)?,
             wv: rest.matrix(config, TensorKind::Wv, layer)?,
             wo: rest.matrix(config, TensorKind::Wo, layer)?,
             mlp_norm: rest.floats(config, TensorKind::MlpNorm, layer)?,

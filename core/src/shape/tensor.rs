@@ -17,11 +17,11 @@ pub enum TensorKind {
     Wq = 3,
     /// Sums of the query projection's overridden columns, one row per digit:
     /// `[D, heads·head_width]`; only with an encoding that overrides.
-    QueryColumns = 4,
+    QueryFolded = 4,
     /// Key projection `[kv_heads·head_width, width − l]`, without the overridden columns.
     Wk = 5,
     /// Sums of the key projection's overridden columns: `[D, kv_heads·head_width]`.
-    KeyColumns = 6,
+    KeyFolded = 6,
     /// Value projection `[kv_heads·head_width, width]`.
     Wv = 7,
     /// Output projection of the attention `[width, heads·head_width]`.
@@ -45,9 +45,9 @@ impl TensorKind {
     pub(super) const LAYER: [Self; 11] = [
         Self::AttnNorm,
         Self::Wq,
-        Self::QueryColumns,
+        Self::QueryFolded,
         Self::Wk,
-        Self::KeyColumns,
+        Self::KeyFolded,
         Self::Wv,
         Self::Wo,
         Self::MlpNorm,
@@ -73,8 +73,8 @@ impl TensorKind {
             self,
             Self::Position
                 | Self::AttnNorm
-                | Self::QueryColumns
-                | Self::KeyColumns
+                | Self::QueryFolded
+                | Self::KeyFolded
                 | Self::MlpNorm
                 | Self::FinalNorm
         )
@@ -101,8 +101,8 @@ impl TensorKind {
             Self::AttnNorm | Self::MlpNorm | Self::FinalNorm => (1, width),
             Self::Wq => (queries, free),
             Self::Wk => (keys, free),
-            Self::QueryColumns if columns.digits > 0 => (columns.digits, queries),
-            Self::KeyColumns if columns.digits > 0 => (columns.digits, keys),
+            Self::QueryFolded if columns.digits > 0 => (columns.digits, queries),
+            Self::KeyFolded if columns.digits > 0 => (columns.digits, keys),
             Self::Wv => (keys, width),
             Self::Wo => (width, queries),
             Self::W1 => (hidden, width),
@@ -138,9 +138,9 @@ impl fmt::Display for TensorId {
             TensorKind::Head => return f.write_str("head.weight"),
             TensorKind::AttnNorm => "attn_norm.weight",
             TensorKind::Wq => "attn.wq.weight",
-            TensorKind::QueryColumns => "attn.wq.columns",
+            TensorKind::QueryFolded => "attn.wq.columns",
             TensorKind::Wk => "attn.wk.weight",
-            TensorKind::KeyColumns => "attn.wk.columns",
+            TensorKind::KeyFolded => "attn.wk.columns",
             TensorKind::Wv => "attn.wv.weight",
             TensorKind::Wo => "attn.wo.weight",
             TensorKind::MlpNorm => "mlp_norm.weight",

@@ -2,7 +2,7 @@
 
 use expe_core::internals::{Arithmetic, Attend};
 use expe_core::position::{Expe, PositionEncoding};
-use expe_core::{CacheFormat, Decoder, KvCache, Logit, Model, Sampler, Workspace};
+use expe_core::{CacheFormat, Decoder, Model, Sampler};
 use zerocopy::IntoBytes;
 
 use crate::costs::TokenCosts;
@@ -16,7 +16,7 @@ const TEMPERATURE: f32 = 0.7;
 const TOP_K: usize = 20;
 const SEED: u64 = 1;
 
-impl<A: Attend<S, Real: Logit>, S: CacheFormat> Demo<A, S> {
+impl<A: Attend<S>, S: CacheFormat> Demo<A, S> {
     /// Generates the story with a model whose position encoding is ExPE, and logs it.
     ///
     /// # Errors
@@ -60,10 +60,10 @@ impl<A: Attend<S, Real: Logit>, S: CacheFormat> Demo<A, S> {
         let tokens = tokens.get_mut(..self.printed_tokens()).unwrap_or_default();
 
         let mut cache = match self.sinks {
-            Some(sinks) => KvCache::<S>::ring(config, self.capacity, sinks, cache)?,
-            None => KvCache::<S>::new(config, self.capacity, cache)?,
+            Some(sinks) => decoder.ring_cache::<S>(self.capacity, sinks, cache)?,
+            None => decoder.cache::<S>(self.capacity, cache)?,
         };
-        let mut workspace = Workspace::new(config, self.chunk, self.capacity, workspace)?;
+        let mut workspace = decoder.workspace(self.chunk, self.capacity, workspace)?;
         let mut sampler = Sampler::new(TEMPERATURE, TOP_K, SEED)?;
         let mut text = TextPrinter::default();
         let mut transcript = Transcript::new(tokens);
@@ -79,13 +79,13 @@ impl<A: Attend<S, Real: Logit>, S: CacheFormat> Demo<A, S> {
         while generated < self.tokens && (cache.is_ring() || cache.len() < cache.capacity()) {
             // First the prompt, then each token that was generated.
             let chunk = chunks.next();
-            let mut pass = decoder.start(chunk.unwrap_or(&token), &mut cache, &mut workspace)?;
+            let mut forward = decoder.start(chunk.unwrap_or(&token), &mut cache, &mut workspace)?;
             // A step computes one layer; firmware can do other work between two of them.
-            costs.measure(counter, || while pass.step() {});
+            costs.measure(counter, || while forward.step() {});
             if chunks.len() > 0 {
                 continue;
             }
-            let logits = pass.logits();
+            let logits = forward.logits();
             let next = costs.measure(counter, || sampler.sample(logits))?;
             match chunk {
                 // The first token waits for the whole prompt.
@@ -123,10 +123,7 @@ fn decoder<P: PositionEncoding, A: Arithmetic>(
     position: impl FnOnce(&Model<'static>) -> Result<P, Error>,
 ) -> Result<Decoder<'static, P, A>, Error> {
     match &Model::new(file) {
-        Ok(model) => {
-            let arithmetic = A::new(model)?;
-            Ok(Decoder::with_arithmetic(model, position(model)?, arithmetic)?)
-        }
+        Ok(model) => Ok(Decoder::with_arithmetic(model, position(model)?)?),
         Err(error) => Err((*error).into()),
     }
 }

@@ -8,14 +8,14 @@ use core::panic::PanicInfo;
 
 use expe_core::internals::Attend;
 use expe_core::position::{Expe, Position, PositionEncoding};
-use expe_core::{CacheFormat, Decoder, KvCache, Logit, Model, Workspace};
+use expe_core::{CacheFormat, Decoder, Logit, Model};
 
 /// Decodes a prompt with the arithmetic `A`, a cache in the format `S` and the position encoding that
 /// `position` makes for the model, and returns the likeliest next token.
 pub fn decode<A, S, P>(position: impl Fn(&Model<'static>) -> Option<P>) -> Option<u32>
 where
     P: PositionEncoding,
-    A: Attend<S, Real: Logit>,
+    A: Attend<S>,
     S: CacheFormat,
 {
     let file: &'static [u8] = black_box(&[]);
@@ -23,10 +23,9 @@ where
     let (cache, workspace): (&'static mut [u32], &'static mut [u32]) =
         black_box((&mut [], &mut []));
     let model = Model::new(file).ok()?;
-    let config = model.config();
-    let mut cache = KvCache::<S>::new(config, context, cache).ok()?;
-    let mut workspace = Workspace::new(config, 1, context, workspace).ok()?;
-    let decoder = Decoder::with_arithmetic(&model, position(&model)?, A::new(&model).ok()?).ok()?;
+    let decoder = Decoder::<_, A>::with_arithmetic(&model, position(&model)?).ok()?;
+    let mut cache = decoder.cache::<S>(context, cache).ok()?;
+    let mut workspace = decoder.workspace(1, context, workspace).ok()?;
     let mut likeliest = 0;
     for token in prompt {
         let logits = decoder.forward(&[*token], &mut cache, &mut workspace).ok()?;

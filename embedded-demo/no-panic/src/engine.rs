@@ -7,7 +7,7 @@ use expe_core::internals::Attend;
 use expe_core::num::Approximate;
 use expe_core::position::PositionEncoding;
 use expe_core::{
-    CacheFormat, Decoder, F16, F32, I8, KvCache, Logit, Model, Sampler, TextStream, Workspace,
+    CacheFormat, Decoder, F16, F32, I8, KvCache, Model, Sampler, TextStream, Workspace,
 };
 
 /// Inputs that the optimizer must not know.
@@ -32,21 +32,20 @@ pub fn generate(inputs: Inputs) -> Option<u32> {
     let Inputs { file, prompt, tokens, context, chunk, .. } = inputs;
     black_box(format::config(file).ok()?);
     let model = Model::new(file).ok()?;
-    let config = model.config();
-    let mut workspace = Workspace::new(config, chunk, context, inputs.workspace).ok()?;
     let mut sampler = Sampler::new(inputs.temperature, inputs.top_k, inputs.seed).ok()?;
     let tokens = model.tokenizer().encode(prompt, tokens).ok()?;
     let position = model.position().ok()?;
 
     let exact = Decoder::new(&model, position).ok()?;
+    let mut workspace = exact.workspace(chunk, context, inputs.workspace).ok()?;
     let mut engine = Engine { tokens, workspace: &mut workspace, sampler: &mut sampler };
-    let first = engine.run(&exact, KvCache::<F32>::new(config, context, inputs.cache).ok()?);
-    let second = engine.run(&exact, KvCache::<F16>::new(config, context, inputs.cache).ok()?);
-    let third = engine.run(&exact, KvCache::<I8>::new(config, context, inputs.cache).ok()?);
+    let first = engine.run(&exact, exact.cache::<F32>(context, inputs.cache).ok()?);
+    let second = engine.run(&exact, exact.cache::<F16>(context, inputs.cache).ok()?);
+    let third = engine.run(&exact, exact.cache::<I8>(context, inputs.cache).ok()?);
     let approximate = exact.with_math::<Approximate>();
-    let fourth = engine.run(&approximate, KvCache::<F32>::new(config, context, inputs.cache).ok()?);
+    let fourth = engine.run(&approximate, approximate.cache::<F32>(context, inputs.cache).ok()?);
     let integer = Decoder::integer(&model, position).ok()?;
-    let ring = KvCache::<I8>::ring(config, context, inputs.sinks, inputs.ring).ok()?;
+    let ring = integer.ring_cache::<I8>(context, inputs.sinks, inputs.ring).ok()?;
     first.or(second).or(third).or(fourth).or(engine.run(&integer, ring))
 }
 
@@ -62,11 +61,11 @@ impl Engine<'_, '_> {
     fn run<P, A, S>(
         &mut self,
         decoder: &Decoder<'_, P, A>,
-        mut cache: KvCache<'_, S>,
+        mut cache: KvCache<'_, S, A>,
     ) -> Option<u32>
     where
         P: PositionEncoding,
-        A: Attend<S, Real: Logit>,
+        A: Attend<S>,
         S: CacheFormat,
     {
         let logits = decoder.forward(self.tokens, &mut cache, self.workspace).ok()?;
@@ -86,9 +85,9 @@ impl Engine<'_, '_> {
         });
         each.ok()?;
         cache.clear();
-        let mut pass = decoder.start(self.tokens, &mut cache, self.workspace).ok()?;
-        while pass.step() {}
-        black_box(pass.logits());
+        let mut forward = decoder.start(self.tokens, &mut cache, self.workspace).ok()?;
+        while forward.step() {}
+        black_box(forward.logits());
         Some(token)
     }
 }

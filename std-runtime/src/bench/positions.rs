@@ -2,7 +2,9 @@ use std::hint::black_box;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use expe_core::internals::{Arithmetic, Attend, HeadPosition, Inputs, Past, Random, Run, rows_mut};
+use expe_core::internals::{
+    Arithmetic, Attend, CacheRun, HeadPosition, Inputs, Past, Random, rows_mut,
+};
 use expe_core::position::{ModelDims, Position, PositionConfig, PositionEncoding};
 use expe_core::{Config, F32, Float, Model};
 use serde::Serialize;
@@ -68,7 +70,7 @@ impl Part {
 /// Tokens of one unit of work.
 const TOKENS: u32 = 64;
 
-/// Part of the engine's work, for some tokens in all layers: what [`expe_core::Pass`] does, with
+/// Part of the engine's work, for some tokens in all layers: what [`expe_core::ForwardPass`] does, with
 /// the very functions that it calls.
 struct Work<'m> {
     part: Part,
@@ -83,12 +85,12 @@ struct Work<'m> {
     k: Vec<f32>,
     scratch: Vec<f32>,
     table: Vec<f32>,
-    query_codes: Vec<u32>,
-    key_codes: Vec<u32>,
+    query_words: Vec<f32>,
+    key_words: Vec<f32>,
     /// Of one head.
     keys: Vec<f32>,
     values: Vec<f32>,
-    past_codes: Vec<u32>,
+    past_words: Vec<f32>,
     scores: Vec<f32>,
 }
 
@@ -102,9 +104,9 @@ impl<'m> Work<'m> {
             |count: usize| (0..count).map(|_| random.uniform() - 0.5).collect::<Vec<f32>>();
         let digits = if direct { 0 } else { config.override_block().digits };
         let count = past as usize;
-        let mut past_codes = vec![0; count * digits];
-        for (n, codes) in (0..).zip(rows_mut(&mut past_codes, digits)) {
-            float.key_codes(&position, n, codes)?;
+        let mut past_words = vec![0.0; count * digits];
+        for (n, words) in (0..).zip(rows_mut(&mut past_words, digits)) {
+            float.key_words(&position, n, words)?;
         }
         Ok(Self {
             part,
@@ -114,11 +116,11 @@ impl<'m> Work<'m> {
             k: some(config.key_width()),
             scratch: vec![0.0; config.width],
             table: vec![0.0; if position.rotates() { config.head_width } else { 0 }],
-            query_codes: vec![0; digits],
-            key_codes: vec![0; digits],
+            query_words: vec![0.0; digits],
+            key_words: vec![0.0; digits],
             keys: some(count * config.head_width),
             values: some(count * config.head_width),
-            past_codes,
+            past_words,
             scores: vec![0.0; count],
             model: *model,
             position,
@@ -140,11 +142,11 @@ impl<'m> Work<'m> {
             return Ok(());
         }
         float.embed_position(position, n, x)?;
-        float.query_codes(position, n, &mut self.query_codes)?;
-        float.key_codes(position, n, &mut self.key_codes)?;
+        float.query_words(position, n, &mut self.query_words)?;
+        float.key_words(position, n, &mut self.key_words)?;
         float.rotation(position, n, table)?;
         for layer in self.model.layers() {
-            float.add_columns(position, &self.query_codes, layer.query_columns, q);
+            float.add_folded(position, &self.query_words, layer.query_folded, q);
             for row in [&mut *q, &mut *k] {
                 for head in rows_mut(row, width) {
                     float.rotate(table, head);
@@ -173,15 +175,22 @@ impl<'m> Work<'m> {
         for layer in self.model.layers() {
             for (head, query) in rows_mut(q, config.head_width).enumerate() {
                 let here = HeadPosition {
-                    key_columns: layer.key_columns,
+                    key_folded: layer.key_folded,
                     key_width: config.key_width(),
                     kv_head: head / groups,
                     slope: position.slope(head),
                 };
-                let empty =
-                    || Run { first: 0, keys: &[], key_scales: &[], values: &[], value_scales: &[] };
-                let run = Run { keys: &self.keys, values: &self.values, ..empty() };
-                let past = Past::<F32> { runs: [run, empty(), empty()], codes: &self.past_codes };
+                let run = |keys, values| CacheRun {
+                    first: 0,
+                    keys,
+                    key_scales: &[],
+                    values,
+                    value_scales: &[],
+                };
+                let past = Past::<F32, f32> {
+                    runs: [run(&self.keys, &self.values), run(&[], &[]), run(&[], &[])],
+                    position_words: &self.past_words,
+                };
                 float.attend(position, &here, &past, query, scores, &mut []);
             }
             black_box(&mut *q);

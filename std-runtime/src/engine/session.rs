@@ -262,9 +262,9 @@ trait Reader {
     ) -> Result<(), EngineError>;
 }
 
-struct Running<'m, 'b, P, A, S: CacheFormat> {
+struct Running<'m, 'b, P, A: Attend<S>, S: CacheFormat> {
     decoder: Decoder<'m, P, A>,
-    cache: KvCache<'b, S>,
+    cache: KvCache<'b, S, A>,
     workspace: Workspace<'b>,
 }
 
@@ -274,16 +274,17 @@ fn running<'m: 'b, 'b, P, A, S>(
 ) -> Result<Box<dyn Reader + 'b>, EngineError>
 where
     P: PositionEncoding + 'b,
-    A: Attend<S, Real: Logit> + 'b,
+    A: Attend<S> + 'b,
     S: CacheFormat + 'b,
 {
-    let (config, context) = (decoder.model().config(), buffers.context);
+    let context = buffers.context;
     let cache = match buffers.sinks {
-        None => KvCache::new(config, context, buffers.cache.get()),
-        Some(sinks) => KvCache::ring(config, context, sinks, buffers.cache.get()),
+        None => decoder.cache(context, buffers.cache.get()),
+        Some(sinks) => decoder.ring_cache(context, sinks, buffers.cache.get()),
     }
     .map_err(DecodeError::from)?;
-    let workspace = Workspace::new(config, chunk(context), context, buffers.workspace.get())
+    let workspace = decoder
+        .workspace(chunk(context), context, buffers.workspace.get())
         .map_err(DecodeError::from)?;
     Ok(Box::new(Running { decoder, cache, workspace }))
 }
@@ -291,7 +292,7 @@ where
 impl<P, A, S> Reader for Running<'_, '_, P, A, S>
 where
     P: PositionEncoding,
-    A: Attend<S, Real: Logit>,
+    A: Attend<S>,
     S: CacheFormat,
 {
     fn room(&self) -> usize {
@@ -313,7 +314,7 @@ where
         on_logits: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<(), EngineError> {
         let mut floats = Vec::new();
-        let read = |index, logits: &[A::Real]| {
+        let read = |index, logits: &[A::Scalar]| {
             floats.clear();
             floats.extend(logits.iter().map(|logit| logit.value()));
             on_logits(index, &floats);

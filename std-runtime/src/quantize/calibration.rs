@@ -1,12 +1,8 @@
-use std::cell::RefCell;
 use std::collections::HashMap;
 
-use expe_core::format::TensorKind;
-use expe_core::internals::{Arithmetic, Attend, HeadPosition, Inputs, Matrix, Past, Weights};
-use expe_core::position::{PositionEncoding, PositionError};
-use expe_core::{
-    Activation, CacheFormat, Config, DecodeError, Decoder, F32, Float, KvCache, Model, Workspace,
-};
+use expe_core::format::{TensorId, TensorKind};
+use expe_core::internals::{Inputs, Observe, observe};
+use expe_core::{DecodeError, Decoder, F32, Model};
 
 use crate::engine::EngineError;
 
@@ -62,7 +58,7 @@ impl Moments {
 }
 
 impl Calibration {
-    /// Read `windows` of text with `model`, whose matrices must be `f32`.
+    /// Reads `windows` of text with `model`.
     ///
     /// # Errors
     /// [`EngineError`] for a model that cannot be run, or tokens that it does not know.
@@ -73,16 +69,16 @@ impl Calibration {
             vec![0; config.cache_len::<F32>(context)],
             vec![0; config.workspace_len(CHUNK, context)],
         );
-        let mut cache =
-            KvCache::<F32>::new(config, context, &mut cache).map_err(DecodeError::from)?;
+        let decoder = Decoder::new(model, model.position()?)?;
+        let mut cache = decoder.cache::<F32>(context, &mut cache).map_err(DecodeError::from)?;
         let mut workspace =
-            Workspace::new(config, CHUNK, context, &mut workspace).map_err(DecodeError::from)?;
-        let decoder = Decoder::with_arithmetic(model, model.position()?, Observer::new(model)?)?;
+            decoder.workspace(CHUNK, context, &mut workspace).map_err(DecodeError::from)?;
+        let mut seen = Self { moments: HashMap::new(), largest_residual: 0.0 };
         for window in windows {
             cache.clear();
-            decoder.forward_each(window, &mut cache, &mut workspace, |_, _| {})?;
+            observe(&decoder, window, &mut cache, &mut workspace, &mut seen)?;
         }
-        Ok(decoder.arithmetic().seen.borrow().clone())
+        Ok(seen)
     }
 
     /// The inputs of the matrix `kind` of `layer`; `None` if it was never used.
@@ -97,7 +93,7 @@ impl Calibration {
     }
 }
 
-/// The matrix that stands for all with the same input.
+/// The matrix whose moments are kept for all that have the same input.
 fn same_input(kind: TensorKind) -> TensorKind {
     match kind {
         TensorKind::Wq | TensorKind::Wk => TensorKind::Wv,
@@ -107,153 +103,19 @@ fn same_input(kind: TensorKind) -> TensorKind {
     }
 }
 
-/// Single precision that keeps what it sees.
-struct Observer {
-    float: Float,
-    /// Kind and layer of a matrix, by the address of its weights.
-    names: HashMap<usize, (TensorKind, u32)>,
-    seen: RefCell<Calibration>,
-}
+impl Observe<f32> for Calibration {
+    fn residual(&mut self, row: &[f32]) {
+        self.largest_residual = row.iter().fold(self.largest_residual, |max, x| max.max(x.abs()));
+    }
 
-impl Observer {
-    fn see(&self, matrix: &Matrix<'_>, inputs: Inputs<'_>) {
-        let Some((kind, layer)) = address(matrix).and_then(|at| self.names.get(&at)) else {
-            return;
-        };
-        // The others have the same input.
-        if same_input(*kind) != *kind && *kind != TensorKind::Embed {
+    fn inputs(&mut self, tensor: TensorId, inputs: Inputs<'_>) {
+        let TensorId { kind, layer } = tensor;
+        if same_input(kind) != kind {
             return;
         }
-        let mut seen = self.seen.borrow_mut();
-        let key = (same_input(*kind).code(), *layer);
-        let moments = seen.moments.entry(key).or_insert_with(|| Moments::new(matrix.cols()));
+        let Some(width) = inputs.iter().next().map(<[f32]>::len) else { return };
+        let moments =
+            self.moments.entry((kind.code(), layer)).or_insert_with(|| Moments::new(width));
         inputs.iter().for_each(|row| moments.add(row));
-    }
-}
-
-fn address(matrix: &Matrix<'_>) -> Option<usize> {
-    match matrix.weights() {
-        Weights::F32(weights) => Some(weights.as_ptr().addr()),
-        _ => None,
-    }
-}
-
-impl Arithmetic for Observer {
-    type Real = f32;
-
-    fn new(model: &Model<'_>) -> Result<Self, DecodeError> {
-        let named = model.matrices();
-        let names = named
-            .filter_map(|(id, matrix)| Some((address(&matrix)?, (id.kind, id.layer))))
-            .collect();
-        let seen = Calibration { moments: HashMap::new(), largest_residual: 0.0 };
-        Ok(Self { float: Float::new(model)?, names, seen: RefCell::new(seen) })
-    }
-
-    fn embed(&self, embed: &Matrix<'_>, token: usize, x: &mut [f32]) {
-        self.float.embed(embed, token, x);
-    }
-
-    fn embed_position(
-        &self,
-        position: &impl PositionEncoding,
-        n: u32,
-        x: &mut [f32],
-    ) -> Result<(), PositionError> {
-        self.float.embed_position(position, n, x)
-    }
-
-    fn key_codes(
-        &self,
-        position: &impl PositionEncoding,
-        n: u32,
-        codes: &mut [u32],
-    ) -> Result<(), PositionError> {
-        self.float.key_codes(position, n, codes)
-    }
-
-    fn query_codes(
-        &self,
-        position: &impl PositionEncoding,
-        n: u32,
-        codes: &mut [u32],
-    ) -> Result<(), PositionError> {
-        self.float.query_codes(position, n, codes)
-    }
-
-    fn rotation(
-        &self,
-        position: &impl PositionEncoding,
-        n: u32,
-        table: &mut [f32],
-    ) -> Result<(), PositionError> {
-        self.float.rotation(position, n, table)
-    }
-
-    fn norm(
-        &self,
-        config: &Config,
-        x: &[f32],
-        gain: &[f32],
-        y: &mut [f32],
-        codes: &mut [i8],
-    ) -> f32 {
-        let mut seen = self.seen.borrow_mut();
-        seen.largest_residual = x.iter().fold(seen.largest_residual, |max, x| max.max(x.abs()));
-        self.float.norm(config, x, gain, y, codes)
-    }
-
-    fn pack_attention(&self, x: &[f32], codes: &mut [i8]) -> f32 {
-        self.float.pack_attention(x, codes)
-    }
-
-    fn pack_inner(&self, x: &[f32], codes: &mut [i8]) -> f32 {
-        self.float.pack_inner(x, codes)
-    }
-
-    fn project(&self, matrix: &Matrix<'_>, inputs: Inputs<'_>, outputs: &mut [f32]) {
-        self.see(matrix, inputs);
-        self.float.project(matrix, inputs, outputs);
-    }
-
-    fn project_add(&self, matrix: &Matrix<'_>, inputs: Inputs<'_>, x: &mut [f32]) {
-        self.see(matrix, inputs);
-        self.float.project_add(matrix, inputs, x);
-    }
-
-    fn add_columns(
-        &self,
-        position: &impl PositionEncoding,
-        codes: &[u32],
-        columns: &[f32],
-        q: &mut [f32],
-    ) {
-        self.float.add_columns(position, codes, columns, q);
-    }
-
-    fn rotate(&self, table: &[f32], head: &mut [f32]) {
-        self.float.rotate(table, head);
-    }
-
-    fn activate(&self, activation: Activation, x: &mut [f32], gate: &[f32]) {
-        self.float.activate(activation, x, gate);
-    }
-}
-
-impl<S: CacheFormat> Attend<S> for Observer {
-    fn store(&self, row: &[f32], place: &mut [S::Bits]) -> u16 {
-        Attend::<S>::store(&self.float, row, place)
-    }
-
-    fn attend(
-        &self,
-        position: &impl PositionEncoding,
-        head: &HeadPosition<'_>,
-        past: &Past<'_, S>,
-        query: &mut [f32],
-        scores: &mut [f32],
-        codes: &mut [i8],
-    ) {
-        self.float.attend(position, head, past, query, scores, codes);
     }
 }

@@ -2,9 +2,7 @@
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 use expe_core::internals::Attend;
-use expe_core::{
-    CacheFormat, Decoder, F32, Float, I8, Integer, KvCache, Logit, Model, Sampler, Workspace,
-};
+use expe_core::{CacheFormat, Decoder, F32, Float, I8, Integer, Model, Sampler};
 use zerocopy::IntoBytes;
 
 static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
@@ -45,21 +43,20 @@ pub fn story(demo: &str, count: usize, positions: usize) -> Story {
 /// Generates a story. Unlike the firmware it reads the prompt at once, which must not make a difference.
 fn generate<A, S>(file: &[u8], count: usize, positions: usize, sinks: Option<usize>) -> Story
 where
-    A: Attend<S, Real: Logit>,
+    A: Attend<S>,
     S: CacheFormat,
 {
     let model = Model::new(file).unwrap();
     let config = model.config();
+    let decoder = Decoder::<_, A>::with_arithmetic(&model, model.position().unwrap()).unwrap();
     let mut cache = vec![0; config.cache_len::<S>(positions)];
     let mut cache = match sinks {
-        Some(sinks) => KvCache::<S>::ring(config, positions, sinks, &mut cache).unwrap(),
-        None => KvCache::<S>::new(config, positions, &mut cache).unwrap(),
+        Some(sinks) => decoder.ring_cache::<S>(positions, sinks, &mut cache).unwrap(),
+        None => decoder.cache::<S>(positions, &mut cache).unwrap(),
     };
     let chunk = PROMPT.len();
     let mut workspace = vec![0; config.workspace_len(chunk, positions)];
-    let mut workspace = Workspace::new(config, chunk, positions, &mut workspace).unwrap();
-    let arithmetic = A::new(&model).unwrap();
-    let decoder = Decoder::with_arithmetic(&model, model.position().unwrap(), arithmetic).unwrap();
+    let mut workspace = decoder.workspace(chunk, positions, &mut workspace).unwrap();
 
     let (mut token_digest, mut logit_digest) = (CRC.digest(), CRC.digest());
     // The same parameters as in the firmware.

@@ -1,5 +1,5 @@
 use expe_core::internals::Attend;
-use expe_core::{CacheFormat, Decoder, KvCache, Logit, Model, Workspace};
+use expe_core::{CacheFormat, Decoder, Logit, Model};
 use zerocopy::IntoBytes;
 
 use super::measure;
@@ -18,15 +18,15 @@ pub fn decode<A, S>(
     counter: &impl InstructionCounter,
 ) -> Result<(), Error>
 where
-    A: Attend<S, Real: Logit>,
+    A: Attend<S>,
     S: CacheFormat,
 {
     let config = model.config();
+    let decoder = Decoder::<_, A>::with_arithmetic(model, model.position()?)?;
     let (cache, workspace) =
         memory.split_at_mut_checked(config.cache_len::<S>(TOKENS)).ok_or(Error::MemoryTooSmall)?;
-    let mut cache = KvCache::<S>::new(config, TOKENS, cache)?;
-    let mut workspace = Workspace::new(config, 1, TOKENS, workspace)?;
-    let decoder = Decoder::with_arithmetic(model, model.position()?, A::new(model)?)?;
+    let mut cache = decoder.cache::<S>(TOKENS, cache)?;
+    let mut workspace = decoder.workspace(1, TOKENS, workspace)?;
 
     measure(name, TOKENS as u32, counter, || {
         let mut token = 1;

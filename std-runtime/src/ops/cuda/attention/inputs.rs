@@ -76,11 +76,11 @@ impl Inputs {
         let terms = match &self.overrides {
             Some(site) => {
                 let [wq, wk, _] = &self.weights;
-                let query_columns = fold(context, Span::of(wq), &site.columns, width)?;
-                let key_columns = fold(context, Span::of(wk), &site.columns, width)?;
+                let query_folded = fold(context, Span::of(wq), &site.columns, width)?;
+                let key_folded = fold(context, Span::of(wk), &site.columns, width)?;
                 let values = Span::of(&site.queries);
                 let folded =
-                    place(context, &self.shape, &mut qkv, values, &query_columns, key_columns)?;
+                    place(context, &self.shape, &mut qkv, values, &query_folded, key_folded)?;
                 Terms::Folded(folded, site.keys.clone())
             }
             None if slopes.is_empty() => Terms::None,

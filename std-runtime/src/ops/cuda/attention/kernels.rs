@@ -130,7 +130,7 @@ fn fits(slice: &CudaSlice<f32>, count: usize) -> bool {
 #[derive(Debug)]
 pub struct Folded {
     /// The key columns, `(digits, keys)`.
-    key_columns: CudaSlice<f32>,
+    key_folded: CudaSlice<f32>,
     /// `t_j` of each row and query head.
     factors: CudaSlice<f32>,
 }
@@ -204,24 +204,24 @@ pub fn place(
     shape: &Shape,
     qkv: &mut CudaSlice<f32>,
     values: Span<'_>,
-    query_columns: &CudaSlice<f32>,
-    key_columns: CudaSlice<f32>,
+    query_folded: &CudaSlice<f32>,
+    key_folded: CudaSlice<f32>,
 ) -> Result<Folded, CudaError> {
     let digits = shape.digits();
     let fit = shape.fits_qkv(qkv)
         && values.count() >= shape.length as usize * digits
-        && fits(query_columns, digits * shape.queries())
-        && fits(&key_columns, digits * shape.keys());
+        && fits(query_folded, digits * shape.queries())
+        && fits(&key_folded, digits * shape.keys());
     assert!(fit, "sizes of positions");
     let factors = context.scratch(shape.factors())?;
     // SAFETY: all lists have the sizes that the shape says.
     unsafe {
-        let columns = (query_columns, &key_columns);
+        let columns = (query_folded, &key_folded);
         let parameters = (qkv, values.address(), columns.0, columns.1, &factors, *shape);
         let blocks = warps(shape.rows() * shape.heads());
         launch(context, ("position", "place"), blocks, LINE, parameters)?;
     }
-    Ok(Folded { key_columns, factors })
+    Ok(Folded { key_folded, factors })
 }
 
 /// The derivatives by folded columns: those by `u_j` and by `w_j`, in parts.
@@ -253,7 +253,7 @@ pub fn place_back(
         && shape.fits_qkv(dqkv)
         && fits(dfactors, shape.factors())
         && values.count() >= shape.length as usize * digits
-        && fits(&folded.key_columns, digits * shape.keys());
+        && fits(&folded.key_folded, digits * shape.keys());
     assert!(fit, "sizes of positions");
     let (count, share) = parts(shape.rows());
     let parts = context.scratch(count * 2 * digits * shape.queries())?;
@@ -261,7 +261,7 @@ pub fn place_back(
     // each column.
     unsafe {
         let blocks = warps(shape.rows() * shape.heads());
-        let parameters = (&mut *dqkv, &folded.key_columns, &*dfactors, *shape);
+        let parameters = (&mut *dqkv, &folded.key_folded, &*dfactors, *shape);
         launch(context, ("position", "place_back"), blocks, LINE, parameters)?;
         let blocks = [shape.queries().div_ceil(WARP), count, digits];
         let slopes = (&*dqkv, &*dfactors);

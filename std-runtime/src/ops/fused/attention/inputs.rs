@@ -150,7 +150,7 @@ impl Inputs {
             let mut dw = take(slopes, weight)?;
             linear.weight_slopes(dy, values(&self.x), &mut dw, Mode::Add);
             match index {
-                0 => self.unfold(&self.query_columns(&dqkv), &mut dw),
+                0 => self.unfold(&self.query_folded(&dqkv), &mut dw),
                 1 => self.unfold(dcolumns, &mut dw),
                 _ => {}
             }
@@ -160,7 +160,7 @@ impl Inputs {
     }
 
     /// The derivatives by the folded query columns.
-    fn query_columns(&self, dqkv: &[f32]) -> Vec<Vec<f32>> {
+    fn query_folded(&self, dqkv: &[f32]) -> Vec<Vec<f32>> {
         let mut sums = vec![scratch(self.layout.keys()); self.columns.digits];
         if let Some(queries) = &self.queries {
             let queries = values(queries).chunks_exact(self.columns.digits).cycle();
