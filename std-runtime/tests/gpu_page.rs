@@ -15,7 +15,7 @@ const MODELS: [(usize, usize, usize); 4] =
     [(256, 6, 512), (512, 8, 512), (768, 12, 1024), (1024, 24, 1024)];
 const BATCHES: [usize; 3] = [8, 32, 128];
 /// What training on a GPU does with memory.
-const USAGE: Usage = Usage { copies: 3, parts: 1, threads: 1 };
+const USAGE: Usage = Usage { copies: 3, shards: 1, threads: 1 };
 
 fn config(width: usize, layers: usize, context: usize) -> RunConfig {
     RunConfig {

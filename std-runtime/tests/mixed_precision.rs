@@ -201,7 +201,7 @@ fn the_loss_curve_follows_that_of_single_precision() {
 #[test]
 fn steps_with_gradients_out_of_range_are_skipped() {
     let mut scale = LossScale::default();
-    (0..8 * LossScale::PATIENCE).for_each(|_| scale.went_well());
+    (0..8 * LossScale::PATIENCE).for_each(|_| scale.succeeded());
     assert_eq!(scale.factor(), 2.0_f32.powi(24));
     let (config, data) = (config(Precision::Mixed, 20), dataset());
     let mut state = State::new(&config, &Cpu::default()).unwrap();

@@ -1,78 +1,12 @@
-use expe_core::ConfigError;
-use expe_core::position::{ModelDims, Position, PositionError};
+use expe_core::position::{ModelDims, Position, PositionEncoding};
 
-use super::{RunConfig, TokenizerKind, TrainConfig};
-
-/// What is wrong with a configuration.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RunConfigError {
-    /// The text is not a configuration: bad TOML, an unknown or a missing key, a wrong type.
-    #[error("{0}")]
-    Syntax(#[from] toml::de::Error),
-    /// A value cannot be written as TOML.
-    #[error("the configuration cannot be written: {0}")]
-    Unwritable(#[from] toml::ser::Error),
-    /// The model's sizes do not fit together.
-    #[error("[model] {0}")]
-    Model(#[from] ConfigError),
-    /// The position encoding cannot be built.
-    #[error("[model.position] {0}")]
-    Position(#[from] PositionError),
-    /// A number is outside its range.
-    #[error("[train] `{field}` is {value}; it must lie in {range}")]
-    Range {
-        /// Key of the number.
-        field: &'static str,
-        /// Its value.
-        value: f64,
-        /// Where it may lie.
-        range: &'static str,
-    },
-    /// The warm-up is longer than the training.
-    #[error("[train] `warmup` is {warmup}, but there are only {steps} steps")]
-    Warmup {
-        /// Steps of warm-up.
-        warmup: u64,
-        /// Steps in all.
-        steps: u64,
-    },
-    /// The final learning rate is above the highest.
-    #[error("[train] `final_learning_rate` {end} is above `learning_rate` {peak}")]
-    Rates {
-        /// Learning rate of the last step.
-        end: f64,
-        /// Highest learning rate.
-        peak: f64,
-    },
-    /// The vocabulary is too small for byte-level tokens.
-    #[error("[model] `vocab` is {vocab}; a {kind} tokenizer needs {needed}")]
-    Vocabulary {
-        /// Tokens of the model.
-        vocab: usize,
-        /// Kind of tokenizer.
-        kind: &'static str,
-        /// What it needs.
-        needed: &'static str,
-    },
-    /// The encoding does not reach the training length.
-    #[error(
-        "[model.position] tells {length} positions apart, fewer than the context of {context}; \
-         use a larger step or a shorter context"
-    )]
-    Short {
-        /// Positions that the encoding tells apart.
-        length: u32,
-        /// Training length.
-        context: usize,
-    },
-}
+use super::{RunConfig, RunConfigError, TokenizerKind, TrainConfig};
 
 impl RunConfig {
-    /// Check every value.
+    /// Checks every value.
     ///
     /// # Errors
-    /// The first thing found wrong.
+    /// [`RunConfigError`] for the first value that is not valid.
     pub fn check(&self) -> Result<(), RunConfigError> {
         self.model.check()?;
         self.check_position()?;
@@ -89,7 +23,6 @@ impl RunConfig {
     }
 
     fn check_position(&self) -> Result<(), RunConfigError> {
-        use expe_core::position::PositionEncoding;
         let model = &self.model;
         if model.position.needs_table() {
             return Ok(());
@@ -105,10 +38,10 @@ impl RunConfig {
 }
 
 impl TrainConfig {
-    /// Check every value.
+    /// Checks every value.
     ///
     /// # Errors
-    /// The first thing found wrong.
+    /// [`RunConfigError`] for the first value that is not valid.
     pub fn check(&self) -> Result<(), RunConfigError> {
         let positive = f64::MIN_POSITIVE..=f64::MAX;
         let limits = [

@@ -6,11 +6,11 @@ use crate::data::DataError;
 use crate::device::DeviceError;
 use crate::model::ModelError;
 
-/// Why training cannot start or go on.
+/// Why training cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
-    /// The configuration makes no sense.
+    /// The configuration is not valid.
     #[error("configuration: {0}")]
     Config(#[from] RunConfigError),
     /// The text is too short.
@@ -19,8 +19,8 @@ pub enum TrainError {
     /// The model cannot be built or run.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// Products of this device have one precision.
-    #[error("mixed precision is not there on this device; leave `precision` out, or say \"f32\"")]
+    /// The device does not support mixed precision.
+    #[error("this device does not support mixed precision; omit `precision`, or set it to \"f32\"")]
     Precision,
     /// A file cannot be read or written; the message names it.
     #[error(transparent)]
@@ -33,7 +33,7 @@ pub enum TrainError {
         /// What is wrong with it.
         source: ModelError,
     },
-    /// The state that a checkpoint keeps beside its tensors is damaged.
+    /// The state of a checkpoint, stored besides its tensors, is damaged.
     #[error("{}: {message}", .path.display())]
     State {
         /// The file.
@@ -64,8 +64,8 @@ pub enum TrainError {
         /// Tokens of the model.
         model: usize,
     },
-    /// The folder holds another run.
-    #[error("{} holds a training run already; resume it or choose another folder", .folder.display())]
+    /// The folder contains another run.
+    #[error("{} already contains a training run; resume it or choose another folder", .folder.display())]
     Exists {
         /// The folder.
         folder: PathBuf,
@@ -84,7 +84,7 @@ pub enum TrainError {
         /// The same line of the given one.
         given: String,
     },
-    /// The text is not the one that the run started with.
+    /// The run to resume was started on other text.
     #[error(
         "{} was started on other text (fingerprint {stored:016x}, now {given:016x}); \
          use the same text or choose another folder",
@@ -93,12 +93,12 @@ pub enum TrainError {
     DataChanged {
         /// The folder.
         folder: PathBuf,
-        /// Fingerprint of the text it started with.
+        /// Fingerprint of the text that it was started on.
         stored: u64,
         /// Fingerprint of the text now.
         given: u64,
     },
-    /// Another process trains in the folder.
+    /// Another process is training in the folder.
     #[error("another process is training in {}", .folder.display())]
     Locked {
         /// The folder.
@@ -110,17 +110,17 @@ pub enum TrainError {
         advice = advice(*.fits)
     )]
     Memory {
-        /// Mebibytes needed at least.
+        /// A lower bound of the mebibytes needed.
         needed: u128,
         /// Mebibytes that are free.
         available: u64,
-        /// The largest `batch` for which that is enough, if there is one.
+        /// The largest `batch` whose lower bound fits, if there is one.
         fits: Option<usize>,
     },
-    /// The device's memory is full all the same.
+    /// The device ran out of memory although the lower bound fitted.
     #[error("{message}, with `batch` = {batch}; {advice}", advice = advice(*.fits))]
     OutOfMemory {
-        /// What the device said.
+        /// The device's message.
         message: String,
         /// Windows in a batch.
         batch: usize,
@@ -130,7 +130,7 @@ pub enum TrainError {
     /// The device failed.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// The loss or the gradient is not a finite number.
+    /// The loss or the gradient norm is infinite or not a number.
     #[error(
         "the {what} became {value} at step {step}; lower `learning_rate` or `clip`, or lengthen \
          `warmup` (the last checkpoint is intact)"
@@ -140,13 +140,13 @@ pub enum TrainError {
         what: &'static str,
         /// Its value.
         value: f64,
-        /// Steps done before.
+        /// Steps done before it.
         step: u64,
     },
 }
 
 impl TrainError {
-    /// The same, but with the batch that `fits` finds where the device's memory was full with `batch`.
+    /// If the device ran out of memory with `batch` windows, adds the batch that `fits` finds.
     pub(super) fn with_batch(self, batch: usize, fits: impl FnOnce() -> Option<usize>) -> Self {
         if !self.is_out_of_memory() {
             return self;
@@ -154,7 +154,7 @@ impl TrainError {
         Self::OutOfMemory { message: self.to_string(), batch, fits: fits() }
     }
 
-    /// Whether a device had too little memory.
+    /// Returns whether a device ran out of memory.
     pub(super) fn is_out_of_memory(&self) -> bool {
         matches!(
             self,

@@ -1,11 +1,11 @@
-use super::{State, Stepper, TrainError, TrainingDevice, Usage};
+use super::{BatchDevice, State, Stepper, TrainError, Usage};
 use crate::config::RunConfig;
 
-/// The largest batch, within a sixteenth of itself, with which training fits into the device's memory as it is
-/// now, found by training: what allocators and libraries need beside the estimate is known only then. `None`
-/// where not even one window fits.
-pub fn batch_that_fits<D: TrainingDevice>(device: &D, config: &RunConfig) -> Option<usize> {
-    // `config.train.batch` does not fit, nothing does.
+/// Returns the largest batch, to within a sixteenth, that fits into the free memory of the device, or `None`
+/// if not even one window fits. It is found by trying, because the memory of allocators and libraries is not
+/// part of the estimate.
+pub fn batch_that_fits<D: BatchDevice>(device: &D, config: &RunConfig) -> Option<usize> {
+    // A batch of `below` fits; a batch of `above` does not.
     let (mut below, mut above) = (0, config.train.batch);
     let estimate = |free| Usage::of::<D>().largest_batch(config, free);
     let mut next = device.free_memory().and_then(estimate).unwrap_or(above / 2);
@@ -13,7 +13,7 @@ pub fn batch_that_fits<D: TrainingDevice>(device: &D, config: &RunConfig) -> Opt
         let batch = next.clamp(below + 1, above - 1);
         match device.guarded(|| steps(device, config, batch)) {
             Ok(Ok(())) => below = batch,
-            // Whatever else goes wrong with these made-up tokens would with others.
+            // Every other error also counts as not fitting.
             _ => above = batch,
         }
         next = below + (above - below) / 2;
@@ -21,18 +21,14 @@ pub fn batch_that_fits<D: TrainingDevice>(device: &D, config: &RunConfig) -> Opt
     Some(below).filter(|batch| *batch > 0)
 }
 
-/// Two steps, of which the second has all buffers there are beside each other.
-fn steps<D: TrainingDevice>(
-    device: &D,
-    config: &RunConfig,
-    batch: usize,
-) -> Result<(), TrainError> {
+/// Runs two steps; the second one holds all buffers at the same time.
+fn steps<D: BatchDevice>(device: &D, config: &RunConfig, batch: usize) -> Result<(), TrainError> {
     let mut config = config.clone();
     config.train.batch = batch;
-    // The gradients of one pass are kept during the next, however many there are.
+    // At most the gradients of one pass are kept during the next one.
     config.train.accumulate = config.train.accumulate.min(2);
     let mut state = State::new(&config, device)?;
-    // A skipped step would make no moments.
+    // With the smallest loss scale no step is skipped, which would allocate no moments.
     state.loss_scale.iter_mut().for_each(|scale| while scale.overflowed() {});
     let tokens = vec![0; config.model.context + 1];
     let mut stepper = Stepper::new(&config, &tokens, state)?;

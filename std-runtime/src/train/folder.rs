@@ -44,7 +44,7 @@ pub fn read_config(folder: &Path) -> Result<RunConfig, TrainError> {
     Ok(RunConfig::load(&folder.join(CONFIG_FILE))?)
 }
 
-/// Check that a folder to resume holds this configuration.
+/// Checks that a folder to resume contains this configuration.
 pub(super) fn same_config(folder: &Path, config: &RunConfig) -> Result<(), TrainError> {
     let stored = read_config(folder)?;
     if stored == *config {
@@ -60,14 +60,14 @@ pub(super) fn same_config(folder: &Path, config: &RunConfig) -> Result<(), Train
     })
 }
 
-/// Read a whole file; the error names it.
+/// Reads a file; the error names it.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     fs::read(path).map_err(|error| {
         io::Error::new(error.kind(), format!("cannot read {}: {error}", path.display()))
     })
 }
 
-/// Replace a whole file.
+/// Replaces a file atomically.
 pub(super) fn write(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     write_atomically(&folder.join(name), |file| file.write_all(bytes))
 }

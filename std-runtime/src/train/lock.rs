@@ -6,18 +6,18 @@ use fs4::{FileExt, TryLockError};
 
 use super::TrainError;
 
-/// The sole right to train in a folder, until it is dropped or the process ends, however it ends.
+/// An exclusive lock on a run folder, held until it is dropped or the process ends in any way.
 #[derive(Debug)]
 pub struct RunLock {
     _file: File,
 }
 
 impl RunLock {
-    /// Take the right to train in `folder`, which is made if it is not there.
+    /// Locks `folder`, which is created if it does not exist.
     ///
     /// # Errors
-    /// [`TrainError::Locked`] while someone else has it, [`TrainError::Io`] for a folder that cannot
-    /// be written to.
+    /// [`TrainError::Locked`] while another process holds the lock, [`TrainError::Io`] for a folder that
+    /// cannot be written to.
     pub fn acquire(folder: &Path) -> Result<Self, TrainError> {
         let path = folder.join(".lock");
         let named = |error: io::Error| {

@@ -1,12 +1,11 @@
 use serde::{Deserialize, Serialize};
 
-/// The factor that the loss of a step is multiplied by, so that its gradients are neither too small nor
-/// too large for `f16`; the optimiser divides them by it again.
+/// The factor that the loss of a step is multiplied by so that its gradients fit the range of `f16`; the
+/// optimizer divides by it.
 ///
-/// It is a power of two, so that in `f32` it costs no accuracy. It is halved after a step with a
-/// gradient that is not finite, which then changes no parameter, and doubled after
-/// [`PATIENCE`](Self::PATIENCE) steps in a row without one (Micikevicius et al., "Mixed Precision
-/// Training", 2018).
+/// It is a power of two, so it costs no accuracy in `f32`. It is halved after a step with a gradient that is
+/// not finite, which then updates no parameter, and doubled after [`PATIENCE`](Self::PATIENCE) consecutive
+/// steps without one (Micikevicius et al., "Mixed Precision Training", 2018).
 ///
 /// ```
 /// use expe::train::LossScale;
@@ -15,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(scale.factor(), 65536.0);
 /// assert!(scale.overflowed());
 /// assert_eq!((scale.factor(), scale.skipped()), (32768.0, 1));
-/// (0..LossScale::PATIENCE).for_each(|_| scale.went_well());
+/// (0..LossScale::PATIENCE).for_each(|_| scale.succeeded());
 /// assert_eq!(scale.factor(), 65536.0);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,9 +22,9 @@ use serde::{Deserialize, Serialize};
 pub struct LossScale {
     /// The factor's logarithm to base 2.
     exponent: u8,
-    /// Steps in a row that went well.
+    /// Consecutive steps with finite gradients.
     lasting: u32,
-    /// Steps that changed nothing.
+    /// Steps that updated no parameter.
     skipped: u64,
 }
 
@@ -36,25 +35,25 @@ impl Default for LossScale {
 }
 
 impl LossScale {
-    /// Steps that must go well before the factor is doubled.
+    /// Consecutive steps with finite gradients after which the factor is doubled.
     pub const PATIENCE: u32 = 1000;
 
-    /// Beyond `2^24` a gradient of 1 would be far outside `f16` whatever happens.
+    /// With `2^24`, a gradient of 1 is far outside the range of `f16`.
     const HIGHEST: u8 = 24;
 
-    /// The factor, a power of two between 1 and 2^24.
+    /// Returns the factor, a power of two from 1 to 2^24.
     pub fn factor(&self) -> f32 {
         // At most 2^24: every such power is an f32.
         (1_u32 << self.exponent.min(Self::HIGHEST)) as f32
     }
 
-    /// Steps that changed no parameter so far.
+    /// Returns the number of steps so far that updated no parameter.
     pub const fn skipped(&self) -> u64 {
         self.skipped
     }
 
-    /// A step ended with finite gradients.
-    pub fn went_well(&mut self) {
+    /// Records a step with finite gradients.
+    pub fn succeeded(&mut self) {
         self.lasting += 1;
         if self.lasting >= Self::PATIENCE {
             self.lasting = 0;
@@ -62,8 +61,8 @@ impl LossScale {
         }
     }
 
-    /// A step ended with gradients that are not finite. Whether a smaller factor can help: false once
-    /// it is 1.
+    /// Records a step whose gradients are not finite. Returns whether a smaller factor can help, which is
+    /// false once it is 1.
     pub fn overflowed(&mut self) -> bool {
         let smaller = self.exponent > 0;
         self.exponent = self.exponent.saturating_sub(1);
@@ -78,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stays_between_one_and_its_highest() {
+    fn the_factor_stays_between_one_and_the_highest() {
         let mut scale = LossScale::default();
         for expected in (0..16).rev() {
             assert!(scale.overflowed());
@@ -86,18 +85,18 @@ mod tests {
         }
         assert!(!scale.overflowed());
         assert_eq!((scale.factor(), scale.skipped()), (1.0, 17));
-        (0..100 * LossScale::PATIENCE).for_each(|_| scale.went_well());
+        (0..100 * LossScale::PATIENCE).for_each(|_| scale.succeeded());
         assert_eq!(scale.factor(), (1_u32 << 24) as f32);
     }
 
     #[test]
-    fn patience_begins_anew_after_an_overflow() {
+    fn an_overflow_restarts_the_count_of_steps() {
         let mut scale = LossScale::default();
-        (1..LossScale::PATIENCE).for_each(|_| scale.went_well());
+        (1..LossScale::PATIENCE).for_each(|_| scale.succeeded());
         assert!(scale.overflowed());
-        (1..LossScale::PATIENCE).for_each(|_| scale.went_well());
+        (1..LossScale::PATIENCE).for_each(|_| scale.succeeded());
         assert_eq!(scale.factor(), 32768.0);
-        scale.went_well();
+        scale.succeeded();
         assert_eq!(scale.factor(), 65536.0);
     }
 }

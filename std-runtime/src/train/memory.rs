@@ -1,33 +1,31 @@
-use std::fs;
-
 use expe_core::{Activation, Config};
 
-use super::{TrainError, TrainingDevice};
+use super::{BatchDevice, TrainError};
 use crate::config::RunConfig;
 
-/// What a device does with memory while it trains.
+/// How a device uses memory while it trains.
 #[derive(Debug, Clone, Copy)]
 pub struct Usage {
-    /// Copies of all parameters for the whole of a training ([`TrainingDevice::COPIES`]).
+    /// Copies of all parameters throughout a training ([`BatchDevice::COPIES`]).
     pub copies: usize,
-    /// Parts that a batch is cut into.
-    pub parts: usize,
-    /// Of those, how many are worked on at a time, at most.
+    /// Shards that a batch is divided into.
+    pub shards: usize,
+    /// Shards that are processed at the same time, at most.
     pub threads: usize,
 }
 
 impl Usage {
-    /// That of `D`, with the current number of threads.
-    pub fn of<D: TrainingDevice>() -> Self {
+    /// Returns the usage of `D` with the current number of threads.
+    pub fn of<D: BatchDevice>() -> Self {
         let threads = rayon::current_num_threads();
-        Self { copies: D::COPIES, parts: D::PARTS, threads: threads.min(D::PARTS) }
+        Self { copies: D::COPIES, shards: D::PARTS, threads: threads.min(D::PARTS) }
     }
 
-    /// Check that training fits into `available` bytes.
+    /// Checks that training can fit into `available` bytes, so that a configuration with a few zeros too many
+    /// does not exhaust the machine.
     ///
     /// # Errors
-    /// [`TrainError::Memory`] when it surely does not fit: a configuration with some zeros too many
-    /// must not bring the machine down.
+    /// [`TrainError::Memory`] when training needs more.
     pub fn check(self, config: &RunConfig, available: u64) -> Result<(), TrainError> {
         let needed = self.needed(config, config.train.batch);
         if needed <= u128::from(available) {
@@ -37,11 +35,11 @@ impl Usage {
         Err(TrainError::Memory { needed: needed >> 20, available: available >> 20, fits })
     }
 
-    /// The largest batch, up to the configuration's, that does not surely need more than `available`
-    /// bytes.
+    /// Returns the largest batch, up to that of `config`, whose lower bound of memory does not exceed
+    /// `available` bytes.
     pub fn largest_batch(self, config: &RunConfig, available: u64) -> Option<usize> {
         let fits = |batch: usize| self.needed(config, batch) <= u128::from(available);
-        // What is needed grows with the batch.
+        // Bisection: the memory grows with the batch.
         let (mut below, mut above) = (0, config.train.batch.saturating_add(1));
         while above - below > 1 {
             let middle = below + (above - below) / 2;
@@ -50,13 +48,13 @@ impl Usage {
         Some(below).filter(|batch| *batch > 0)
     }
 
-    /// Bytes that training with `batch` windows at a time needs at least.
+    /// Returns a lower bound of the bytes that training with `batch` windows at a time needs.
     pub fn needed(self, config: &RunConfig, batch: usize) -> u128 {
         let model = &config.model;
-        let windows = batch.div_ceil(self.parts.max(1));
+        let windows = batch.div_ceil(self.shards.max(1));
         let tokens = product(&[windows, self.threads.max(1), model.context]);
-        // A gradient for each part.
-        let copies = self.copies as u128 + self.parts as u128;
+        // A gradient for each shard.
+        let copies = self.copies as u128 + self.shards as u128;
         let numbers = parameters(model)
             .saturating_mul(copies)
             .saturating_add(activations(model).saturating_mul(tokens));
@@ -89,10 +87,9 @@ fn parameters(model: &Config) -> u128 {
     ])
 }
 
-/// Numbers that a forward and a backward pass keep per token: the intermediate results that
-/// derivatives need. The factors count the operations of one layer and of the head on results of
-/// each size; logits and scores exist for a few rows at a time. The derivatives themselves are not
-/// counted, so that this is a lower bound.
+/// Returns a lower bound of the elements that a forward and a backward pass keep per token: the intermediate
+/// results that derivatives need. The factors count the operations of a layer and of the head on results of
+/// each size. Logits and scores exist for a few rows at a time only. Derivatives are not counted.
 fn activations(model: &Config) -> u128 {
     let gates = if model.activation == Activation::SwiGlu { 2 } else { 1 };
     let layer = sum(&[
@@ -102,14 +99,6 @@ fn activations(model: &Config) -> u128 {
         product(&[gates, model.hidden]),
     ]);
     sum(&[layer.saturating_mul(model.layers as u128), product(&[2, model.width])])
-}
-
-/// Free bytes, where the system says so (Linux).
-pub fn available() -> Option<u64> {
-    let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kilobytes.checked_mul(1024)
 }
 
 #[cfg(test)]
@@ -132,9 +121,9 @@ mod tests {
     }
 
     #[test]
-    fn usual_configurations_fit_and_absurd_ones_do_not() {
+    fn ordinary_configurations_fit_and_absurd_ones_do_not() {
         let usual = preset("context-64").unwrap();
-        let usage = Usage { copies: 4, parts: 4, threads: 1 };
+        let usage = Usage { copies: 4, shards: 4, threads: 1 };
         let needed = |config: &RunConfig| usage.needed(config, config.train.batch);
         assert!(needed(&usual) < 68_000_000);
         for change in [
@@ -163,7 +152,7 @@ mod tests {
         let mut config = preset("context-64").unwrap();
         config.train.batch = 1000;
         for usage in
-            [Usage { copies: 4, parts: 4, threads: 2 }, Usage { copies: 3, parts: 1, threads: 1 }]
+            [Usage { copies: 4, shards: 4, threads: 2 }, Usage { copies: 3, shards: 1, threads: 1 }]
         {
             let all = usage.needed(&config, 1000) as u64;
             usage.check(&config, all).unwrap();

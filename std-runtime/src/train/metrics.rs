@@ -2,8 +2,8 @@ use std::fmt::Write;
 
 use super::Progress;
 
-/// The lines of `metrics.csv`, one per step: no times in it, so that a run that was resumed has the
-/// same file as one that was not. The gradient's norm is `inf` or `NaN` where mixed precision skipped a step.
+/// The lines of `metrics.csv`, one per step. They contain no times, so that a resumed run ends with the same
+/// file as an uninterrupted one. The gradient norm is `inf` or `NaN` where mixed precision skipped a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metrics {
     text: String,
@@ -18,8 +18,8 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// The lines of `text` up to `step`, as a checkpoint of that step needs them; a file that was cut
-    /// short or is not there gives what is left of it.
+    /// Keeps the complete lines of `text` up to `step`, the step of a checkpoint. Lines that are missing from
+    /// a truncated file are ignored.
     pub fn up_to(text: &str, step: u64) -> Self {
         let mut metrics = Self::default();
         let complete = text.rfind('\n').map_or("", |end| &text[..=end]);
@@ -33,7 +33,7 @@ impl Metrics {
         metrics
     }
 
-    /// Add the line of a step.
+    /// Appends the line of a step.
     pub fn push(&mut self, progress: &Progress) {
         let Progress { step, learning_rate, loss, gradient_norm, validation, .. } = progress;
         let validation = validation.map(|loss| loss.to_string()).unwrap_or_default();
@@ -41,7 +41,7 @@ impl Metrics {
         let _ = writeln!(self.text, "{step},{learning_rate},{loss},{gradient_norm},{validation}");
     }
 
-    /// The text of the file.
+    /// Returns the text of the file.
     pub fn text(&self) -> &str {
         &self.text
     }

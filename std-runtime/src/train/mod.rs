@@ -1,28 +1,30 @@
-//! Training: optimiser, schedule, validation, and checkpoints that survive `kill -9`.
+//! Training: optimizer, schedule, validation, and checkpoints that survive `kill -9`.
 //!
-//! [`run`] owns a *run folder*:
+//! [`new_dataset`] turns text into tokens, [`run`] trains on them in a *run folder*, and [`TrainedModel`]
+//! opens the result:
 //!
-//! | file | what it holds |
+//! | file | content |
 //! |---|---|
 //! | `config.toml` | the [`RunConfig`](crate::config::RunConfig), written before the first step |
 //! | `model.safetensors` | the parameters with the lowest validation loss so far |
-//! | `trainer.safetensors` | everything needed to go on: latest and best parameters, moments, step |
+//! | `trainer.safetensors` | everything needed to continue: latest and best parameters, moments, step |
 //! | `metrics.csv` | one line per step |
 //! | `tokenizer.json` | the tokenizer, written before the first step |
 //!
-//! With `precision = "mixed"` products are computed from [`f16`](half::f16) factors, everything else stays `f32`,
-//! and [`LossScale`] keeps gradients in range.
+//! With `precision = "mixed"`, products are computed from [`f16`](half::f16) factors, everything else in
+//! `f32`, and [`LossScale`] keeps gradients in range.
 //!
-//! `trainer.safetensors` is complete in itself and is replaced in one rename; `model.safetensors`
-//! follows from it. Training that is killed between the two is put right on resuming. The windows
-//! and the dropout of a step are pure functions of seed and step, so there is no generator state,
-//! and what is resumed ends with the same bytes as what was never stopped.
+//! `trainer.safetensors` contains the whole state and is replaced in one rename; `model.safetensors` is
+//! derived from it, and is updated on resuming if training was killed between the two. The windows and the
+//! dropout of a step are functions of seed and step, so there is no generator state, and a resumed training
+//! ends with the same bytes as one that was never interrupted.
 
 mod dataset;
 mod device;
 mod error;
 mod fitting;
 mod folder;
+mod host_memory;
 mod lock;
 mod loss_scale;
 mod memory;
@@ -34,18 +36,20 @@ mod state;
 mod stepper;
 mod trained;
 mod trainer;
+mod training_device;
 mod validation;
 mod workers;
 
 pub use dataset::{new_dataset, stored_dataset};
-pub use device::{OnDevice, TrainingDevice};
+pub use device::BatchDevice;
 pub use error::TrainError;
 pub use folder::{
     CONFIG_FILE, METRICS_FILE, MODEL_FILE, TOKENIZER_FILE, TRAINER_FILE, load_model, read_config,
 };
+pub use host_memory::available_memory;
 pub use lock::RunLock;
 pub use loss_scale::LossScale;
-pub use memory::{Usage, available as available_memory};
+pub use memory::Usage;
 pub use metrics::Metrics;
 pub use optimizer::AdamW;
 pub use progress::{Best, Ending, Outcome, Progress};
@@ -54,5 +58,6 @@ pub use state::State;
 pub use stepper::Stepper;
 pub use trained::TrainedModel;
 pub use trainer::run;
+pub use training_device::{OnDevice, TrainingDevice};
 pub use validation::{split, validation_loss};
 pub use workers::Workers;

@@ -6,7 +6,7 @@ use crate::config::TrainConfig;
 use crate::device::Backend;
 use crate::model::{Kind, ModelError, Visit, VisitMut, Weights};
 
-/// AdamW (Loshchilov and Hutter, 2019) with a limit on the norm of all gradients.
+/// AdamW (Loshchilov and Hutter, 2019) with clipping of the global gradient norm.
 #[derive(Debug)]
 pub struct AdamW<D: Backend> {
     /// First moments, by parameter.
@@ -15,16 +15,16 @@ pub struct AdamW<D: Backend> {
     pub second: Gradients<f32, D>,
 }
 
-/// What one step of the optimiser is told beside the gradients.
+/// What one step of the optimizer needs besides the gradients.
 #[derive(Debug, Clone, Copy)]
 pub struct Update {
     /// Number of the update, counted from 1.
     pub time: u64,
     /// Learning rate.
     pub rate: f64,
-    /// What the loss, and with it every gradient, was multiplied by.
+    /// The factor that the loss, and with it every gradient, was multiplied by.
     pub scale: f32,
-    /// Norm of the loss's own gradients.
+    /// Norm of all gradients, without the factor.
     pub norm: f64,
 }
 
@@ -35,7 +35,7 @@ impl<D: Backend> Default for AdamW<D> {
 }
 
 impl<D: Backend> AdamW<D> {
-    /// Change `weights` by one step: with `g` the gradient, shortened to norm `clip`,
+    /// Updates `weights` by one step: with `g` the gradient, clipped to the global norm `clip`,
     /// `m ← β₁m + (1−β₁)g`, `v ← β₂v + (1−β₂)g²`,
     /// `w ← w − rate·(m̂/(√v̂ + ε) + decay·w)`, where the hats divide by `1 − β^t`.
     ///
@@ -107,8 +107,8 @@ impl<D: Backend> VisitMut<f32, D> for Apply<'_, D> {
 /// The gradients of all parameters, in the order of [`Weights::visit`].
 pub type Leaves<D> = Vec<<D as Storage<f32>>::Vec>;
 
-/// Take the gradients of the parameters out of what a backward pass leaves behind; the rest is as large
-/// as all activations together.
+/// Takes the gradients of the parameters out of the result of a backward pass, whose remaining buffers are as
+/// large as all activations together.
 ///
 /// # Errors
 /// [`ModelError::Device`].
@@ -136,7 +136,7 @@ impl<D: Backend> Visit<f32, D> for Take<'_, D> {
         parameter: &Tensor<S, f32, D>,
     ) -> Result<(), ModelError> {
         let gradient = self.gradients.get_or_alloc_mut(parameter).map_err(ModelError::device)?;
-        // One number is the least that every device can allocate.
+        // Not every device can allocate an empty buffer.
         let device = parameter.device();
         let nothing = Storage::<f32>::try_alloc_len(device, 1).map_err(ModelError::device)?;
         self.leaves.push(std::mem::replace(gradient, nothing));

@@ -1,29 +1,28 @@
-/// What is known after a step.
+/// The state of a training after a step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Progress {
     /// Steps done.
     pub step: u64,
-    /// Steps to do in all.
+    /// Steps of the whole training.
     pub steps: u64,
     /// Mean loss of the step's windows, in nats per token.
     pub loss: f64,
     /// Learning rate of the step.
     pub learning_rate: f64,
-    /// Norm of all gradients together, before it is limited; not finite after a step that mixed precision
-    /// skipped.
+    /// Global norm of the gradients before clipping; not finite if mixed precision skipped the step.
     pub gradient_norm: f64,
-    /// Tokens trained on per second, over this session and without validation and checkpoints.
+    /// Training tokens per second in this session, without validation and checkpoints.
     pub tokens_per_second: f64,
-    /// Validation loss, after the steps that are followed by a validation.
+    /// Validation loss in nats per token, if this step was followed by a validation.
     pub validation: Option<f64>,
-    /// The best validation so far.
+    /// The validation with the lowest loss so far.
     pub best: Option<Best>,
 }
 
-/// A validation that no earlier one was below.
+/// The validation with the lowest loss.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Best {
-    /// Steps done when it was made.
+    /// Steps done before it.
     pub step: u64,
     /// Its loss, in nats per token.
     pub loss: f64,
@@ -34,19 +33,19 @@ pub struct Best {
 pub enum Ending {
     /// All steps are done.
     Finished,
-    /// It was asked to stop; everything is saved and can be resumed.
+    /// A stop was requested; everything is saved and can be resumed.
     Interrupted,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Outcome {
     /// How it ended.
     pub ending: Ending,
-    /// Steps done, earlier sessions included.
+    /// Steps done, including earlier sessions.
     pub step: u64,
-    /// The best validation; its parameters are in `model.safetensors`.
+    /// The validation with the lowest loss; its parameters are in `model.safetensors`.
     pub best: Option<Best>,
-    /// Tokens trained on per second in this session; 0 when there was nothing left to do.
+    /// Training tokens per second in this session; 0 if no step was left.
     pub tokens_per_second: f64,
 }

@@ -1,7 +1,7 @@
 use crate::config::TrainConfig;
 
-/// The learning rate of step `step`, counted from 0: a straight line up to `learning_rate` over
-/// `warmup` steps, then half a cosine down to `final_learning_rate` at the last step.
+/// Returns the learning rate of step `step`, counted from 0: it rises linearly to `learning_rate` over
+/// `warmup` steps, then falls along half a cosine to `final_learning_rate` at the last step.
 ///
 /// ```
 /// use expe::{config::TrainConfig, train::learning_rate};

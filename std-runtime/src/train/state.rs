@@ -14,28 +14,28 @@ use crate::model::{
 };
 use crate::ops::Precision;
 
-/// Everything that training carries from one step to the next.
+/// Everything that training keeps from one step to the next.
 #[derive(Debug)]
 pub struct State<D: Backend> {
     /// Steps done.
     pub step: u64,
     /// The latest parameters.
     pub model: Transformer<D>,
-    /// The optimiser's moments.
+    /// The moments of the optimizer.
     pub optimizer: AdamW<D>,
-    /// The factor of the loss, where products are computed with [`Precision::Mixed`].
+    /// The factor of the loss, with [`Precision::Mixed`].
     pub loss_scale: Option<LossScale>,
     /// The parameters of the best validation.
     pub best: Option<(Best, Tensors)>,
 }
 
-/// What `trainer.safetensors` holds beside tensors, as JSON under the metadata key `state`.
+/// What `trainer.safetensors` contains besides tensors, as JSON under the metadata key `state`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
     version: u32,
     step: u64,
-    /// Fingerprint of the text, in hexadecimal: JSON numbers end at 2^53.
+    /// Fingerprint of the text in hexadecimal, because JSON numbers are exact only up to 2^53.
     data: String,
     best_step: Option<u64>,
     best_loss: Option<f64>,
@@ -47,7 +47,7 @@ const VERSION: u32 = 1;
 const KEY: &str = "state";
 
 impl<D: Backend> State<D> {
-    /// The state before the first step.
+    /// Creates the state before the first step.
     ///
     /// # Errors
     /// As [`Transformer::new`].
@@ -57,10 +57,10 @@ impl<D: Backend> State<D> {
         Ok(Self { step: 0, model, optimizer, loss_scale, best: None })
     }
 
-    /// Replace `trainer.safetensors`, then `model.safetensors`.
+    /// Replaces `trainer.safetensors`, then `model.safetensors`.
     ///
     /// # Errors
-    /// [`TrainError::Io`]; the old files are whole then.
+    /// [`TrainError::Io`]; the old files then remain intact.
     pub fn save(&mut self, folder: &Path, data: u64) -> Result<(), TrainError> {
         let mut tensors = Tensors::new();
         let latest = self.model.weights.to_tensors();
@@ -92,8 +92,8 @@ impl<D: Backend> State<D> {
         self.save_model(folder)
     }
 
-    /// Bring `model.safetensors` in line with the state, where it is not: the best parameters, or
-    /// the latest as long as there was no validation.
+    /// Replaces `model.safetensors` if it differs from the state: the best parameters, or the latest before
+    /// the first validation.
     ///
     /// # Errors
     /// [`TrainError::Io`].
@@ -109,12 +109,11 @@ impl<D: Backend> State<D> {
         Ok(write(folder, MODEL_FILE, &bytes)?)
     }
 
-    /// Read `trainer.safetensors`.
+    /// Reads `trainer.safetensors`.
     ///
     /// # Errors
-    /// [`TrainError::Io`] when it cannot be read, [`TrainError::File`] or [`TrainError::State`] when
-    /// it is damaged or belongs to another model, [`TrainError::DataChanged`] when it was trained
-    /// on other text.
+    /// [`TrainError::Io`] when it cannot be read, [`TrainError::File`] or [`TrainError::State`] when it is
+    /// damaged or belongs to another model, [`TrainError::DataChanged`] when it was trained on other text.
     pub fn load(
         folder: &Path,
         config: &RunConfig,
@@ -132,7 +131,7 @@ impl<D: Backend> State<D> {
             return Err(TrainError::DataChanged { folder, stored, given: data });
         }
         let wrong = |source| TrainError::File { path: path.clone(), source };
-        let mut parts: HashMap<&str, Tensors> = HashMap::new();
+        let mut groups: HashMap<&str, Tensors> = HashMap::new();
         for (name, stored) in read_tensors(&bytes).map_err(wrong)? {
             let prefixes = ["latest", "first", "second", "best"];
             let split = name.split_once('/').and_then(|(prefix, rest)| {
@@ -141,18 +140,18 @@ impl<D: Backend> State<D> {
             let Some((prefix, rest)) = split else {
                 return Err(wrong(ModelError::Unexpected { name, found: stored.shape }));
             };
-            parts.entry(prefix).or_default().insert(rest.to_string(), stored);
+            groups.entry(prefix).or_default().insert(rest.to_string(), stored);
         }
-        let mut part = |name| parts.remove(name).unwrap_or_default();
+        let mut group = |name| groups.remove(name).unwrap_or_default();
         let weights = |tensors| Weights::from_tensors(&config.model, device, tensors);
         let model = Transformer::from_weights(
             &config.model,
             device,
-            weights(part("latest")).map_err(wrong)?,
+            weights(group("latest")).map_err(wrong)?,
         )?;
         let mut optimizer = AdamW::default();
         for (moments, tensors) in
-            [(&mut optimizer.first, part("first")), (&mut optimizer.second, part("second"))]
+            [(&mut optimizer.first, group("first")), (&mut optimizer.second, group("second"))]
         {
             let checked = weights(tensors.clone()).map_err(wrong)?;
             drop(checked);
@@ -160,7 +159,7 @@ impl<D: Backend> State<D> {
         }
         let best = match (header.best_step, header.best_loss) {
             (Some(step), Some(loss)) => {
-                let tensors = part("best");
+                let tensors = group("best");
                 drop(weights(tensors.clone()).map_err(wrong)?);
                 Some((Best { step, loss }, tensors))
             }
@@ -171,7 +170,7 @@ impl<D: Backend> State<D> {
     }
 }
 
-/// The factor of the loss that a run begins with, if it needs one.
+/// Returns the initial factor of the loss, if the configuration needs one.
 fn loss_scale(config: &RunConfig) -> Option<LossScale> {
     (config.train.precision == Precision::Mixed).then(LossScale::default)
 }

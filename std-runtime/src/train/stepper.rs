@@ -4,37 +4,37 @@ use expe_core::internals::Random;
 
 use super::optimizer::{Leaves, Update, leaves};
 use super::validation::split;
-use super::{LossScale, Progress, State, TrainError, TrainingDevice, Workers, learning_rate};
+use super::{BatchDevice, LossScale, Progress, State, TrainError, Workers, learning_rate};
 use crate::config::{RunConfig, TrainConfig};
 use crate::data::TrainWindows;
 use crate::device::Backend;
 use crate::model::{ModelError, Sites, Transformer};
 use crate::ops::{Dropout, Precision};
 
-/// Changes the parameters of a model step by step: forward and backward passes over parts of a batch,
-/// on several threads, clipping and AdamW. Knows neither files nor validation.
+/// Updates the parameters of a model step by step: forward and backward passes over shards of a batch on
+/// several threads, clipping and AdamW. Reads and writes no files and does not validate.
 #[derive(Debug)]
 pub struct Stepper<'a, D: Backend> {
     config: &'a RunConfig,
     windows: TrainWindows<'a>,
-    /// The constants of a pass over the training length.
+    /// The constants of a forward pass over the training length.
     pub sites: Sites<f32, D>,
-    /// The threads.
+    /// The threads that process shards.
     pub workers: Workers,
-    /// What the steps change.
+    /// The state that steps update.
     pub state: State<D>,
 }
 
-/// A number of its own in the whole run, and the windows.
-type Part<'a> = (u64, Vec<&'a [u32]>);
+/// A number that is unique in the run, and the windows.
+type Shard<'a> = (u64, Vec<&'a [u32]>);
 
-impl<'a, D: TrainingDevice> Stepper<'a, D> {
-    /// Go on from `state` with windows of `tokens`.
+impl<'a, D: BatchDevice> Stepper<'a, D> {
+    /// Continues from `state` with windows of `tokens`.
     ///
     /// # Errors
-    /// [`TrainError::Data`] for too few tokens, [`TrainError::Model`] for positions that do not reach the
-    /// training length, [`TrainError::Precision`] where the device has no half precision,
-    /// [`TrainError::Io`] when no thread can be started.
+    /// [`TrainError::Data`] for too few tokens, [`TrainError::Model`] for a position encoding that does not
+    /// support the training length, [`TrainError::Precision`] on a device without half precision,
+    /// [`TrainError::Io`] when a thread cannot be started.
     pub fn new(
         config: &'a RunConfig,
         tokens: &'a [u32],
@@ -52,9 +52,8 @@ impl<'a, D: TrainingDevice> Stepper<'a, D> {
         })
     }
 
-    /// One change of the parameters, or none where a gradient left the range of `f16` (then its norm is
-    /// not finite). What the step knows of the run's time and validation is left
-    /// empty.
+    /// Updates the parameters once, or not at all if a gradient exceeds the range of `f16` (its norm is then
+    /// not finite). Leaves time and validation in the returned progress empty.
     ///
     /// # Errors
     /// [`TrainError::NotFinite`] for a training that diverged; [`TrainError::Model`].
@@ -67,14 +66,15 @@ impl<'a, D: TrainingDevice> Stepper<'a, D> {
         let scale = self.state.loss_scale.as_ref().map_or(1.0, LossScale::factor);
         let mut loss = 0.0;
         for pass in 0..train.accumulate as u64 {
-            let parts = self.parts(step, pass);
-            let work = |model: &_, sites: &_, part: &_| of_part(train, scale, model, sites, part);
-            for part in D::map(&self.workers, &self.state.model, &self.sites, &parts, work) {
-                let (gradient, part_loss) = part?;
+            let shards = self.shards(step, pass);
+            let work =
+                |model: &_, sites: &_, shard: &_| gradients_of(train, scale, model, sites, shard);
+            for shard in D::map(&self.workers, &self.state.model, &self.sites, &shards, work) {
+                let (gradient, shard_loss) = shard?;
                 gradients.push(gradient);
-                loss += part_loss;
+                loss += shard_loss;
             }
-            // No more than one pass's gradients at a time.
+            // Keeps the gradients of one pass only.
             let (sum, squared) = device.reduce(gradients).map_err(ModelError::device)?;
             (gradients, squares) = (vec![sum], squared);
         }
@@ -82,7 +82,7 @@ impl<'a, D: TrainingDevice> Stepper<'a, D> {
         finite("loss", loss, step)?;
         let rate = learning_rate(train, step);
         let State { model, optimizer, loss_scale, .. } = &mut self.state;
-        // A gradient beyond the range of `f16` is a matter of the scale, any other ends the run.
+        // With a loss scale, an infinite gradient means that the scale is too large; else it ends the run.
         let skip =
             !gradient_norm.is_finite() && loss_scale.as_mut().is_some_and(LossScale::overflowed);
         if !skip {
@@ -92,7 +92,7 @@ impl<'a, D: TrainingDevice> Stepper<'a, D> {
             let update = Update { time, rate, scale, norm: gradient_norm };
             let gradients = gradients.into_iter().flatten().collect();
             optimizer.update(&mut model.weights, gradients, train, &update)?;
-            loss_scale.iter_mut().for_each(LossScale::went_well);
+            loss_scale.iter_mut().for_each(LossScale::succeeded);
         }
         self.state.step += 1;
         Ok(Progress {
@@ -107,8 +107,8 @@ impl<'a, D: TrainingDevice> Stepper<'a, D> {
         })
     }
 
-    /// The windows of a pass, cut into the device's number of parts.
-    fn parts(&self, step: u64, pass: u64) -> Vec<Part<'_>> {
+    /// Returns the windows of a pass, divided into shards.
+    fn shards(&self, step: u64, pass: u64) -> Vec<Shard<'_>> {
         let train = &self.config.train;
         let passes = train.accumulate as u64;
         let windows: Vec<&[u32]> = (0..train.batch as u64)
@@ -120,18 +120,18 @@ impl<'a, D: TrainingDevice> Stepper<'a, D> {
     }
 }
 
-/// The gradients of a part's share in the loss of a step, and that share, both times `scale`.
-fn of_part<D: Backend>(
+/// Returns the gradients of a shard's share of the loss of a step, and that share, both times `scale`.
+fn gradients_of<D: Backend>(
     train: &TrainConfig,
     scale: f32,
     model: &Transformer<D>,
     sites: &Sites<f32, D>,
-    (pass, windows): &Part<'_>,
+    (pass, windows): &Shard<'_>,
 ) -> Result<(Leaves<D>, f64), TrainError> {
     let (inputs, targets) = split(windows);
     let dropout = Dropout {
         rate: train.dropout,
-        // Its own family of generators, apart from fresh parameters and windows.
+        // Keyed apart from the generators of initial parameters and of windows.
         seed: Random::keyed(train.seed, u64::MAX).next_u64(),
         pass: *pass,
     };
@@ -139,14 +139,14 @@ fn of_part<D: Backend>(
     let tape = OwnedTape::default();
     let loss = model.loss(&inputs, &targets, sites, train.precision, Some(&dropout), tape)?;
     let loss = loss.try_mul(share as f32 * scale).map_err(ModelError::device)?;
-    // Read behind the backward pass: a GPU would have nothing to do while the host waits.
+    // Read after the backward pass is queued, so that a GPU does not idle while the host waits.
     let value = loss.retaped::<NoneTape>();
     let gradients = loss.try_backward().map_err(ModelError::device)?;
     let value = value.as_vec().first().copied().map_or(f64::NAN, f64::from);
     Ok((leaves(&model.weights, gradients)?, value))
 }
 
-/// Check that training did not diverge.
+/// Checks that training did not diverge.
 ///
 /// # Errors
 /// [`TrainError::NotFinite`].

@@ -8,26 +8,25 @@ use super::folder::{
 };
 use super::stepper::{Stepper, finite};
 use super::{
-    Best, Ending, Metrics, Outcome, Progress, RunLock, State, TrainError, TrainingDevice, Usage,
+    BatchDevice, Best, Ending, Metrics, Outcome, Progress, RunLock, State, TrainError, Usage,
     validation_loss,
 };
 use crate::atomic::remove_left_over;
 use crate::config::RunConfig;
 use crate::data::{Dataset, TrainWindows, consecutive_windows};
 
-/// Train the model of `config` on `data` in the run folder `folder`, or go on with it.
+/// Trains the model of `config` on `data` in the run folder `folder`.
 ///
-/// With `resume`, a checkpoint in the folder is continued, and a folder without one is started.
-/// `stop` is looked at after every step; once it is set, everything is saved and the outcome says
-/// [`Ending::Interrupted`]. `progress` is called after every step.
+/// With `resume`, training continues from the checkpoint in the folder, if there is one. `stop` is checked
+/// before every step; once it is set, everything is saved and the outcome is [`Ending::Interrupted`].
+/// `progress` is called after every step.
 ///
-/// The result is a function of `config`, `data` and the machine alone, bit for bit: not of the
-/// number of threads, nor of how often training was stopped and resumed. Nothing is shared between
-/// two runs of one process.
+/// The result depends only on `config`, `data` and the machine, bit for bit: not on the number of threads,
+/// nor on how often training was interrupted and resumed. Runs in one process share nothing.
 ///
 /// # Errors
-/// A [`TrainError`]; the last checkpoint is intact after any of them.
-pub fn run<D: TrainingDevice>(
+/// [`TrainError`]; the last checkpoint stays intact.
+pub fn run<D: BatchDevice>(
     device: &D,
     config: &RunConfig,
     data: &Dataset,
@@ -41,13 +40,13 @@ pub fn run<D: TrainingDevice>(
         let (mut trainer, _lock) = prepare(device, free, config, data, folder, resume)?;
         trainer.train(stop, progress)
     });
-    // What fitted by the estimate did not: everything that it held is free again here.
+    // The estimate was too low. All memory of the attempt is free again here.
     done.unwrap_or_else(|error| Err(error.into()))
         .map_err(|error| error.with_batch(config.train.batch, || batch_that_fits(device, config)))
 }
 
-/// Everything before the first step.
-fn prepare<'a, D: TrainingDevice>(
+/// Checks the inputs, opens the run folder and creates or loads the state.
+fn prepare<'a, D: BatchDevice>(
     device: &D,
     free: Option<u64>,
     config: &'a RunConfig,
@@ -56,9 +55,9 @@ fn prepare<'a, D: TrainingDevice>(
     resume: bool,
 ) -> Result<(Trainer<'a, D>, RunLock), TrainError> {
     config.check()?;
-    // Found out before the folder is touched.
+    // Fails before the folder is touched.
     TrainWindows::new(data.train(), config.model.context, config.train.seed)?;
-    // Too short a text must not be found out at the first validation.
+    // A validation text that is too short must not be detected only at the first validation.
     consecutive_windows(data.validation(), config.model.context).map(drop)?;
     if let Some(free) = free {
         Usage::of::<D>().check(config, free)?;
@@ -97,7 +96,7 @@ fn prepare<'a, D: TrainingDevice>(
     Ok((trainer, lock))
 }
 
-struct Trainer<'a, D: TrainingDevice> {
+struct Trainer<'a, D: BatchDevice> {
     config: &'a RunConfig,
     data: &'a Dataset,
     metrics: Metrics,
@@ -107,7 +106,7 @@ struct Trainer<'a, D: TrainingDevice> {
     clock: Clock,
 }
 
-/// Time spent on steps.
+/// Tokens and time of the steps in this session.
 #[derive(Default)]
 struct Clock {
     tokens: u64,
@@ -121,7 +120,7 @@ impl Clock {
     }
 }
 
-impl<D: TrainingDevice> Trainer<'_, D> {
+impl<D: BatchDevice> Trainer<'_, D> {
     fn train(
         &mut self,
         stop: &AtomicBool,
@@ -163,7 +162,7 @@ impl<D: TrainingDevice> Trainer<'_, D> {
         self.stepper.state.best.as_ref().map(|(best, _)| *best)
     }
 
-    /// The validation loss; the best parameters are kept.
+    /// Returns the validation loss, and keeps the parameters if it is the lowest so far.
     fn validate(&mut self) -> Result<f64, TrainError> {
         let train = &self.config.train;
         let Stepper { sites, workers, state, .. } = &mut self.stepper;

@@ -1,13 +1,14 @@
-use super::{TrainError, TrainingDevice, Workers};
+use super::{BatchDevice, TrainError, Workers};
 use crate::data::consecutive_windows;
 use crate::model::{ModelError, Sites, Transformer};
 
-/// The mean loss over the first `limit` tokens of `tokens`, in nats per token: consecutive windows
-/// of the sites' length, at least one, `batch` at a time.
+/// Returns the mean loss over the first `limit` tokens of `tokens` in nats per token, computed over
+/// consecutive windows of the length of `sites` (at least one), `batch` windows at a time.
 ///
 /// # Errors
-/// [`TrainError::Data`] for a text shorter than one window, [`TrainError::Model`].
-pub fn validation_loss<D: TrainingDevice>(
+/// [`TrainError::Data`] for a text shorter than one window, [`TrainError::Model`] when the model cannot be
+/// run.
+pub fn validation_loss<D: BatchDevice>(
     model: &Transformer<D>,
     sites: &Sites<f32, D>,
     tokens: &[u32],
@@ -25,14 +26,14 @@ pub fn validation_loss<D: TrainingDevice>(
         Ok(scores.into_iter().map(f64::from).sum())
     };
     let mut sum = 0.0;
-    for part in D::map(workers, model, sites, &batches, score) {
-        let part: Result<f64, ModelError> = part;
-        sum -= part?;
+    for sum_of_batch in D::map(workers, model, sites, &batches, score) {
+        let sum_of_batch: Result<f64, ModelError> = sum_of_batch;
+        sum -= sum_of_batch?;
     }
     Ok(sum / (windows.len() * length).max(1) as f64)
 }
 
-/// The inputs and the targets of windows of `length + 1` tokens, end to end.
+/// Returns the inputs and the targets of windows of `length + 1` tokens, each concatenated.
 pub fn split(windows: &[&[u32]]) -> (Vec<u32>, Vec<u32>) {
     let inputs = windows.iter().filter_map(|window| window.split_last()).flat_map(|(_, w)| w);
     let targets = windows.iter().filter_map(|window| window.split_first()).flat_map(|(_, w)| w);

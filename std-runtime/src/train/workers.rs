@@ -3,32 +3,32 @@ use std::thread;
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
-/// Threads that work on the parts of a batch.
+/// Threads that process the shards of a batch.
 ///
-/// Each has a pool of one thread, so that matrix products inside a part are not divided again. What
-/// is computed depends on the parts alone, never on how many threads there are.
+/// Each has a pool of one thread, so that the matrix products of a shard are not divided again. The results
+/// depend on the shards only, not on the number of threads.
 #[derive(Debug)]
 pub struct Workers {
     pools: Vec<ThreadPool>,
 }
 
 impl Workers {
-    /// As many threads as the current rayon pool has, but at most `parts`; with one, everything
-    /// runs on the calling thread.
+    /// Starts as many threads as the current rayon pool has, at most `shards`. If that is one, everything runs
+    /// on the calling thread.
     ///
     /// # Errors
-    /// rayon's, when no thread can be started.
-    pub fn new(parts: usize) -> Result<Self, ThreadPoolBuildError> {
-        let count = rayon::current_num_threads().min(parts);
+    /// [`ThreadPoolBuildError`] when a thread cannot be started.
+    pub fn new(shards: usize) -> Result<Self, ThreadPoolBuildError> {
+        let count = rayon::current_num_threads().min(shards);
         let pool = |_| ThreadPoolBuilder::new().num_threads(1).build();
         let count = if count > 1 { count } else { 0 };
         Ok(Self { pools: (0..count).map(pool).collect::<Result<_, _>>()? })
     }
 
-    /// `work` applied to every item, in the items' order.
+    /// Applies `work` to every item and returns the results in the order of the items.
     ///
     /// # Panics
-    /// If `work` does.
+    /// When `work` panics.
     pub fn map<I: Sync, R: Send>(&self, items: &[I], work: impl Fn(&I) -> R + Sync) -> Vec<R> {
         if self.pools.is_empty() || items.len() < 2 {
             return items.iter().map(work).collect();
