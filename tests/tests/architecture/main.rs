@@ -18,11 +18,9 @@ const KNOWN: &[&str] = &[
     "core: circle of files: format/error.rs, format/header.rs, format/mod.rs",
     "core: circle of files: position/error.rs, position/override_block.rs",
     "core: circle of files: token/bpe.rs, token/error.rs, token/mod.rs",
-    "std-runtime: circle of files: config/check.rs, config/mod.rs",
     "std-runtime: circle of files: device/cuda/driver.rs, device/cuda/guard.rs, device/cuda/mod.rs",
     "std-runtime: circle of files: device/mod.rs, ops/activation.rs, ops/attend.rs, ops/attention.rs, ops/embedding.rs, ops/feed_forward.rs, ops/norm.rs, ops/operations.rs, ops/relative.rs",
     "std-runtime: circle of files: ops/cuda/linear.rs, ops/cuda/product.rs",
-    "std-runtime: circle of files: train/device.rs, train/memory.rs, train/stepper.rs, train/validation.rs",
     "std-runtime: circle of folders: device, ops",
     "std-runtime: ops -> device",
 ];
