@@ -1,5 +1,5 @@
-//! Builds what the feature `cuda` needs beside Rust: the trampolines that stand for NVIDIA's libraries,
-//! and the kernels of `src/ops/cuda` as PTX. Without the feature there is nothing to do.
+//! Builds what the feature `cuda` needs besides Rust: the trampolines that are linked in place of NVIDIA's
+//! libraries, and the kernels of `src/device/cuda/kernels` as PTX. Does nothing without the feature.
 //!
 //! Environment: `CUDA_COMPUTE_CAP` is the compute capability to compile for, such as `90`; without it
 //! that of the first GPU which `nvidia-smi` lists (dfdx's own kernels go by the same rule). Newer GPUs
@@ -21,8 +21,8 @@ mod cuda {
     use std::process::{Command, Stdio};
     use std::{env, fs};
 
-    const KERNELS: &str = "src/ops/cuda";
-    const TRAMPOLINES: &str = "src/device/cuda/trampolines.c";
+    const KERNELS: &str = "src/device/cuda/kernels";
+    const TRAMPOLINES: &str = "src/ops/bridge/cuda/trampolines.c";
 
     pub fn build() -> Result<(), String> {
         let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);

@@ -4,10 +4,9 @@
 use dfdx::shapes::Rank0;
 use dfdx::tensor::{Cpu, OwnedTape};
 use dfdx::tensor_ops::{Backward, SumTo, TryMul};
-use expe::config::{DataConfig, RunConfig, TokenizerKind, TrainConfig, position};
+use expe::config::{DataConfig, Precision, RunConfig, TokenizerKind, TrainConfig, position};
 use expe::data::{Corpus, Dataset, Source, Tokenizer};
-use expe::device::tensor;
-use expe::ops::{Matrix, Operations, Precision};
+use expe::ops::{Backend, Matrix, tensor};
 use expe::train::{LossScale, Progress, State, Stepper, TrainError};
 use expe_core::internals::Random;
 use expe_core::{Activation, Config};

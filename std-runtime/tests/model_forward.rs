@@ -4,9 +4,9 @@ use dfdx::shapes::{Axis, HasShape};
 use dfdx::tensor::{Cpu, OwnedTape, Tape};
 use dfdx::tensor_ops::{Backward, MeanTo, ReshapeTo, TryConcatAlong, TryMul};
 use expe::config::position;
-use expe::device::tensor;
 use expe::model::{ModelError, Sites, Transformer};
-use expe::ops::{self, Heads, Mask, Matrix, Override, Relative};
+use expe::ops::composed::{self, Mask, Relative};
+use expe::ops::{Heads, Matrix, Override, tensor};
 use expe_core::Config;
 use expe_core::internals::Random;
 use expe_core::position::{Beyond, Growth, PositionConfig, SUPPORTED};
@@ -86,10 +86,10 @@ fn direct(
 ) -> Traced {
     type T = OwnedTape<f64, Cpu>;
     let input = |values| overridden(x.retaped::<T>(), values, &site.runs, columns, heads.batch);
-    let q = ops::projection(input(&site.queries), &w.wq).unwrap();
-    let k = ops::projection(input(&site.keys), &w.wk).unwrap();
-    let v = ops::projection(x, &w.wv).unwrap();
-    ops::attention(q, k, v, None, mask(sites), heads).unwrap()
+    let q = composed::projection(input(&site.queries), &w.wq).unwrap();
+    let k = composed::projection(input(&site.keys), &w.wk).unwrap();
+    let v = composed::projection(x, &w.wv).unwrap();
+    composed::attention(q, k, v, None, mask(sites), heads).unwrap()
 }
 
 fn folded(
@@ -100,15 +100,17 @@ fn folded(
     heads: &Heads,
 ) -> Traced {
     type T = OwnedTape<f64, Cpu>;
-    let q = ops::masked_projection(x.retaped::<T>(), &w.wq, &site.kept).unwrap();
-    let columns = ops::digit_columns(&w.wq, &site.runs).unwrap();
-    let q = ops::add_rows(q, ops::digit_terms::<_, _, T>(&site.queries, columns).unwrap()).unwrap();
-    let k = ops::masked_projection(x.retaped::<T>(), &w.wk, &site.kept).unwrap();
-    let v = ops::projection(x, &w.wv).unwrap();
-    let columns = ops::digit_columns(&w.wk, &site.runs).unwrap();
+    let q = composed::masked_projection(x.retaped::<T>(), &w.wq, &site.kept).unwrap();
+    let columns = composed::digit_columns(&w.wq, &site.runs).unwrap();
+    let q =
+        composed::add_rows(q, composed::digit_terms::<_, _, T>(&site.queries, columns).unwrap())
+            .unwrap();
+    let k = composed::masked_projection(x.retaped::<T>(), &w.wk, &site.kept).unwrap();
+    let v = composed::projection(x, &w.wv).unwrap();
+    let columns = composed::digit_columns(&w.wk, &site.runs).unwrap();
     let differences = site.differences.as_ref().unwrap();
     let relative = Relative { columns, differences };
-    ops::attention(q, k, v, Some(relative), mask(sites), heads).unwrap()
+    composed::attention(q, k, v, Some(relative), mask(sites), heads).unwrap()
 }
 
 /// Both forms are the same function in exact arithmetic. In f64 the direct one cancels logits of
@@ -172,9 +174,9 @@ fn no_gradient_reaches_an_overridden_column_through_queries_and_keys() {
     // Values that depend on the position only: what is left is the path through the scores.
     let values = random(6, 8, 6);
     let trace = x.retaped::<OwnedTape<f64, Cpu>>();
-    let q = ops::masked_projection(trace.retaped(), &w.wq, &site.kept).unwrap();
-    let k = ops::masked_projection(trace, &w.wk, &site.kept).unwrap();
-    let out = ops::attention(q, k, values.retaped(), None, mask(&sites), &heads).unwrap();
+    let q = composed::masked_projection(trace.retaped(), &w.wq, &site.kept).unwrap();
+    let k = composed::masked_projection(trace, &w.wk, &site.kept).unwrap();
+    let out = composed::attention(q, k, values.retaped(), None, mask(&sites), &heads).unwrap();
     let gradient = out.try_mul(random(6, 16, 7)).unwrap().mean().backward().get(&x).as_vec();
     for row in gradient.chunks(16) {
         assert!(row[..columns].iter().all(|x| *x == 0.0));

@@ -6,7 +6,7 @@ use dfdx::shapes::Shape;
 use dfdx::tensor::{Cpu, Gradients, NoneTape, OwnedTape, Tensor};
 use dfdx::tensor_ops::Backward;
 use expe::model::{Kind, Sites, Transformer, Visit, VisitMut};
-use expe::ops;
+use expe::ops::composed;
 use expe_core::internals::Random;
 use expe_core::position::{Growth, PositionConfig, Scaling};
 use expe_core::{Activation, Config, Norm};
@@ -59,7 +59,7 @@ const TARGETS: [u32; 10] = [5, 0, 6, 2, 4, 3, 4, 1, 0, 6];
 
 fn loss(model: &Model, sites: &Sites<f64, Cpu>) -> f64 {
     let logits = model.forward(&TOKENS, sites, None, NoneTape).unwrap();
-    let loss = ops::cross_entropy(logits, model.indices(&TARGETS).unwrap()).unwrap();
+    let loss = composed::cross_entropy(logits, model.indices(&TARGETS).unwrap()).unwrap();
     loss.as_vec()[0]
 }
 
@@ -134,7 +134,7 @@ fn check(config: &Config) {
     let sites = model.sites(5).unwrap();
     let logits = model.forward(&TOKENS, &sites, None, OwnedTape::default()).unwrap();
     let targets = model.indices(&TARGETS).unwrap();
-    let gradients = ops::cross_entropy(logits, targets).unwrap().backward();
+    let gradients = composed::cross_entropy(logits, targets).unwrap().backward();
     let mut collect = Collect(&gradients, Vec::new());
     model.weights.visit(&mut collect).unwrap();
     let step = 5e-5;

@@ -6,9 +6,10 @@ use dfdx::tensor::NoneTape;
 use rayon::ThreadPoolBuilder;
 
 use super::BenchError;
-use crate::device::{Cpu, tensor};
+use crate::config::Precision;
+use crate::device::Cpu;
 use crate::model::ModelError;
-use crate::ops::{Operations, Precision};
+use crate::ops::{Backend, tensor};
 
 /// Rows and columns: so large that memory does not limit, and still several in a second.
 const SIZE: usize = 768;

@@ -5,8 +5,8 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::{BenchError, Candidate};
 use crate::config::RunConfig;
-use crate::device::Backend;
 use crate::model::ModelError;
+use crate::ops::Kernels;
 use crate::train::{State, Stepper, TrainingDevice, Usage, Workers};
 
 /// Random tokens in which every window of a configuration fits, all equally likely.
@@ -19,7 +19,7 @@ pub fn random_tokens(config: &RunConfig) -> Vec<u32> {
 
 /// Training steps of a configuration, one after the other: those of `expe train`, without files.
 #[derive(Debug)]
-pub struct Training<'a, D: Backend> {
+pub struct Training<'a, D: Kernels> {
     stepper: Stepper<'a, D>,
     /// What training goes by: it takes as many threads as the pool has that it runs in.
     pool: ThreadPool,
@@ -45,7 +45,7 @@ impl<'a, D: TrainingDevice> Training<'a, D> {
             pool.install(Usage::of::<D>).check(config, free)?;
         }
         let mut stepper = Stepper::new(config, tokens, State::new(config, device)?)?;
-        let workers = pool.install(|| Workers::new(D::PARTS));
+        let workers = pool.install(|| Workers::new(D::SHARDS));
         stepper.workers = workers.map_err(|source| BenchError::Threads { threads, source })?;
         Ok(Self { stepper, pool })
     }

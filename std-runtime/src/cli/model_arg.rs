@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use expe::device::{Backend, ChosenDevice};
+use expe::device::ChosenDevice;
 use expe::engine::ModelFile;
 use expe::export;
+use expe::ops::Backend;
 use expe::train::TrainedModel;
 use expe_core::format::Numbers;
 

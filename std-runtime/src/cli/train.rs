@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
+use expe::config::Precision;
 use expe::config::{PRESETS, PositionSpec, RunConfig};
 use expe::data::Dataset;
-use expe::ops::Precision;
 use expe::train::{
     self, CONFIG_FILE, Ending, OnDevice, Outcome, TRAINER_FILE, TrainError, TrainingDevice,
     new_dataset, stored_dataset,

@@ -1,9 +1,9 @@
 //! Values of the library's types as arguments, with their names and descriptions in the help.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use expe::config::Precision;
 use expe::engine::CacheType;
 use expe::export::Scheme;
-use expe::ops::Precision;
 
 /// Parses a scheme such as `int8`.
 pub fn scheme() -> impl TypedValueParser<Value = Scheme> {

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::ops::Precision;
+use super::Precision;
 
 /// How a model is trained.
 ///

@@ -39,11 +39,11 @@ impl FromStr for DeviceChoice {
 }
 
 impl DeviceChoice {
-    /// The device to use, and why it is not the GPU where `Auto` finds none that can be used (`None` in
-    /// a program that was built without CUDA).
+    /// Returns the device to use, and why `Auto` did not choose a GPU (`None` in a program that was built
+    /// without CUDA).
     ///
     /// # Errors
-    /// [`DeviceError`] for a GPU that was asked for and cannot be used.
+    /// [`DeviceError`] for a GPU that was named and cannot be used.
     pub fn settle(self) -> Result<(ChosenDevice, Option<DeviceError>), DeviceError> {
         match self {
             Self::Cpu => Ok((ChosenDevice::Cpu, None)),
@@ -81,7 +81,7 @@ pub enum ChosenDevice {
 }
 
 impl ChosenDevice {
-    /// Models that train well on it at the same time.
+    /// Returns how many models train well on it at the same time.
     pub fn jobs(&self) -> usize {
         match self {
             Self::Cpu => std::thread::available_parallelism().map_or(1, usize::from),
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read() {
+    fn names_are_parsed() {
         for (name, choice) in [
             ("auto", DeviceChoice::Auto),
             ("cpu", DeviceChoice::Cpu),

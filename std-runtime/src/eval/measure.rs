@@ -3,8 +3,8 @@ use std::ops::ControlFlow;
 use super::{CoreScorer, DfdxScorer, EvalError, Lengths, Scorer, perplexity, row};
 use crate::config::amend;
 use crate::data::{Corpus, Dataset, Tokenizer};
-use crate::device::Backend;
 use crate::engine::{CacheType, ModelFile};
+use crate::ops::Backend;
 use crate::report::Row;
 use crate::train::TrainedModel;
 

@@ -6,9 +6,9 @@ use expe_core::position::{ModelDims, Position, PositionConfig, PositionEncoding}
 use expe_core::{Config, Model};
 
 use super::EvalError;
-use crate::device::Backend;
 use crate::engine::{Buffers, CacheType, EngineError, Session};
 use crate::model::{Sites, Transformer};
+use crate::ops::Backend;
 use crate::train::split;
 
 /// Scores in attention that a dfdx batch holds at a time, per head, where they are held at all.

@@ -4,8 +4,8 @@ use expe_core::format::{Numbers, Storage};
 
 use super::write::write;
 use super::{ExportError, Scheme};
-use crate::device::Backend;
 use crate::engine::{EngineError, ModelFile};
+use crate::ops::Backend;
 use crate::quantize::{
     Calibration, CalibrationText, MatrixError, Quantized, calibration_windows, quantize,
 };

@@ -9,9 +9,9 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use super::{Kind, ModelError, Transformer, Visit, VisitMut, Weights};
-use crate::device::Backend;
+use crate::ops::Backend;
 
-/// A tensor on its way to or from a file.
+/// A tensor in a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored {
     /// Sizes of its dimensions.
@@ -23,7 +23,7 @@ pub struct Stored {
 /// Tensors by name.
 pub type Tensors = BTreeMap<String, Stored>;
 
-/// The bytes of a safetensors file; equal inputs give equal bytes.
+/// Serializes tensors as a safetensors file; equal inputs give equal bytes.
 ///
 /// # Errors
 /// [`ModelError::Format`] when a shape does not fit its values.
@@ -47,7 +47,7 @@ pub fn write_tensors(
     Ok(safetensors::serialize(views, metadata)?)
 }
 
-/// The tensors of a safetensors file, all of them finite `f32`.
+/// Reads the tensors of a safetensors file, which must be finite `f32`.
 ///
 /// # Errors
 /// [`ModelError::Format`], [`ModelError::Dtype`] or [`ModelError::NotFinite`].
@@ -113,9 +113,9 @@ impl<D: Backend> VisitMut<f32, D> for Load {
     }
 }
 
-/// Check that every tensor that `config` asks for is there, in its shape.
+/// Checks that every tensor that `config` needs is present in its shape.
 fn fit(config: &Config, tensors: &Tensors) -> Result<(), ModelError> {
-    // A model file has the tensors of a checkpoint if it folds no columns.
+    // Without folded columns, a model file has the tensors of a checkpoint.
     let position = config.position.unfolded();
     for wanted in layout(&Config { position, ..*config }) {
         let name = wanted.id.to_string();
@@ -137,7 +137,7 @@ fn fit(config: &Config, tensors: &Tensors) -> Result<(), ModelError> {
 }
 
 impl<D: Backend> Weights<f32, D> {
-    /// All parameters by name.
+    /// Copies all parameters by name.
     pub fn to_tensors(&self) -> Tensors {
         let mut save = Save(Tensors::new());
         match self.visit(&mut save) {
@@ -145,12 +145,12 @@ impl<D: Backend> Weights<f32, D> {
         }
     }
 
-    /// Parameters of the shapes that `config` asks for, taken from `tensors`.
+    /// Creates the parameters that `config` needs from `tensors`.
     ///
     /// # Errors
     /// [`ModelError::Missing`], [`ModelError::Shape`] or [`ModelError::Unexpected`].
     pub fn from_tensors(config: &Config, device: &D, tensors: Tensors) -> Result<Self, ModelError> {
-        // Before memory is taken: a configuration can ask for any amount.
+        // Checked before memory is allocated: a configuration can ask for any amount.
         fit(config, &tensors)?;
         let mut weights = Self::zeros(config, device)?;
         let mut load = Load(tensors);
@@ -162,7 +162,7 @@ impl<D: Backend> Weights<f32, D> {
     }
 }
 
-/// The bytes of `model.safetensors`: every parameter under its PyTorch name, matrices `[out, in]`,
+/// Serializes `model.safetensors`: every parameter under its PyTorch name, matrices `[out, in]`,
 /// `f32`, little-endian.
 ///
 /// # Errors
@@ -171,7 +171,7 @@ pub fn to_safetensors<D: Backend>(model: &Transformer<D>) -> Result<Vec<u8>, Mod
     write_tensors(&model.weights.to_tensors(), None)
 }
 
-/// The model that `config` describes with the parameters of a `model.safetensors`.
+/// Creates the model that `config` describes from the bytes of a `model.safetensors`.
 ///
 /// # Errors
 /// As [`read_tensors`] and [`Weights::from_tensors`], and [`ModelError::Config`].

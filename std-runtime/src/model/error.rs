@@ -1,9 +1,9 @@
 use expe_core::ConfigError;
 use expe_core::position::PositionError;
 
-use crate::device::is_out_of_memory;
+use crate::ops::bridge::is_out_of_memory;
 
-/// Why a model cannot be built, read or run.
+/// Why a model cannot be built, read, or run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
@@ -28,7 +28,7 @@ pub enum ModelError {
         /// Positions of one sequence.
         length: usize,
     },
-    /// A token is not in the vocabulary.
+    /// A token is outside the vocabulary.
     #[error("token {token} is not below the vocabulary's size {vocab}")]
     Token {
         /// The token.
@@ -36,10 +36,10 @@ pub enum ModelError {
         /// Tokens in the vocabulary.
         vocab: usize,
     },
-    /// The file is no safetensors file.
+    /// The file is not a safetensors file.
     #[error("not a valid safetensors file: {0}")]
     Format(#[from] safetensors::SafeTensorError),
-    /// A tensor that the configuration asks for is not in the file.
+    /// A tensor that the configuration needs is missing.
     #[error("tensor `{name}` of shape {expected:?} is missing")]
     Missing {
         /// Its name.
@@ -47,7 +47,7 @@ pub enum ModelError {
         /// Its shape.
         expected: Vec<usize>,
     },
-    /// The file holds a tensor that the configuration has no place for.
+    /// The file has a tensor that the configuration does not.
     #[error("tensor `{name}` of shape {found:?} does not belong to this configuration")]
     Unexpected {
         /// Its name.
@@ -55,7 +55,7 @@ pub enum ModelError {
         /// Its shape.
         found: Vec<usize>,
     },
-    /// A tensor has another shape than the configuration asks for.
+    /// The shape of a tensor differs from the configuration's.
     #[error("tensor `{name}`: expected shape {expected:?}, found {found:?}")]
     Shape {
         /// Its name.
@@ -73,7 +73,7 @@ pub enum ModelError {
         /// The file's type.
         found: String,
     },
-    /// A tensor holds a NaN or an infinity.
+    /// A tensor contains a NaN or an infinity.
     #[error("tensor `{name}` holds {value} at element {index}")]
     NotFinite {
         /// Its name.
@@ -98,7 +98,7 @@ pub enum ModelError {
 }
 
 impl ModelError {
-    /// Wrap a device's own error, which dfdx only promises to be printable.
+    /// Wraps a device's error, of which dfdx only promises that it can be displayed.
     pub(crate) fn device(error: impl std::fmt::Display) -> Self {
         let message = error.to_string();
         if is_out_of_memory(&message) {

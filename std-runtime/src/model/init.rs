@@ -7,9 +7,9 @@ use expe_core::Config;
 use expe_core::internals::Random;
 
 use super::{Kind, ModelError, VisitMut, Weights};
-use crate::device::{Backend, scalar};
+use crate::ops::{Backend, scalar};
 
-/// Standard deviation of a fresh weight.
+/// The standard deviation of initial weights.
 const DEVIATION: f64 = 0.02;
 
 struct Init {
@@ -43,7 +43,7 @@ impl<E: Dtype, D: Backend<E>> VisitMut<E, D> for Init {
 }
 
 impl<E: Dtype, D: Backend<E>> Weights<E, D> {
-    /// Fresh parameters: gains 1, everything else normal with deviation 0.02, the projections onto
+    /// Creates initial parameters: gains 1, everything else normal with deviation 0.02, the projections onto
     /// the residual stream narrower by `1/√(2·layers)` (Radford et al., 2019). The numbers depend
     /// on `seed` and the configuration alone.
     ///

@@ -5,11 +5,11 @@ use expe_core::Config;
 use expe_core::position::{self, Position, PositionEncoding, PositionError};
 
 use super::ModelError;
-use crate::device::{Backend, scalar, tensor};
-use crate::ops::{AttentionSites, Fixed, Mask, Override, Rotary, differences};
+use crate::ops::composed::{Mask, Rotary, differences};
+use crate::ops::{AttentionSites, Backend, Fixed, Override, scalar, tensor};
 
-/// Everything that a forward pass over `length` positions needs besides parameters and tokens.
-/// Build it once and use it for every batch of that length.
+/// Everything that a forward pass over `length` positions needs besides parameters and tokens; one value serves
+/// every batch of that length.
 ///
 /// The rows of a learned table are parameters and stay with them.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub struct Sites<E: Dtype, D: Backend<E>> {
 }
 
 impl<E: Dtype, D: Backend<E>> Sites<E, D> {
-    /// The numbers of `config`'s encoding for positions `0..length`.
+    /// Computes the numbers of `config`'s encoding for positions `0..length`.
     ///
     /// # Errors
     /// [`ModelError::Position`] where the encoding cannot be built or refuses one of the positions,
@@ -36,7 +36,7 @@ impl<E: Dtype, D: Backend<E>> Sites<E, D> {
             refused(PositionError::BeyondLength { position: length, length })
         };
         let positions = u32::try_from(length).map_err(|_| beyond(length))?;
-        // The learned rows are parameters: the forward pass reads them, a stand-in does here.
+        // The learned rows are parameters that the forward pass reads; zeros are enough here.
         let table = vec![0.0; config.width];
         if config.position.needs_table() && length > config.context {
             return Err(beyond(config.context));
@@ -58,7 +58,7 @@ impl<E: Dtype, D: Backend<E>> Sites<E, D> {
     }
 }
 
-/// What the parts of [`Sites`] are made from.
+/// Computes the fields of [`Sites`].
 struct Builder<'a, D> {
     config: &'a Config,
     position: Position<'a>,
@@ -79,7 +79,7 @@ impl<D> Builder<'_, D> {
         tensor(self.device, shape, &values).map_err(ModelError::device)
     }
 
-    /// One row of `width` numbers per position, as `fill` writes them into zeros.
+    /// Computes one row of `width` numbers for each position; `fill` writes into zeros.
     fn rows(
         &self,
         width: usize,

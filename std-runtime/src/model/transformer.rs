@@ -5,8 +5,8 @@ use dfdx::tensor_ops::TryAdd;
 use expe_core::Config;
 
 use super::{Layer, ModelError, Sites, Weights};
-use crate::device::Backend;
-use crate::ops::{self, AttentionWeights, Dropout, FeedForward, Heads, Matrix, Placed, Precision};
+use crate::config::Precision;
+use crate::ops::{self, AttentionWeights, Backend, Dropout, FeedForward, Heads, Matrix, Placed};
 
 /// A pre-norm decoder-only transformer.
 ///
@@ -25,8 +25,8 @@ use crate::ops::{self, AttentionWeights, Dropout, FeedForward, Heads, Matrix, Pl
 /// # Ok::<(), expe::model::ModelError>(())
 /// ```
 ///
-/// It is no [`Clone`]: a GPU changes parameters in place, and a copy that shares its tensors would change along.
-/// [`Weights::to_tensors`] copies the numbers.
+/// It is not [`Clone`]: a GPU changes parameters in place, and a copy that shares its tensors would change as
+/// well. [`Weights::to_tensors`] copies the numbers.
 ///
 /// ```compile_fail,E0599
 /// # use expe::{device::Cpu, model::Transformer};
@@ -67,17 +67,17 @@ impl<E: Dtype, D: Backend<E>> Transformer<D, E> {
         Ok(Self { config: *config, device: device.clone(), weights })
     }
 
-    /// The model's shape.
+    /// The model's configuration.
     pub const fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Where its parameters live.
+    /// The device that holds its parameters.
     pub const fn device(&self) -> &D {
         &self.device
     }
 
-    /// The constants of a pass over `length` positions.
+    /// Computes the constants of a forward pass over `length` positions.
     ///
     /// # Errors
     /// As [`Sites::new`].
@@ -85,7 +85,7 @@ impl<E: Dtype, D: Backend<E>> Transformer<D, E> {
         Sites::new(&self.config, length, &self.device)
     }
 
-    /// The logits of every position of `batch` sequences of equal length, row by row:
+    /// Computes the logits of every position of `batch` sequences of equal length, row by row:
     /// `batch · length` rows of `vocab` numbers, sequences one after the other.
     ///
     /// # Errors
@@ -99,7 +99,7 @@ impl<E: Dtype, D: Backend<E>> Transformer<D, E> {
         Ok(self.forward(tokens, &sites, None, NoneTape)?.as_vec())
     }
 
-    /// `tokens` as an index tensor.
+    /// Copies `tokens` to an index tensor.
     ///
     /// # Errors
     /// [`ModelError::Token`] for a token outside the vocabulary.
@@ -113,12 +113,12 @@ impl<E: Dtype, D: Backend<E>> Transformer<D, E> {
         self.device.indices(indices).map_err(ModelError::device)
     }
 
-    /// The matrix that gives the logits: the embedding, when it is tied.
+    /// The output head: the embedding, when they are tied.
     fn head(&self) -> &Matrix<E, D> {
         self.weights.head.as_ref().unwrap_or(&self.weights.embed)
     }
 
-    /// The logits of every position, `(batch·length, vocab)`, recording gradients on `tape`.
+    /// Computes the logits of every position, `(batch·length, vocab)`, recording gradients on `tape`.
     ///
     /// `tokens` holds whole sequences of `sites.length`, one after the other.
     ///
@@ -137,7 +137,7 @@ impl<E: Dtype, D: Backend<E>> Transformer<D, E> {
         D::project(None, x, self.head(), precision).map_err(ModelError::device)
     }
 
-    /// The mean loss over all positions, in nats: `−log p(target)`, where `targets` holds one token for
+    /// Computes the mean loss over all positions, in nats: `−log p(target)`, where `targets` holds one token for
     /// each of `tokens`. Products with weights, forward and backward, are computed
     /// with `precision`.
     ///
@@ -157,7 +157,7 @@ impl<E: Dtype, D: Backend<E>> Transformer<D, E> {
         D::cross_entropy(x, self.head(), &targets, precision).map_err(ModelError::device)
     }
 
-    /// `log p(target)` at every position, in nats.
+    /// Computes `log p(target)` at every position, in nats.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
@@ -187,7 +187,7 @@ impl<E: Dtype, D: Backend<E>> Transformer<D, E> {
         self.indices(targets)
     }
 
-    /// What the head is applied to, `(batch·length, width)`.
+    /// Computes the inputs of the head, `(batch·length, width)`.
     fn hidden<T: Tape<E, D>>(
         &self,
         tokens: &[u32],
@@ -246,7 +246,7 @@ impl<E: Dtype, D: Backend<E>> Transformer<D, E> {
     }
 }
 
-/// `x` plus what `layer` computes; `layer` adds it by itself where nothing is dropped of it.
+/// Adds the result of `layer` to `x`; `layer` does it itself when there is no dropout.
 fn residual<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     x: Matrix<E, D, T>,
     dropout: Option<&Dropout>,

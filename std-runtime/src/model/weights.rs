@@ -4,10 +4,9 @@ use dfdx::tensor::Tensor;
 use expe_core::{Activation, Config};
 
 use super::ModelError;
-use crate::device::Backend;
-use crate::ops::{Matrix, Vector};
+use crate::ops::{Backend, Matrix, Vector};
 
-/// What a parameter is for; it decides how it starts and whether weight decay applies.
+/// The role of a parameter, which decides its initial values and whether weight decay applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A projection inside a layer, or a free output head.
@@ -23,7 +22,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether decoupled weight decay applies: to projections only, as is usual.
+    /// Returns whether decoupled weight decay applies: to projections only, as is common.
     pub const fn decays(self) -> bool {
         matches!(self, Self::Projection | Self::Residual)
     }
@@ -67,12 +66,12 @@ pub struct Weights<E: Dtype, D: Backend<E>> {
     pub head: Option<Matrix<E, D>>,
 }
 
-/// Something that looks at every parameter in turn.
+/// A visitor that reads every parameter.
 pub trait Visit<E: Dtype, D: Backend<E>> {
-    /// What can go wrong.
+    /// The visitor's error.
     type Error;
 
-    /// Look at the parameter called `name`.
+    /// Reads the parameter `name`.
     ///
     /// # Errors
     /// The visitor's own.
@@ -84,12 +83,12 @@ pub trait Visit<E: Dtype, D: Backend<E>> {
     ) -> Result<(), Self::Error>;
 }
 
-/// Something that may change every parameter in turn.
+/// A visitor that may change every parameter.
 pub trait VisitMut<E: Dtype, D: Backend<E>> {
-    /// What can go wrong.
+    /// The visitor's error.
     type Error;
 
-    /// Look at, or change, the parameter called `name`.
+    /// Reads or changes the parameter `name`.
     ///
     /// # Errors
     /// The visitor's own.
@@ -101,7 +100,7 @@ pub trait VisitMut<E: Dtype, D: Backend<E>> {
     ) -> Result<(), Self::Error>;
 }
 
-/// One walk, written once for shared and for exclusive access.
+/// Visits all parameters, for shared and for exclusive access.
 macro_rules! walk {
     ($self:ident, $visitor:ident, $iter:ident, $($reference:tt)+) => {{
         $visitor.visit("embed.weight", Kind::Embedding, $($reference)+ $self.embed)?;
@@ -131,7 +130,7 @@ macro_rules! walk {
 }
 
 impl<E: Dtype, D: Backend<E>> Weights<E, D> {
-    /// Parameters of the right shapes, all zero.
+    /// Creates parameters of the right shapes, all zero.
     ///
     /// # Errors
     /// [`ModelError::Device`] when memory runs out.
@@ -164,18 +163,18 @@ impl<E: Dtype, D: Backend<E>> Weights<E, D> {
         })
     }
 
-    /// Show every parameter to `visitor`, always in the same order.
+    /// Passes every parameter to `visitor`, always in the same order.
     ///
     /// # Errors
-    /// The visitor's first one.
+    /// The visitor's first error.
     pub fn visit<V: Visit<E, D>>(&self, visitor: &mut V) -> Result<(), V::Error> {
         walk!(self, visitor, iter, &)
     }
 
-    /// Hand every parameter to `visitor`, always in the same order.
+    /// Passes every parameter to `visitor` to change, always in the same order.
     ///
     /// # Errors
-    /// The visitor's first one.
+    /// The visitor's first error.
     pub fn visit_mut<V: VisitMut<E, D>>(&mut self, visitor: &mut V) -> Result<(), V::Error> {
         walk!(self, visitor, iter_mut, &mut)
     }

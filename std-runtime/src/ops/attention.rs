@@ -1,241 +1,193 @@
-use dfdx::dtypes::Dtype;
-use dfdx::shapes::{Axes4, Axes5, Axis};
-use dfdx::tensor::{CopySlice, Tape, Tensor, ZerosTensor};
-use dfdx::tensor_ops::{BroadcastTo, Device, PermuteTo, ReshapeTo, TryAdd, TryMatMul, TryMul};
+use dfdx::shapes::HasShape;
+use dfdx::tensor::{PutTape, SplitTape, Tape};
+use dfdx::tensor_ops::ReshapeTo;
 
-use super::{Cube, Hyper, Matrix, Relative, relative_scores};
-use crate::device::{scalar, tensor};
+use super::Matrix;
+use super::bridge::{Gradients, Skip, record};
+use super::composed::{self, Rotary};
+use super::kernels::{Kernels, Positions, SavedAttention, Side, Turn};
+use super::layout::{Heads, Layout};
+use super::linear::{Factors, Linear};
+use super::sites::{AttentionSites, AttentionWeights, Override};
+use super::trace::{self, Operation, Pass};
+use super::view::Mode;
+use crate::config::Precision;
 
-/// How the rows of an attention layer fall into sequences and heads.
+/// Computes causal attention of the rows of `x` over each other, with positions at the sites that they act at:
+/// everything of an attention layer between its norm and its output projection, without a matrix of scores.
 ///
-/// Inputs are `(batch·length, heads·head_width)`. Inside, queries and scores are
-/// `(batch, kv_heads, groups·length, ·)`: query head `h` is row block `h mod groups` of key-value
-/// head `h / groups`, so that grouped-query attention needs no copy of the keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Heads {
-    /// Sequences.
-    pub batch: usize,
-    /// Positions of a sequence.
-    pub length: usize,
-    /// Key-value heads.
-    pub kv_heads: usize,
-    /// Query heads per key-value head.
-    pub groups: usize,
-    /// Width of a head.
-    pub head_width: usize,
-}
-
-impl Heads {
-    /// Query heads: `kv_heads · groups`.
-    pub const fn heads(&self) -> usize {
-        self.kv_heads * self.groups
+/// The tape keeps queries, keys, values, the result, one number for each row and head, and what positions add to
+/// scores.
+pub fn attend<D: Kernels, T: Tape<f32, D>>(
+    x: Matrix<f32, D, T>,
+    weights: &AttentionWeights<'_, f32, D>,
+    sites: &AttentionSites<f32, D>,
+    heads: &Heads,
+) -> Result<Matrix<f32, D, T>, D::Err> {
+    if heads.head_width > D::WIDEST_HEAD {
+        return composed::attend(x, weights, sites, heads);
     }
-
-    /// `(batch·length, heads·head_width)` → `(batch, kv_heads, groups·length, head_width)`.
-    fn split_queries<E: Dtype, D: Device<E>, T: Tape<E, D>>(
-        &self,
-        x: Matrix<E, D, T>,
-    ) -> Result<Hyper<E, D, T>, D::Err> {
-        if self.groups == 1 {
-            return self.split_keys(x);
-        }
-        let x: Tensor<(usize, usize, usize, usize, usize), E, D, T> = x.try_reshape_like(&(
-            self.batch,
-            self.length,
-            self.kv_heads,
-            self.groups,
-            self.head_width,
-        ))?;
-        let rows = (self.batch, self.kv_heads, self.groups * self.length, self.head_width);
-        x.try_permute::<_, Axes5<0, 2, 3, 1, 4>>()?.try_reshape_like(&rows)
+    let (x, mut tape) = x.try_contiguous()?.split_tape();
+    let queue = D::queue(&x)?;
+    let inputs = Inputs::new(x, weights, sites, heads);
+    let layout = inputs.layout;
+    let (qkv, terms) = inputs.project(&queue, &sites.slopes)?;
+    let mut out = inputs.x.device().output((layout.rows(), layout.queries()))?;
+    let mut norms = D::scratch(&queue, layout.rows() * heads.heads())?;
+    {
+        let _span = trace::operation(Operation::Attention, Pass::Forward);
+        let (results, norms) = (D::slice_mut(&mut out), D::write(&mut norms));
+        let keys = inputs.keys();
+        D::attention_forward(&queue, &layout, D::read(&qkv), &terms, keys, results, norms)?;
     }
-
-    /// `(batch·length, kv_heads·head_width)` → `(batch, kv_heads, length, head_width)`, a view.
-    fn split_keys<E: Dtype, D: Device<E>, T: Tape<E, D>>(
-        &self,
-        x: Matrix<E, D, T>,
-    ) -> Result<Hyper<E, D, T>, D::Err> {
-        let x: Hyper<E, D, T> =
-            x.try_reshape_like(&(self.batch, self.length, self.kv_heads, self.head_width))?;
-        x.try_permute::<_, Axes4<0, 2, 1, 3>>()
-    }
-
-    /// The inverse of [`split_queries`](Self::split_queries).
-    fn join<E: Dtype, D: Device<E>, T: Tape<E, D>>(
-        &self,
-        x: Hyper<E, D, T>,
-    ) -> Result<Matrix<E, D, T>, D::Err> {
-        let x: Tensor<(usize, usize, usize, usize, usize), E, D, T> = x.try_reshape_like(&(
-            self.batch,
-            self.kv_heads,
-            self.groups,
-            self.length,
-            self.head_width,
-        ))?;
-        x.try_permute::<_, Axes5<0, 3, 1, 2, 4>>()?
-            .try_reshape_like(&(self.batch * self.length, self.heads() * self.head_width))
-    }
-}
-
-/// What is added to the scaled scores: `−∞` (as the most negative finite number) above the
-/// diagonal and the bias of the encoding on and below it.
-#[derive(Debug, Clone)]
-pub enum Mask<E: Dtype, D: Device<E>> {
-    /// The same for all heads: `(length, length)`.
-    Shared(Matrix<E, D>),
-    /// One per query head: `(heads, length, length)`.
-    PerHead(Cube<E, D>),
-}
-
-/// What is added to the score of a key that lies in the future; its exponential is 0 next to any
-/// score that a query has with itself.
-const FUTURE: f64 = -1e30;
-
-impl<E: Dtype, D: Device<E> + ZerosTensor<E> + CopySlice<E>> Mask<E, D> {
-    /// The causal mask of `length` positions, where the score of query position `n` and key position
-    /// `m` is lowered by the head's slope times `n − m`; no `slopes` for none.
-    ///
-    /// # Errors
-    /// The device's.
-    pub fn new(device: &D, length: usize, slopes: &[f32]) -> Result<Self, D::Err> {
-        let rows = |slope: f32| {
-            (0..length * length).map(move |at| {
-                let (n, m) = (at / length, at % length);
-                let bias = -slope * n.abs_diff(m) as f32;
-                scalar(if m > n { FUTURE } else { f64::from(bias) })
-            })
+    let result = out.clone();
+    record(&mut tape, &queue.clone(), &out, move |gradients, dout| {
+        let mut dqkv = D::scratch(&queue, layout.rows() * layout.stride())?;
+        let of_terms = {
+            let _span = trace::operation(Operation::Attention, Pass::Backward);
+            let (qkv, out, norms) = (D::read(&qkv), D::slice(&result), D::read(&norms));
+            let saved = SavedAttention { qkv, out, norms, dout: D::shorten(dout) };
+            let (keys, dqkv) = (inputs.keys(), D::write(&mut dqkv));
+            D::attention_backward(&queue, &layout, saved, &terms, keys, dqkv)?
         };
-        if slopes.is_empty() {
-            let mask: Vec<E> = rows(0.0).collect();
-            tensor(device, (length, length), &mask).map(Self::Shared)
-        } else {
-            let masks: Vec<E> = slopes.iter().copied().flat_map(rows).collect();
-            tensor(device, (slopes.len(), length, length), &masks).map(Self::PerHead)
+        inputs.backward(&queue, gradients, D::read(&qkv), dqkv, &terms, of_terms)
+    });
+    Ok(out.put_tape(tape))
+}
+
+/// Projects rows to queries, keys, and values with positions.
+struct Inputs<D: Kernels> {
+    x: Matrix<f32, D>,
+    /// Of queries, keys, and values.
+    weights: [Matrix<f32, D>; 3],
+    precision: Precision,
+    layout: Layout,
+    overrides: Option<Override<f32, D>>,
+    rotary: Option<Rotary<f32, D>>,
+}
+
+impl<D: Kernels> Inputs<D> {
+    fn new(
+        x: Matrix<f32, D>,
+        weights: &AttentionWeights<'_, f32, D>,
+        sites: &AttentionSites<f32, D>,
+        heads: &Heads,
+    ) -> Self {
+        let AttentionWeights { wq, wk, wv, precision } = *weights;
+        let digits = match &sites.overrides {
+            Some(site) => site.columns.digits,
+            None => usize::from(!sites.slopes.is_empty()),
+        };
+        Self {
+            x,
+            weights: [wq.clone(), wk.clone(), wv.clone()],
+            precision,
+            layout: Layout { heads: *heads, digits },
+            overrides: sites.overrides.clone(),
+            rotary: sites.rotary.clone(),
         }
     }
-}
 
-/// Causal attention of `queries` over `keys` and `values`:
-/// `softmax(q·kᵀ/√head_width + position terms + mask)·v`.
-///
-/// The position terms are those of [`relative_scores`], if any.
-///
-/// # Errors
-/// The device's.
-pub fn attention<E: Dtype, D: Device<E>, T: Tape<E, D>>(
-    queries: Matrix<E, D, T>,
-    keys: Matrix<E, D, T>,
-    values: Matrix<E, D, T>,
-    relative: Option<Relative<'_, E, D, T>>,
-    mask: &Mask<E, D>,
-    heads: &Heads,
-) -> Result<Matrix<E, D, T>, D::Err> {
-    // Scaling q scales the position terms along with q·k.
-    let queries = queries.try_mul(scalar::<E>((heads.head_width as f64).sqrt().recip()))?;
-    let queries = heads.split_queries(queries)?;
-    let keys = heads.split_keys(keys)?.try_permute::<_, Axes4<0, 1, 3, 2>>()?;
-    let values = heads.split_keys(values)?;
-    let scores = match relative {
-        Some(relative) => {
-            let scores = queries.retaped::<T>().try_matmul(keys)?;
-            relative_scores(scores, queries, relative, heads)?
-        }
-        None => queries.try_matmul(keys)?,
-    };
-    let weights = masked(scores, mask, heads)?.try_softmax::<Axis<3>>()?;
-    heads.join(weights.try_matmul(values)?)
-}
-
-fn masked<E: Dtype, D: Device<E>, T: Tape<E, D>>(
-    scores: Hyper<E, D, T>,
-    mask: &Mask<E, D>,
-    heads: &Heads,
-) -> Result<Hyper<E, D, T>, D::Err> {
-    let Heads { batch, length, kv_heads, groups, .. } = *heads;
-    let shape = (batch, kv_heads, groups * length, length);
-    match mask {
-        Mask::Shared(mask) => {
-            let rows = (batch * heads.heads(), length, length);
-            let scores: Cube<E, D, T> = scores.try_reshape_like(&rows)?;
-            let mask = mask.clone().try_broadcast_like::<_, Axis<0>>(&rows)?;
-            scores.try_add(mask)?.try_reshape_like(&shape)
-        }
-        Mask::PerHead(mask) => {
-            let rows = (batch, heads.heads(), length, length);
-            let scores: Hyper<E, D, T> = scores.try_reshape_like(&rows)?;
-            let mask = mask.clone().try_broadcast_like::<_, Axis<0>>(&rows)?;
-            scores.try_add(mask)?.try_reshape_like(&shape)
-        }
+    /// The values of keys.
+    fn keys(&self) -> Option<D::Slice<'_>> {
+        self.overrides.as_ref().map(|site| D::slice(&site.keys))
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::super::testing::{assert_close, matrix};
-    use super::*;
+    fn positions(&self) -> Option<Positions<'_, D>> {
+        self.overrides.as_ref().map(|site| Positions {
+            columns: site.columns,
+            queries: D::slice(&site.queries),
+            keys: D::slice(&site.keys),
+        })
+    }
 
-    /// Attention as its definition says, one query at a time.
-    fn reference(q: &[f64], k: &[f64], v: &[f64], bias: &[f64], heads: &Heads) -> Vec<f64> {
-        let Heads { batch, length, kv_heads, groups, head_width: width } = *heads;
-        let (q_width, k_width) = (heads.heads() * width, kv_heads * width);
-        let mut out = vec![0.0; batch * length * q_width];
-        for b in 0..batch {
-            for head in 0..heads.heads() {
-                let kv = head / groups;
-                for n in 0..length {
-                    let query = (b * length + n) * q_width + head * width;
-                    let key = |m: usize| (b * length + m) * k_width + kv * width;
-                    let score = |m: usize| {
-                        let dot: f64 = (0..width).map(|i| q[query + i] * k[key(m) + i]).sum();
-                        dot / (width as f64).sqrt() + bias[(head * length + n) * length + m]
-                    };
-                    let weights: Vec<f64> = (0..=n).map(|m| score(m).exp()).collect();
-                    let sum: f64 = weights.iter().sum();
-                    for (m, weight) in weights.iter().enumerate() {
-                        for i in 0..width {
-                            out[query + i] += weight / sum * v[key(m) + i];
-                        }
-                    }
-                }
+    /// The projections to queries, keys, and values, with where each begins in a row.
+    fn projections(&self) -> [(usize, Linear); 3] {
+        let ((rows, inputs), stride) = (*self.x.shape(), self.layout.stride());
+        let overridden = self.overrides.as_ref().map_or(0, |site| site.columns.width);
+        let (queries, keys) = (self.layout.queries(), self.layout.keys());
+        let linear = |outputs, skipped| Linear { rows, inputs, outputs, skipped, stride };
+        [
+            (0, linear(queries, overridden)),
+            (queries, linear(keys, overridden)),
+            (self.layout.values(), linear(keys, 0)),
+        ]
+    }
+
+    /// Computes queries, keys, and values side by side, and what positions add to scores.
+    fn project(&self, queue: &D::Queue, slopes: &[f32]) -> Result<(D::Buffer, D::Terms), D::Err> {
+        let _span = trace::operation(Operation::Inputs, Pass::Forward);
+        let mut qkv = D::scratch(queue, self.layout.rows() * self.layout.stride())?;
+        let [wq, wk, _] = &self.weights;
+        let positions = self.positions();
+        let mut mode = match positions {
+            Some(positions) => {
+                let (wq, to) = (D::slice(wq), D::write(&mut qkv));
+                D::start_queries(queue, &self.layout, positions, wq, to)?
+            }
+            None => Mode::Set,
+        };
+        {
+            let factors = Factors::<D>::new(queue, self.precision);
+            let xs = factors.of(D::slice(&self.x))?;
+            for (weight, (first, linear)) in self.weights.iter().zip(self.projections()) {
+                let (ws, to) = (factors.of(D::slice(weight))?, D::write(&mut qkv).skip(first));
+                linear.forward(queue, xs.all(), ws.all(), to, mode)?;
+                mode = Mode::Set;
             }
         }
-        out
+        let weights = [D::slice(wq), D::slice(wk)];
+        let to = D::write(&mut qkv);
+        let terms = D::position_terms(queue, &self.layout, positions, weights, slopes, to)?;
+        self.rotate(queue, &mut qkv, Turn::Forward)?;
+        Ok((qkv, terms))
     }
 
-    fn check(groups: usize, per_head: bool) {
-        let heads = Heads { batch: 2, length: 5, kv_heads: 2, groups, head_width: 3 };
-        let rows = heads.batch * heads.length;
-        let q = matrix(rows, heads.heads() * 3, 1);
-        let (k, v) = (matrix(rows, 6, 2), matrix(rows, 6, 3));
-        let mut bias = matrix(heads.heads() * 5, 5, 4).as_vec();
-        if !per_head {
-            bias.fill(0.0);
-        }
-        let mut masked = bias.clone();
-        for (i, bias) in masked.iter_mut().enumerate() {
-            if i % 5 > i / 5 % 5 {
-                *bias = -1e30;
+    fn rotate(&self, queue: &D::Queue, qkv: &mut D::Buffer, turn: Turn) -> Result<(), D::Err> {
+        let Some(rotary) = &self.rotary else { return Ok(()) };
+        let (cos, sin) = (D::slice(&rotary.cos), D::slice(&rotary.sin));
+        D::rotate(queue, &self.layout, D::write(qkv), cos, sin, turn)
+    }
+
+    /// Adds the gradients of inputs and weights, given those of the results of [`project`](Self::project).
+    fn backward(
+        &self,
+        queue: &D::Queue,
+        gradients: &mut Gradients<'_, D>,
+        qkv: D::Slice<'_>,
+        mut dqkv: D::Buffer,
+        terms: &D::Terms,
+        of_terms: D::TermGradients,
+    ) -> Result<(), D::Err> {
+        let _span = trace::operation(Operation::Inputs, Pass::Backward);
+        let layout = &self.layout;
+        let folded = match self.positions() {
+            Some(positions) => {
+                let (to, columns) = (D::write(&mut dqkv), positions.columns);
+                let folded =
+                    D::positions_backward(queue, layout, positions, terms, of_terms, qkv, to)?;
+                Some((columns, folded))
+            }
+            None => None,
+        };
+        self.rotate(queue, &mut dqkv, Turn::Back)?;
+        let factors = Factors::<D>::new(queue, self.precision);
+        let (dys, xs) = (factors.of(D::read(&dqkv))?, factors.of(D::slice(&self.x))?);
+        let sides = [Some(Side::Queries), Some(Side::Keys), None];
+        for ((weight, (first, linear)), side) in
+            self.weights.iter().zip(self.projections()).zip(sides)
+        {
+            let dy = dys.skip(first);
+            {
+                let (ws, dx) = (factors.of(D::slice(weight))?, gradients.of(&self.x)?);
+                linear.input_gradient(queue, dy, ws.all(), dx, Mode::Add)?;
+            }
+            let mut dw = gradients.of(weight)?;
+            linear.weight_gradient(queue, dy, xs.all(), D::reborrow(&mut dw), Mode::Add)?;
+            if let (Some((columns, folded)), Some(side)) = (&folded, side) {
+                D::unfold(queue, layout, columns, folded, side, dw, self.x.shape().1)?;
             }
         }
-        let mask = if per_head {
-            let mut mask = matrix(heads.heads() * 5, 5, 0);
-            mask.copy_from(&masked);
-            Mask::PerHead(mask.try_reshape_like(&(heads.heads(), 5, 5)).unwrap())
-        } else {
-            let mut mask = matrix(5, 5, 0);
-            mask.copy_from(&masked[..25]);
-            Mask::Shared(mask)
-        };
-        let expected = reference(&q.as_vec(), &k.as_vec(), &v.as_vec(), &bias, &heads);
-        let found = attention(q, k, v, None, &mask, &heads).unwrap();
-        assert_close(&found.as_vec(), &expected);
-    }
-
-    #[test]
-    fn follows_its_definition() {
-        for groups in [1, 3] {
-            check(groups, false);
-            check(groups, true);
-        }
+        Ok(())
     }
 }

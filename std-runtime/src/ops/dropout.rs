@@ -4,31 +4,27 @@ use dfdx::tensor::{Tape, ZerosTensor};
 use dfdx::tensor_ops::{Device, TryMul};
 use expe_core::internals::Random;
 
-use super::Matrix;
-use crate::device::{scalar, tensor};
+use super::{Matrix, scalar, tensor};
 
-/// Which elements are dropped: a pure function of seed, step and site, so that a resumed run drops
-/// the same ones without any generator state to save.
+/// Which elements are dropped: a pure function of seed, pass, and site, so that a resumed run drops the same
+/// ones without saving the state of a generator.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Dropout {
     /// Share of elements that become zero, in `[0, 1)`.
     pub rate: f32,
     /// Seed of the run.
     pub seed: u64,
-    /// Forward passes before this one, in the whole run.
+    /// The number of forward passes before this one in the whole run.
     pub pass: u64,
 }
 
 impl Dropout {
-    /// Sites of one forward pass that have generators of their own.
+    /// The number of sites of one forward pass that have their own generators.
     const SITES: u64 = 1 << 20;
 }
 
-/// Zero each element with probability `rate` and multiply the others by `1/(1 − rate)`; `site`
-/// numbers the places of one forward pass where this happens.
-///
-/// # Errors
-/// The device's.
+/// Zeroes each element with probability `rate` and multiplies the others by `1/(1 − rate)`; `site` is the index
+/// of the place in the forward pass.
 pub fn dropout<E: Dtype, D: Device<E> + ZerosTensor<E>, T: Tape<E, D>>(
     x: Matrix<E, D, T>,
     dropout: Option<&Dropout>,
@@ -50,7 +46,7 @@ pub fn dropout<E: Dtype, D: Device<E> + ZerosTensor<E>, T: Tape<E, D>>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::matrix;
+    use super::super::composed::testing::matrix;
     use super::*;
 
     fn ones() -> Matrix<f64, dfdx::tensor::Cpu> {
@@ -81,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn none_changes_nothing() {
+    fn a_rate_of_zero_changes_nothing() {
         let x = matrix(3, 3, 1);
         assert_eq!(dropout(x.clone(), None, 0).unwrap().as_vec(), x.as_vec());
         let zero = Dropout { rate: 0.0, seed: 1, pass: 2 };

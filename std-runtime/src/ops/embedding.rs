@@ -1,12 +1,14 @@
 use dfdx::dtypes::Dtype;
-use dfdx::shapes::{Axis, HasShape};
-use dfdx::tensor::{CopySlice, Merge, PutTape, Tape, Tensor, ZerosTensor};
-use dfdx::tensor_ops::{BroadcastTo, Device, GatherTo, ReshapeTo, TryAdd, TryMul};
+use dfdx::shapes::HasShape;
+use dfdx::tensor::{PutTape, Tape, Tensor};
+use dfdx::tensor_ops::Device;
 
-use super::{Cube, Matrix};
-use crate::device::tensor;
+use super::Matrix;
+use super::bridge::record;
+use super::kernels::{EmbeddingShape, Kernels};
+use super::trace::{self, Operation, Pass};
 
-/// What embeddings are multiplied with, and what is added to them then, `(length, width)`.
+/// The factor of embeddings, and the rows that are added to them, `(length, width)`.
 pub type Fixed<E, D> = (E, Matrix<E, D>);
 
 /// What positions do to token embeddings.
@@ -20,77 +22,37 @@ pub struct Placed<'a, E: Dtype, D: Device<E>> {
     pub learned: Option<&'a Matrix<E, D>>,
 }
 
-/// The rows of `table` that `tokens` name, in sequences of `placed.length`, with positions put in.
-///
-/// # Errors
-/// The device's.
-pub fn embed<E: Dtype, D, T: Tape<E, D>>(
-    table: &Matrix<E, D>,
+/// Looks up the rows of `table` for `tokens`, in sequences of `placed.length`, and adds positions.
+pub fn embed<D: Kernels, T: Tape<f32, D>>(
+    table: &Matrix<f32, D>,
     tokens: &Tensor<(usize,), usize, D>,
-    placed: &Placed<'_, E, D>,
-    tape: T,
-) -> Result<Matrix<E, D, T>, D::Err>
-where
-    D: Device<E> + ZerosTensor<usize> + CopySlice<usize>,
-{
-    let mut x = lookup(table.clone().put_tape(tape), tokens.clone())?;
-    if let Some((scale, rows)) = placed.fixed {
-        x = add_rows(x.try_mul(*scale)?, rows.clone())?;
-    }
-    if let Some(learned) = placed.learned {
-        let first: Vec<usize> = (0..placed.length).collect();
-        let first = tensor(table.device(), (placed.length,), &first)?;
-        x = add_rows(x, lookup(learned.retaped::<T>(), first)?)?;
-    }
-    Ok(x)
-}
-
-/// The rows of `table` that `indices` name, one row each.
-///
-/// # Errors
-/// The device's.
-pub fn lookup<E: Dtype, D: Device<E>, T: Tape<E, D>>(
-    table: Matrix<E, D, T>,
-    indices: Tensor<(usize,), usize, D>,
-) -> Result<Matrix<E, D, T>, D::Err> {
-    table.try_gather::<(usize, usize), (usize,)>(indices)
-}
-
-/// Add the same `rows`, one per position, to every sequence of the batch: `x` holds
-/// `batch · length` rows, `rows` holds `length`.
-///
-/// # Errors
-/// The device's.
-pub fn add_rows<E: Dtype, D: Device<E>, T: Tape<E, D> + Merge<R>, R: Tape<E, D>>(
-    x: Matrix<E, D, T>,
-    rows: Matrix<E, D, R>,
-) -> Result<Matrix<E, D, T>, D::Err> {
-    let shape @ (count, width) = *x.shape();
-    let length = rows.shape().0;
-    let batched = (count / length.max(1), length, width);
-    let x: Cube<E, D, T> = x.try_reshape_like(&batched)?;
-    x.try_add(rows.try_broadcast_like::<_, Axis<0>>(&batched)?)?.try_reshape_like(&shape)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::testing::matrix;
-    use super::*;
-    use crate::device::Cpu;
-
-    #[test]
-    fn rows_are_looked_up_and_added() {
-        let (table, rows) = (matrix(6, 3, 1), matrix(2, 3, 2));
-        let tokens = [5_usize, 0, 0, 3];
-        let indices = tensor(&Cpu::default(), (4,), &tokens).unwrap();
-        let found = add_rows(lookup(table.clone(), indices).unwrap(), rows.clone()).unwrap();
-        let (table, rows) = (table.as_vec(), rows.as_vec());
-        let expected: Vec<f64> = tokens
-            .iter()
-            .enumerate()
-            .flat_map(|(n, token)| (0..3).map(move |i| (token * 3 + i, n % 2 * 3 + i)))
-            .map(|(embedding, position)| table[embedding] + rows[position])
-            .collect();
-        assert_eq!(found.as_vec(), expected);
-    }
+    placed: &Placed<'_, f32, D>,
+    mut tape: T,
+) -> Result<Matrix<f32, D, T>, D::Err> {
+    let _span = trace::operation(Operation::Embedding, Pass::Forward);
+    let (table, tokens, learned) = (table.clone(), tokens.clone(), placed.learned.cloned());
+    let queue = D::queue(&table)?;
+    let width = table.shape().1;
+    let scale = placed.fixed.map_or(1.0, |(scale, _)| *scale);
+    let shape = EmbeddingShape { length: placed.length, width, scale };
+    let mut x = table.device().output((tokens.shape().0, width))?;
+    D::embedding_forward(
+        &queue,
+        shape,
+        D::slice(&table),
+        D::indices(&tokens),
+        placed.fixed.map(|(_, rows)| D::slice(rows)),
+        learned.as_ref().map(D::slice),
+        D::slice_mut(&mut x),
+    )?;
+    record(&mut tape, &queue.clone(), &x, move |gradients, dx| {
+        let _span = trace::operation(Operation::Embedding, Pass::Backward);
+        let dtable = gradients.of(&table)?;
+        D::embedding_backward(&queue, shape, dx, D::indices(&tokens), dtable)?;
+        match &learned {
+            Some(learned) => D::position_table_backward(&queue, shape, dx, gradients.of(learned)?),
+            None => Ok(()),
+        }
+    });
+    Ok(x.put_tape(tape))
 }

@@ -1,52 +1,47 @@
-//! The transformer's operations on dfdx tensors, composed from dfdx's own, and in `fused` faster ones
-//! that compute the same. [`Operations`] picks: what a device and an element have no faster one for is
-//! composed.
+//! The transformer's operations on dfdx tensors.
+//!
+//! [`Backend`] is what models are built from. On devices with [`Kernels`], the raw operations on plain matrices,
+//! each building block is one operation on dfdx's tape, written once; for other elements it is [`composed`]
+//! from dfdx's own operations, which is the reference in tests. All that relies on the insides of dfdx and
+//! cudarc is in [`bridge`].
 //!
 //! Activations are matrices `(batch·length, width)`, so that one projection is one matrix product.
-//! Every function is generic over the element, the device and the tape: with [`NoneTape`] it only
-//! computes, with an [`OwnedTape`] it also records its gradient. Sizes are checked by the model
-//! before it gets here; sizes that do not fit panic inside dfdx.
-//!
-//! dfdx 0.13's `slice` *overwrites* the gradient of its input where it should add to it, so nothing
-//! here slices a tensor that has another use.
+//! Every function is generic over the device and the tape: with [`NoneTape`] it only computes, with an
+//! [`OwnedTape`] it also records its gradient. Sizes are checked by the model; sizes that do not fit panic.
 //!
 //! [`NoneTape`]: dfdx::tensor::NoneTape
 //! [`OwnedTape`]: dfdx::tensor::OwnedTape
 
-mod activation;
-mod attend;
+mod adamw;
 mod attention;
+mod backend;
+pub mod bridge;
+pub mod composed;
 mod cross_entropy;
-#[cfg(feature = "cuda")]
-pub(crate) mod cuda;
 mod dropout;
 mod embedding;
-mod faster;
 mod feed_forward;
-pub(crate) mod fused;
+mod kernels;
+mod layout;
+mod linear;
 mod norm;
-mod operations;
-mod precision;
-pub(crate) mod profile;
+mod optimizer;
 mod projection;
-mod relative;
-mod rotary;
-#[cfg(test)]
-mod testing;
+mod residual;
+mod sites;
+pub mod trace;
+pub mod view;
 
-pub use activation::{gelu, relu, silu};
-pub use attend::{AttentionSites, AttentionWeights, Override, attend};
-pub use attention::{Heads, Mask, attention};
-pub use cross_entropy::{cross_entropy, log_probabilities};
+pub use adamw::AdamWStep;
+pub use backend::Backend;
+pub use bridge::{scalar, tensor};
 pub use dropout::{Dropout, dropout};
-pub use embedding::{Fixed, Placed, add_rows, embed, lookup};
-pub use feed_forward::{FeedForward, feed_forward};
-pub use norm::{layer_norm, rms_norm};
-pub use operations::Operations;
-pub use precision::Precision;
-pub use projection::{masked_projection, projection};
-pub use relative::{Relative, differences, digit_columns, digit_terms, relative_scores};
-pub use rotary::{Rotary, rotate};
+pub use embedding::{Fixed, Placed};
+pub use feed_forward::FeedForward;
+pub use kernels::{EmbeddingShape, Kernels, NormKind, Positions, SavedAttention, Side, Turn};
+pub use layout::{Heads, Layout};
+pub use optimizer::{GradientList, reduce, update};
+pub use sites::{AttentionSites, AttentionWeights, Override};
 
 use dfdx::tensor::{NoneTape, Tensor};
 

@@ -1,69 +1,35 @@
-use dfdx::dtypes::Dtype;
-use dfdx::shapes::{Axis, HasShape};
-use dfdx::tensor::Tape;
-use dfdx::tensor_ops::{BroadcastTo, Device, MeanTo, TryAdd, TryMul, TrySub};
+use dfdx::shapes::HasShape;
+use dfdx::tensor::{PutTape, SplitTape, Tape};
+use dfdx::tensor_ops::ReshapeTo;
+use expe_core::Norm;
 
+use super::bridge::record;
+use super::kernels::{Kernels, NormKind};
+use super::trace::{self, Operation, Pass};
 use super::{Matrix, Vector};
-use crate::device::scalar;
 
-/// `y = g ⊙ x / sqrt(mean(x²) + ε)` over each row of `x`.
+/// Normalizes rows, see [`composed::rms_norm`](super::composed::rms_norm) and
+/// [`composed::layer_norm`](super::composed::layer_norm).
 ///
-/// # Errors
-/// The device's.
-pub fn rms_norm<E: Dtype, D: Device<E>, T: Tape<E, D>>(
-    x: Matrix<E, D, T>,
-    weight: &Vector<E, D>,
+/// The backward pass computes means and roots again.
+pub fn norm<D: Kernels, T: Tape<f32, D>>(
+    x: Matrix<f32, D, T>,
+    weight: &Vector<f32, D>,
     epsilon: f64,
-) -> Result<Matrix<E, D, T>, D::Err> {
-    let shape = *x.shape();
-    let mean: Vector<E, D, T> = x.retaped::<T>().try_square()?.try_mean::<_, Axis<1>>()?;
-    let inverse = mean.try_add(scalar::<E>(epsilon))?.try_sqrt()?.try_recip()?;
-    x.try_mul(inverse.try_broadcast_like::<_, Axis<1>>(&shape)?)?
-        .try_mul(weight.retaped::<T>().try_broadcast_like::<_, Axis<0>>(&shape)?)
-}
-
-/// `y = g ⊙ (x − mean(x)) / sqrt(var(x) + ε)` over each row of `x`, without a bias; the variance
-/// is the mean square, as everywhere in neural networks.
-///
-/// # Errors
-/// The device's.
-pub fn layer_norm<E: Dtype, D: Device<E>, T: Tape<E, D>>(
-    x: Matrix<E, D, T>,
-    weight: &Vector<E, D>,
-    epsilon: f64,
-) -> Result<Matrix<E, D, T>, D::Err> {
-    let shape = *x.shape();
-    let mean: Vector<E, D, T> = x.retaped::<T>().try_mean::<_, Axis<1>>()?;
-    rms_norm(x.try_sub(mean.try_broadcast_like::<_, Axis<1>>(&shape)?)?, weight, epsilon)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::testing::{assert_close, matrix, vector};
-    use super::*;
-
-    fn reference(x: &[f64], gain: &[f64], epsilon: f64, centre: bool) -> Vec<f64> {
-        let width = gain.len();
-        x.chunks(width)
-            .flat_map(|row| {
-                let mean = if centre { row.iter().sum::<f64>() / width as f64 } else { 0.0 };
-                let square: f64 = row.iter().map(|x| (x - mean) * (x - mean)).sum();
-                let root = (square / width as f64 + epsilon).sqrt();
-                row.iter().zip(gain).map(move |(x, g)| g * (x - mean) / root)
-            })
-            .collect()
-    }
-
-    #[test]
-    fn both_norms_follow_their_formulas() {
-        let (x, gain) = (matrix(5, 7, 1), vector(7, 2));
-        for epsilon in [1e-5, 0.3] {
-            let found = rms_norm(x.clone(), &gain, epsilon).unwrap();
-            let expected = reference(&x.as_vec(), &gain.as_vec(), epsilon, false);
-            assert_close(&found.as_vec(), &expected);
-            let found = layer_norm(x.clone(), &gain, epsilon).unwrap();
-            let expected = reference(&x.as_vec(), &gain.as_vec(), epsilon, true);
-            assert_close(&found.as_vec(), &expected);
-        }
-    }
+    norm: Norm,
+) -> Result<Matrix<f32, D, T>, D::Err> {
+    let _span = trace::operation(Operation::Norm, Pass::Forward);
+    let (x, mut tape) = x.try_contiguous()?.split_tape();
+    let queue = D::queue(&x)?;
+    let weight = weight.clone();
+    let kind = NormKind { width: x.shape().1, epsilon: epsilon as f32, norm };
+    let mut y = x.device().output(*x.shape())?;
+    D::norm_forward(&queue, kind, D::slice(&x), D::slice(&weight), D::slice_mut(&mut y))?;
+    record(&mut tape, &queue.clone(), &y, move |gradients, dy| {
+        let _span = trace::operation(Operation::Norm, Pass::Backward);
+        gradients.of_both(&x, &weight, |dx, dgain| {
+            D::norm_backward(&queue, kind, D::slice(&x), D::slice(&weight), dy, dx, dgain)
+        })
+    });
+    Ok(y.put_tape(tape))
 }

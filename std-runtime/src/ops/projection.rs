@@ -1,71 +1,45 @@
-use dfdx::dtypes::Dtype;
-use dfdx::shapes::{Axes2, Axis, HasShape};
-use dfdx::tensor::Tape;
-use dfdx::tensor_ops::{BroadcastTo, Device, PermuteTo, TryMatMul, TryMul};
+use dfdx::shapes::HasShape;
+use dfdx::tensor::{PutTape, SplitTape, Tape};
+use dfdx::tensor_ops::ReshapeTo;
 
-use super::{Matrix, Vector};
+use super::Matrix;
+use super::bridge::record;
+use super::kernels::Kernels;
+use super::linear::{Factors, Linear};
+use super::residual::Destination;
+use super::trace::{self, Operation, Pass};
+use super::view::Mode;
+use crate::config::Precision;
 
-/// `y = x·Wᵀ` for a weight matrix `W` of shape `[out, in]`.
-///
-/// # Errors
-/// The device's.
-pub fn projection<E: Dtype, D: Device<E>, T: Tape<E, D>>(
-    x: Matrix<E, D, T>,
-    weight: &Matrix<E, D>,
-) -> Result<Matrix<E, D, T>, D::Err> {
-    x.try_matmul(weight.retaped::<T>().try_permute::<(usize, usize), Axes2<1, 0>>()?)
-}
-
-/// `y = x·(W ⊙ m)ᵀ`, where the row `m` holds 1 for the input columns that are used and 0 for those
-/// that are not: `W[:, l:]·x[l:]` without copying either of them. No gradient reaches a column of
-/// `x` that is not used.
-///
-/// # Errors
-/// The device's.
-pub fn masked_projection<E: Dtype, D: Device<E>, T: Tape<E, D>>(
-    x: Matrix<E, D, T>,
-    weight: &Matrix<E, D>,
-    used: &Vector<E, D>,
-) -> Result<Matrix<E, D, T>, D::Err> {
-    let shape = *weight.shape();
-    let used = used.clone().try_broadcast_like::<_, Axis<0>>(&shape)?;
-    let weight = weight.retaped::<T>().try_mul(used)?;
-    x.try_matmul(weight.try_permute::<(usize, usize), Axes2<1, 0>>()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::testing::{assert_close, matrix, product, transposed, vector};
-    use super::*;
-
-    #[test]
-    fn projects_with_the_transposed_matrix() {
-        let (x, w) = (matrix(3, 5, 1), matrix(4, 5, 2));
-        let expected = product(&x.as_vec(), &transposed(&w.as_vec(), 5), 5);
-        assert_close(&projection(x, &w).unwrap().as_vec(), &expected);
+/// Computes `residual + x·Wᵀ`; the product is added to a copy of the residual.
+pub fn project<D: Kernels, T: Tape<f32, D>>(
+    residual: Option<Matrix<f32, D, T>>,
+    x: Matrix<f32, D, T>,
+    weight: &Matrix<f32, D>,
+    precision: Precision,
+) -> Result<Matrix<f32, D, T>, D::Err> {
+    let _span = trace::operation(Operation::Projection, Pass::Forward);
+    let (x, tape) = x.try_contiguous()?.split_tape();
+    let queue = D::queue(&x)?;
+    let weight = weight.clone();
+    let ((rows, inputs), (outputs, _)) = (*x.shape(), *weight.shape());
+    let linear = Linear::new(rows, inputs, outputs);
+    let (mut to, mut tape) = Destination::new(&queue, residual, &x, (rows, outputs), tape)?;
+    {
+        let factors = Factors::<D>::new(&queue, precision);
+        let (xs, ws) = (factors.of(D::slice(&x))?, factors.of(D::slice(&weight))?);
+        linear.forward(&queue, xs.all(), ws.all(), D::slice_mut(&mut to.matrix), to.mode)?;
     }
-
-    #[test]
-    fn masked_columns_take_no_part() {
-        let (x, w) = (matrix(3, 5, 1), matrix(4, 5, 2));
-        let mut used = vector(5, 0);
-        used.copy_from(&[0.0, 0.0, 1.0, 1.0, 1.0]);
-        let mut masked = w.as_vec();
-        for row in masked.chunks_mut(5) {
-            row[..2].fill(0.0);
-        }
-        let expected = product(&x.as_vec(), &transposed(&masked, 5), 5);
-        assert_close(&masked_projection(x, &w, &used).unwrap().as_vec(), &expected);
-    }
-    /// gemm divides rows and columns between threads and never a sum.
-    #[test]
-    fn the_number_of_threads_changes_no_bit() {
-        let (x, w) = (matrix(300, 500, 1), matrix(400, 500, 2));
-        let results = [1, 2, 3].map(|threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| projection(x.clone(), &w).unwrap().as_vec())
-        });
-        assert_eq!(results[0], results[1]);
-        assert_eq!(results[0], results[2]);
-    }
+    let (y, residual) = to.finish();
+    record(&mut tape, &queue.clone(), &y, move |gradients, dy| {
+        let _span = trace::operation(Operation::Projection, Pass::Backward);
+        let factors = Factors::<D>::new(&queue, precision);
+        let (dys, ws) = (factors.of(dy)?, factors.of(D::slice(&weight))?);
+        linear.input_gradient(&queue, dys.all(), ws.all(), gradients.of(&x)?, Mode::Add)?;
+        drop(ws);
+        let xs = factors.of(D::slice(&x))?;
+        linear.weight_gradient(&queue, dys.all(), xs.all(), gradients.of(&weight)?, Mode::Add)?;
+        residual.backward(&queue, gradients, dy)
+    });
+    Ok(y.put_tape(tape))
 }

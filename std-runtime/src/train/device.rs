@@ -1,12 +1,13 @@
 use dfdx::tensor::Synchronize;
 
 use super::{Workers, available_memory};
-use crate::device::{Backend, Cpu, DeviceError};
+use crate::device::{Cpu, DeviceError};
 use crate::model::{Sites, Transformer};
+use crate::ops::Kernels;
 
 /// A device that processes batches: how it shares work among threads, how much memory it has, and how it
 /// reports failures.
-pub trait BatchDevice: Backend + Synchronize {
+pub trait BatchDevice: Kernels + Synchronize {
     /// Copies of all parameters that its memory holds throughout a training: the parameters and two
     /// moments, and on the processor also the best parameters so far.
     const COPIES: usize = 3;
@@ -53,7 +54,6 @@ impl BatchDevice for Cpu {
     }
 }
 
-/// The handle of a GPU belongs to one thread, and one shard of a batch keeps a GPU busy.
 #[cfg(feature = "cuda")]
 impl BatchDevice for crate::device::Cuda {
     fn free_memory(&self) -> Option<u64> {

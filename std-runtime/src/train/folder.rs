@@ -5,8 +5,8 @@ use std::path::Path;
 use super::TrainError;
 use crate::atomic::write_atomically;
 use crate::config::RunConfig;
-use crate::device::Backend;
 use crate::model::{Transformer, from_safetensors};
+use crate::ops::Backend;
 
 /// Name of the configuration in a run folder.
 pub const CONFIG_FILE: &str = "config.toml";

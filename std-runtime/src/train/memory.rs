@@ -18,7 +18,7 @@ impl Usage {
     /// Returns the usage of `D` with the current number of threads.
     pub fn of<D: BatchDevice>() -> Self {
         let threads = rayon::current_num_threads();
-        Self { copies: D::COPIES, shards: D::PARTS, threads: threads.min(D::PARTS) }
+        Self { copies: D::COPIES, shards: D::SHARDS, threads: threads.min(D::SHARDS) }
     }
 
     /// Checks that training can fit into `available` bytes, so that a configuration with a few zeros too many

@@ -3,12 +3,13 @@ use dfdx::tensor::{Gradients, Storage, Tensor};
 use dfdx::tensor_ops::{AdamConfig, WeightDecay};
 
 use crate::config::TrainConfig;
-use crate::device::Backend;
 use crate::model::{Kind, ModelError, Visit, VisitMut, Weights};
+use crate::ops::bridge::Stored;
+use crate::ops::{AdamWStep, GradientList, Kernels, update};
 
 /// AdamW (Loshchilov and Hutter, 2019) with clipping of the global gradient norm.
 #[derive(Debug)]
-pub struct AdamW<D: Backend> {
+pub struct AdamW<D: Kernels> {
     /// First moments, by parameter.
     pub first: Gradients<f32, D>,
     /// Second moments, by parameter.
@@ -28,13 +29,13 @@ pub struct Update {
     pub norm: f64,
 }
 
-impl<D: Backend> Default for AdamW<D> {
+impl<D: Kernels> Default for AdamW<D> {
     fn default() -> Self {
         Self { first: Gradients::leaky(), second: Gradients::leaky() }
     }
 }
 
-impl<D: Backend> AdamW<D> {
+impl<D: Kernels> AdamW<D> {
     /// Updates `weights` by one step: with `g` the gradient, clipped to the global norm `clip`,
     /// `m ← β₁m + (1−β₁)g`, `v ← β₂v + (1−β₂)g²`,
     /// `w ← w − rate·(m̂/(√v̂ + ε) + decay·w)`, where the hats divide by `1 − β^t`.
@@ -46,7 +47,7 @@ impl<D: Backend> AdamW<D> {
     pub fn update(
         &mut self,
         weights: &mut Weights<f32, D>,
-        gradients: Leaves<D>,
+        gradients: GradientList<D>,
         config: &TrainConfig,
         update: &Update,
     ) -> Result<(), ModelError> {
@@ -64,25 +65,24 @@ impl<D: Backend> AdamW<D> {
             factor: if clipped { (config.clip / norm) as f32 } else { 1.0 } / scale,
             gradients: gradients.into_iter(),
             moments: self,
-            changes: D::Changes::default(),
+            updates: D::Updates::default(),
         };
         weights.visit_mut(&mut apply)?;
-        let device = weights.embed.device();
-        device.change(apply.changes).map_err(ModelError::device)
+        D::finish_updates(apply.updates).map_err(ModelError::device)
     }
 }
 
-struct Apply<'a, D: Backend> {
+struct Apply<'a, D: Kernels> {
     time: i32,
     adam: AdamConfig,
     decay: f64,
     factor: f32,
-    gradients: std::vec::IntoIter<<D as Storage<f32>>::Vec>,
+    gradients: std::vec::IntoIter<Stored<D>>,
     moments: &'a mut AdamW<D>,
-    changes: D::Changes,
+    updates: D::Updates,
 }
 
-impl<D: Backend> VisitMut<f32, D> for Apply<'_, D> {
+impl<D: Kernels> VisitMut<f32, D> for Apply<'_, D> {
     type Error = ModelError;
 
     fn visit<S: Shape>(
@@ -96,37 +96,32 @@ impl<D: Backend> VisitMut<f32, D> for Apply<'_, D> {
         let second = self.moments.second.get_or_alloc_mut(parameter).map_err(ModelError::device)?;
         let weight_decay = kind.decays().then_some(WeightDecay::Decoupled(self.decay));
         let config = AdamConfig { weight_decay, ..self.adam };
-        let device = parameter.device().clone();
-        let (changes, moments) = (&mut self.changes, [first, second]);
-        device
-            .gather(changes, &config, self.time, self.factor, parameter, moments, gradient)
+        let step = AdamWStep::new(&config, self.time, self.factor);
+        update(&mut self.updates, step, parameter, [first, second], gradient)
             .map_err(ModelError::device)
     }
 }
-
-/// The gradients of all parameters, in the order of [`Weights::visit`].
-pub type Leaves<D> = Vec<<D as Storage<f32>>::Vec>;
 
 /// Takes the gradients of the parameters out of the result of a backward pass, whose remaining buffers are as
 /// large as all activations together.
 ///
 /// # Errors
 /// [`ModelError::Device`].
-pub fn leaves<D: Backend>(
+pub fn leaves<D: Kernels>(
     weights: &Weights<f32, D>,
     mut gradients: Gradients<f32, D>,
-) -> Result<Leaves<D>, ModelError> {
+) -> Result<GradientList<D>, ModelError> {
     let mut take = Take { gradients: &mut gradients, leaves: Vec::new() };
     weights.visit(&mut take)?;
     Ok(take.leaves)
 }
 
-struct Take<'a, D: Backend> {
+struct Take<'a, D: Kernels> {
     gradients: &'a mut Gradients<f32, D>,
-    leaves: Leaves<D>,
+    leaves: GradientList<D>,
 }
 
-impl<D: Backend> Visit<f32, D> for Take<'_, D> {
+impl<D: Kernels> Visit<f32, D> for Take<'_, D> {
     type Error = ModelError;
 
     fn visit<S: Shape>(

@@ -7,16 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use super::folder::{MODEL_FILE, TRAINER_FILE, read, write};
 use super::{AdamW, Best, LossScale, TrainError};
-use crate::config::RunConfig;
-use crate::device::Backend;
+use crate::config::{Precision, RunConfig};
 use crate::model::{
     Kind, ModelError, Stored, Tensors, Transformer, Visit, Weights, read_tensors, write_tensors,
 };
-use crate::ops::Precision;
+use crate::ops::Kernels;
 
 /// Everything that training keeps from one step to the next.
 #[derive(Debug)]
-pub struct State<D: Backend> {
+pub struct State<D: Kernels> {
     /// Steps done.
     pub step: u64,
     /// The latest parameters.
@@ -46,7 +45,7 @@ struct Header {
 const VERSION: u32 = 1;
 const KEY: &str = "state";
 
-impl<D: Backend> State<D> {
+impl<D: Kernels> State<D> {
     /// Creates the state before the first step.
     ///
     /// # Errors
@@ -192,13 +191,13 @@ fn prefixed(prefix: &str, tensors: Tensors) -> impl Iterator<Item = (String, Sto
     tensors.into_iter().map(move |(name, stored)| (format!("{prefix}/{name}"), stored))
 }
 
-struct Save<'a, D: Backend> {
+struct Save<'a, D: Kernels> {
     moments: &'a mut Gradients<f32, D>,
     prefix: &'a str,
     tensors: &'a mut Tensors,
 }
 
-impl<D: Backend> Visit<f32, D> for Save<'_, D> {
+impl<D: Kernels> Visit<f32, D> for Save<'_, D> {
     type Error = ModelError;
 
     fn visit<S: Shape>(
@@ -208,19 +207,19 @@ impl<D: Backend> Visit<f32, D> for Save<'_, D> {
         parameter: &Tensor<S, f32, D>,
     ) -> Result<(), ModelError> {
         let buffer = self.moments.get_or_alloc_mut(parameter).map_err(ModelError::device)?;
-        let values = parameter.device().read(buffer).map_err(ModelError::device)?;
+        let values = parameter.device().download(buffer).map_err(ModelError::device)?;
         let shape = parameter.shape().concrete().into_iter().collect();
         self.tensors.insert(format!("{}/{name}", self.prefix), Stored { shape, values });
         Ok(())
     }
 }
 
-struct Load<'a, D: Backend> {
+struct Load<'a, D: Kernels> {
     moments: &'a mut Gradients<f32, D>,
     tensors: Tensors,
 }
 
-impl<D: Backend> Visit<f32, D> for Load<'_, D> {
+impl<D: Kernels> Visit<f32, D> for Load<'_, D> {
     type Error = ModelError;
 
     fn visit<S: Shape>(

@@ -2,19 +2,18 @@ use dfdx::tensor::{NoneTape, OwnedTape};
 use dfdx::tensor_ops::{Backward, TryMul};
 use expe_core::internals::Random;
 
-use super::optimizer::{Leaves, Update, leaves};
+use super::optimizer::{Update, leaves};
 use super::validation::split;
 use super::{BatchDevice, LossScale, Progress, State, TrainError, Workers, learning_rate};
-use crate::config::{RunConfig, TrainConfig};
+use crate::config::{Precision, RunConfig, TrainConfig};
 use crate::data::TrainWindows;
-use crate::device::Backend;
 use crate::model::{ModelError, Sites, Transformer};
-use crate::ops::{Dropout, Precision};
+use crate::ops::{Backend, Dropout, GradientList, Kernels, reduce};
 
 /// Updates the parameters of a model step by step: forward and backward passes over shards of a batch on
 /// several threads, clipping and AdamW. Reads and writes no files and does not validate.
 #[derive(Debug)]
-pub struct Stepper<'a, D: Backend> {
+pub struct Stepper<'a, D: Kernels> {
     config: &'a RunConfig,
     windows: TrainWindows<'a>,
     /// The constants of a forward pass over the training length.
@@ -47,7 +46,7 @@ impl<'a, D: BatchDevice> Stepper<'a, D> {
             config,
             windows: TrainWindows::new(tokens, config.model.context, config.train.seed)?,
             sites: state.model.sites(config.model.context)?,
-            workers: Workers::new(D::PARTS).map_err(std::io::Error::other)?,
+            workers: Workers::new(D::SHARDS).map_err(std::io::Error::other)?,
             state,
         })
     }
@@ -60,9 +59,8 @@ impl<'a, D: BatchDevice> Stepper<'a, D> {
     pub fn step(&mut self) -> Result<Progress, TrainError> {
         let train = &self.config.train;
         let step = self.state.step;
-        let mut gradients: Vec<Leaves<D>> = Vec::new();
+        let mut gradients: Vec<GradientList<D>> = Vec::new();
         let mut squares = 0.0;
-        let device = self.state.model.device().clone();
         let scale = self.state.loss_scale.as_ref().map_or(1.0, LossScale::factor);
         let mut loss = 0.0;
         for pass in 0..train.accumulate as u64 {
@@ -75,7 +73,7 @@ impl<'a, D: BatchDevice> Stepper<'a, D> {
                 loss += shard_loss;
             }
             // Keeps the gradients of one pass only.
-            let (sum, squared) = device.reduce(gradients).map_err(ModelError::device)?;
+            let (sum, squared) = reduce::<D>(gradients).map_err(ModelError::device)?;
             (gradients, squares) = (vec![sum], squared);
         }
         let (loss, gradient_norm) = (loss / f64::from(scale), squares.sqrt() / f64::from(scale));
@@ -114,20 +112,20 @@ impl<'a, D: BatchDevice> Stepper<'a, D> {
         let windows: Vec<&[u32]> = (0..train.batch as u64)
             .map(|index| self.windows.window(step, pass * train.batch as u64 + index))
             .collect();
-        let share = train.batch.div_ceil(D::PARTS).max(1);
-        let first = step.wrapping_mul(passes).wrapping_add(pass).wrapping_mul(D::PARTS as u64);
+        let share = train.batch.div_ceil(D::SHARDS).max(1);
+        let first = step.wrapping_mul(passes).wrapping_add(pass).wrapping_mul(D::SHARDS as u64);
         (first..).zip(windows.chunks(share)).map(|(pass, w)| (pass, w.to_vec())).collect()
     }
 }
 
 /// Returns the gradients of a shard's share of the loss of a step, and that share, both times `scale`.
-fn gradients_of<D: Backend>(
+fn gradients_of<D: Kernels>(
     train: &TrainConfig,
     scale: f32,
     model: &Transformer<D>,
     sites: &Sites<f32, D>,
     (pass, windows): &Shard<'_>,
-) -> Result<(Leaves<D>, f64), TrainError> {
+) -> Result<(GradientList<D>, f64), TrainError> {
     let (inputs, targets) = split(windows);
     let dropout = Dropout {
         rate: train.dropout,

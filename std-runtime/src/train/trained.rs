@@ -3,8 +3,9 @@ use std::path::Path;
 use super::{TOKENIZER_FILE, TrainError, load_model};
 use crate::config::RunConfig;
 use crate::data::Tokenizer;
-use crate::device::{Backend, Cpu};
+use crate::device::Cpu;
 use crate::model::{ModelError, Transformer};
+use crate::ops::Backend;
 
 /// The trained model in a run folder, with its configuration and its tokenizer.
 #[derive(Debug)]

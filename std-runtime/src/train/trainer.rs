@@ -172,7 +172,7 @@ impl<D: BatchDevice> Trainer<'_, D> {
             sites,
             self.data.validation(),
             train.validation_tokens,
-            train.batch.div_ceil(D::PARTS),
+            train.batch.div_ceil(D::SHARDS),
             workers,
         )?;
         finite("validation loss", loss, *step)?;

@@ -1,5 +1,6 @@
 use rayon::ThreadPool;
 
+use super::workers::install;
 use super::{BatchDevice, Progress, Stepper, TrainError};
 use crate::device::{ChosenDevice, Cpu, DeviceError};
 
@@ -16,7 +17,7 @@ pub trait TrainingDevice: BatchDevice {
 
 impl TrainingDevice for Cpu {
     fn step_in(pool: &ThreadPool, stepper: &mut Stepper<'_, Self>) -> Result<Progress, TrainError> {
-        pool.install(|| stepper.step())
+        install(pool, || stepper.step())
     }
 }
 

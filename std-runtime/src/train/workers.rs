@@ -2,6 +2,7 @@ use std::panic;
 use std::thread;
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+use tracing::dispatcher;
 
 /// Threads that process the shards of a batch.
 ///
@@ -41,7 +42,12 @@ impl Workers {
                 .iter()
                 .zip(items.chunks(share))
                 .map(|(pool, items)| {
-                    scope.spawn(move || pool.install(|| items.iter().map(work).collect::<Vec<R>>()))
+                    let observer = dispatcher::get_default(Clone::clone);
+                    scope.spawn(move || {
+                        dispatcher::with_default(&observer, || {
+                            install(pool, || items.iter().map(work).collect::<Vec<R>>())
+                        })
+                    })
                 })
                 .collect();
             running
@@ -52,6 +58,12 @@ impl Workers {
                 .collect()
         })
     }
+}
+
+/// Runs `work` in `pool`, where it has the `tracing` subscriber of the calling thread.
+pub(super) fn install<R: Send>(pool: &ThreadPool, work: impl FnOnce() -> R + Send) -> R {
+    let observer = dispatcher::get_default(Clone::clone);
+    pool.install(|| dispatcher::with_default(&observer, work))
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use dfdx::tensor::Cpu;
 use expe::config::position;
-use expe::device::{Backend, cuda};
+use expe::device::cuda;
 use expe::eval::{DfdxScorer, Lengths, Measured, perplexity};
 use expe::model::Transformer;
+use expe::ops::Backend;
 use expe_core::Config;
 use expe_core::internals::Random;
 

@@ -7,7 +7,9 @@ mod operations;
 mod parameters;
 mod training;
 
-use expe::device::{Backend, Cuda, cuda, tensor};
+use expe::device::{Cuda, cuda};
+use expe::ops::bridge::Bridge;
+use expe::ops::{reduce, tensor};
 
 /// The GPU, once for each thread of the tests.
 fn fast() -> Cuda {
@@ -16,7 +18,7 @@ fn fast() -> Cuda {
 }
 
 #[test]
-fn buffers_are_those_of_the_host() {
+fn buffers_hold_the_numbers_of_the_host() {
     let device = cuda::open(0).unwrap();
     let values: Vec<f32> = (0..1000).map(|x| x as f32 - 300.5).collect();
     let x = tensor(&device, (values.len(),), &values).unwrap();
@@ -24,10 +26,10 @@ fn buffers_are_those_of_the_host() {
     let mut gradients = dfdx::tensor::Gradients::<f32, Cuda>::leaky();
     let buffer = gradients.get_or_alloc_mut(&x).unwrap();
     device.overwrite(buffer, &values).unwrap();
-    device.scale(buffer, 2.0).unwrap();
+    let shards = [(); 2].map(|()| vec![buffer.clone()]);
+    let (sums, squares) = reduce::<Cuda>(shards.into()).unwrap();
     let doubled: Vec<f32> = values.iter().map(|x| 2.0 * x).collect();
-    assert_eq!(device.read(buffer).unwrap(), doubled);
-    let squares: f64 = doubled.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
+    assert_eq!(device.download(&sums[0]).unwrap(), doubled);
     // Halves below 2^11: every sum is exact.
-    assert_eq!(device.sum_of_squares(buffer).unwrap(), squares);
+    assert_eq!(squares, doubled.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>());
 }

@@ -3,10 +3,10 @@
 
 use dfdx::tensor::{Cpu, Gradients, OwnedTape, Tensor};
 use dfdx::tensor_ops::{Backward, SumTo, TryMul};
-use expe::config::position;
-use expe::device::{Backend, cuda, tensor};
+use expe::config::{Precision, position};
+use expe::device::cuda;
 use expe::model::Sites;
-use expe::ops::{AttentionWeights, FeedForward, Heads, Matrix, Precision};
+use expe::ops::{AttentionWeights, Backend, FeedForward, Heads, Matrix, tensor};
 use expe_core::internals::Random;
 use expe_core::{Activation, Config, Norm};
 

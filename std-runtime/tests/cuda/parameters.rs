@@ -2,7 +2,9 @@
 
 use dfdx::tensor::{Cpu, Gradients, Tensor};
 use dfdx::tensor_ops::{AdamConfig, WeightDecay};
-use expe::device::{Backend, cuda, tensor};
+use expe::device::cuda;
+use expe::ops::bridge::Bridge;
+use expe::ops::{AdamWStep, Kernels, reduce, tensor, update};
 use expe_core::internals::Random;
 
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
@@ -16,7 +18,7 @@ fn counts() -> Vec<usize> {
 }
 
 /// The weights after three steps, half of them decayed.
-fn adamw<D: Backend>(device: &D) -> Vec<Vec<f32>> {
+fn adamw<D: Kernels>(device: &D) -> Vec<Vec<f32>> {
     let mut weights: Vec<Tensor<(usize,), f32, D>> = counts()
         .into_iter()
         .zip(1..)
@@ -24,7 +26,7 @@ fn adamw<D: Backend>(device: &D) -> Vec<Vec<f32>> {
         .collect();
     let (mut first, mut second) = (Gradients::<f32, D>::leaky(), Gradients::<f32, D>::leaky());
     for time in 1..=3 {
-        let mut changes = D::Changes::default();
+        let mut updates = D::Updates::default();
         for (index, weight) in weights.iter_mut().enumerate() {
             let config = AdamConfig {
                 lr: 1e-2,
@@ -32,16 +34,17 @@ fn adamw<D: Backend>(device: &D) -> Vec<Vec<f32>> {
                 eps: 1e-8,
                 weight_decay: (index % 2 == 0).then_some(WeightDecay::Decoupled(0.1)),
             };
-            let slopes = numbers(weight.as_vec().len(), 1000 * time as u64 + index as u64);
+            let values = numbers(weight.as_vec().len(), 1000 * time as u64 + index as u64);
             let mut gradients = Gradients::<f32, D>::leaky();
             let gradient = gradients.get_or_alloc_mut(weight).unwrap();
-            device.overwrite(gradient, &slopes).unwrap();
+            device.overwrite(gradient, &values).unwrap();
             let gradient = gradient.clone();
             let moments =
                 [first.get_or_alloc_mut(weight).unwrap(), second.get_or_alloc_mut(weight).unwrap()];
-            device.gather(&mut changes, &config, time, 0.25, weight, moments, gradient).unwrap();
+            let step = AdamWStep::new(&config, time, 0.25);
+            update(&mut updates, step, weight, moments, gradient).unwrap();
         }
-        device.change(changes).unwrap();
+        D::finish_updates(updates).unwrap();
     }
     weights.iter().map(|weight| weight.as_vec()).collect()
 }
@@ -64,7 +67,7 @@ fn adamw_is_that_of_the_processor() {
 #[test]
 fn reductions_are_those_of_the_processor() {
     let device = cuda::open(0).unwrap();
-    let part = |seed| {
+    let shard = |seed| {
         let buffer = |count: usize| {
             let mut gradients = Gradients::<f32, cuda::Cuda>::leaky();
             let place = tensor(&device, (count,), &vec![0.0; count]).unwrap();
@@ -74,13 +77,13 @@ fn reductions_are_those_of_the_processor() {
         };
         counts().into_iter().map(buffer).collect::<Vec<_>>()
     };
-    let (sums, squares) = device.reduce(vec![part(1), part(2)]).unwrap();
+    let (sums, squares) = reduce::<cuda::Cuda>(vec![shard(1), shard(2)]).unwrap();
     let mut expected = 0.0;
     for (sum, count) in sums.iter().zip(counts()) {
-        let sum = device.read(sum).unwrap();
+        let sum = device.download(sum).unwrap();
         assert_eq!(sum.len(), count);
-        let parts = numbers(count, 1).into_iter().zip(numbers(count, 2));
-        for (sum, (a, b)) in sum.into_iter().zip(parts) {
+        let pairs = numbers(count, 1).into_iter().zip(numbers(count, 2));
+        for (sum, (a, b)) in sum.into_iter().zip(pairs) {
             assert_eq!(sum, a + b);
             expected += f64::from(sum) * f64::from(sum);
         }

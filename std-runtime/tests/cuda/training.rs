@@ -11,8 +11,8 @@ use dfdx::shapes::Shape;
 use dfdx::tensor::{Cpu, Tensor};
 use expe::config::{RunConfig, TrainConfig};
 use expe::data::Dataset;
-use expe::device::Backend;
 use expe::model::{Kind, VisitMut};
+use expe::ops::Backend;
 use expe::train::{Ending, State, Stepper, TrainingDevice, run};
 use expe_core::internals::Random;
 

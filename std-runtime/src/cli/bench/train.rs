@@ -1,8 +1,8 @@
 //! `expe bench train`: training steps.
 
 use expe::bench::TrainBenchmark;
+use expe::config::Precision;
 use expe::device::ChosenDevice;
-use expe::ops::Precision;
 
 use super::measure::{MeasureArgs, ServeArgs};
 use super::shape::ShapeArgs;

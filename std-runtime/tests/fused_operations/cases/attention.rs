@@ -1,7 +1,7 @@
 use dfdx::dtypes::Dtype;
-use expe::device::Backend;
+use expe::config::Precision;
 use expe::model::Sites;
-use expe::ops::{AttentionWeights, Heads, Matrix, Precision};
+use expe::ops::{AttentionWeights, Backend, Heads, Matrix};
 use expe_core::position::{Beyond, Growth, PositionConfig, Scaling};
 use expe_core::{Activation, Config, Norm};
 

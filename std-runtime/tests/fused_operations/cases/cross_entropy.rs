@@ -1,7 +1,7 @@
 use dfdx::dtypes::Dtype;
 use dfdx::tensor::Cpu;
-use expe::device::Backend;
-use expe::ops::{Matrix, Precision};
+use expe::config::Precision;
+use expe::ops::{Backend, Matrix};
 
 use super::{
     Case, Outcome, ROUNDING, check, differentiate, draw, fast, indices, largest, leaf, numbers,

@@ -1,7 +1,6 @@
 use dfdx::dtypes::Dtype;
 use dfdx::tensor::OwnedTape;
-use expe::device::{Backend, scalar};
-use expe::ops::{Fixed, Matrix, Placed};
+use expe::ops::{Backend, Fixed, Matrix, Placed, scalar};
 
 use super::{Case, Leaf, Outcome, check, differentiate, indices, leaf, normal, outcome};
 

@@ -1,6 +1,6 @@
 use dfdx::dtypes::Dtype;
-use expe::device::Backend;
-use expe::ops::{self, Matrix, Precision};
+use expe::config::Precision;
+use expe::ops::{self, Backend, Matrix};
 use expe_core::Activation;
 
 use super::{Case, Leaf, Outcome, check, differentiate, leaf, outcome};

@@ -14,7 +14,7 @@ use dfdx::dtypes::Dtype;
 use dfdx::shapes::{Axis, HasShape, Rank0, Shape};
 use dfdx::tensor::{Cpu, Gradients, OwnedTape, Tensor};
 use dfdx::tensor_ops::{Backward, ReshapeTo, SumTo, TryAdd, TryMul};
-use expe::device::{Backend, scalar, tensor};
+use expe::ops::{Backend, scalar, tensor};
 use expe_core::internals::Random;
 
 use super::{Fast, SEEDS, fast};

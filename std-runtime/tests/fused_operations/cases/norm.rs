@@ -1,6 +1,5 @@
 use dfdx::dtypes::Dtype;
-use expe::device::Backend;
-use expe::ops::{Matrix, Vector};
+use expe::ops::{Backend, Matrix, Vector};
 use expe_core::Norm;
 
 use super::{Case, Outcome, check, differentiate, leaf, outcome};

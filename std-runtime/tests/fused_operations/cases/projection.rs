@@ -1,6 +1,6 @@
 use dfdx::dtypes::Dtype;
-use expe::device::Backend;
-use expe::ops::{Matrix, Precision};
+use expe::config::Precision;
+use expe::ops::{Backend, Matrix};
 
 use super::{Case, Leaf, Outcome, check, differentiate, leaf, outcome};
 
