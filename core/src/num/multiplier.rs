@@ -1,6 +1,8 @@
 use core::cmp::Ordering;
 
 use super::Dyadic;
+use super::division::{quotient, square_root};
+use super::shift::{mul_pow2, saturate};
 
 /// A number `mantissa · 2^exponent` that is not negative, with 31 significant binary digits: what a
 /// scale factor is where there is no floating point.
@@ -210,158 +212,6 @@ impl PartialOrd for Multiplier {
     }
 }
 
-/// `x · 2^by`, rounded half up, saturating.
-#[inline(never)]
-pub const fn mul_pow2(x: i64, by: i32) -> i64 {
-    if by < 0 {
-        let by = by.unsigned_abs();
-        if by >= i64::BITS {
-            return 0;
-        }
-        // One bit is kept for the rounding, so that nothing overflows.
-        return ((x >> by.saturating_sub(1)).saturating_add(1)) >> 1;
-    }
-    let shifted = if by < i64::BITS as i32 { x << by } else { 0 };
-    if by < i64::BITS as i32 && shifted >> by == x {
-        shifted
-    } else if x < 0 {
-        i64::MIN
-    } else if x > 0 {
-        i64::MAX
-    } else {
-        0
-    }
-}
-
-/// `x · 2^-DIGITS`, rounded half up: [`mul_pow2`] by a constant, in few instructions.
-#[inline(always)]
-pub(crate) const fn round_shift<const DIGITS: u32>(x: i64) -> i64 {
-    ((x >> (DIGITS - 1)) + 1) >> 1
-}
-
-/// `⌊√x⌋` for `x` in `2^60..2^62`: the upper half of the digits one by one, the lower half by a division
-/// (Zimmermann, Karatsuba Square Root), where the routine of `core` has a table of half a kilobyte.
-const fn square_root(x: u64) -> u32 {
-    let (mut rest, mut root, mut digit) = ((x >> 32) as u32, 0u32, 1 << 28);
-    while digit > 0 {
-        let more = root | digit;
-        root >>= 1;
-        if more <= rest {
-            rest = rest.wrapping_sub(more);
-            root |= digit;
-        }
-        digit >>= 2;
-    }
-    // The same, for its first digit is set; now the compiler knows that it is not zero.
-    let (upper, twice) = (root, root << 1 | 1 << 15);
-    // Below 2^32, for the rest is at most twice the root.
-    let next = rest << 16 | (x as u32 >> 16);
-    let (mut lower, rest) = (next / twice, next % twice);
-    let mut rest = ((rest as u64) << 16 | (x & 0xffff)) as i64;
-    rest = rest.wrapping_sub((lower as i64).wrapping_mul(lower as i64));
-    // A few too large at the most.
-    while rest < 0 {
-        lower = lower.wrapping_sub(1);
-        let root = (upper << 16).wrapping_add(lower) as i64;
-        rest = rest.wrapping_add(root << 1 | 1);
-    }
-    (upper << 16).wrapping_add(lower)
-}
-
-/// `⌊2^31·a/b⌋` for mantissas `a` and `b`, which have 31 digits each.
-///
-/// Long division with digits of 16 bits (Knuth, The Art of Computer Programming 2, 4.3.1, algorithm D):
-/// two divisions of 32 bits, where one of 64 would be a routine of hundreds of instructions.
-const fn quotient(a: u32, b: u32) -> u32 {
-    let b = b << 1;
-    let (high, rest) = digit(a, b);
-    let (low, _) = digit(rest, b);
-    (high << 16).wrapping_add(low)
-}
-
-/// A digit of the quotient `2^16·a/b` for `a < b`, and the remainder; the first digit of `b` is set.
-const fn digit(a: u32, b: u32) -> (u32, u32) {
-    // The same, for it is set; now the compiler knows that it is not zero.
-    let (upper, lower) = (b >> 16 | 1 << 15, b & 0xffff);
-    let mut digit = a / upper;
-    let mut rest = a % upper;
-    // At most two too large.
-    while digit >> 16 != 0 || digit.wrapping_mul(lower) > rest << 16 {
-        digit = digit.wrapping_sub(1);
-        rest = rest.wrapping_add(upper);
-        if rest >> 16 != 0 {
-            break;
-        }
-    }
-    (digit, (a << 16).wrapping_sub(digit.wrapping_mul(b)))
-}
-
-/// A shift to the left or, rounding half up, to the right, without a branch.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Shift {
-    left: u32,
-    right: u32,
-}
-
-impl Shift {
-    /// By `by` places to the left, -31 to 30, for numbers that have room for one place more than that.
-    pub const fn new(by: i32) -> Self {
-        let left = by.saturating_add(1);
-        let right = left.saturating_neg();
-        Self {
-            left: if left > 0 { left as u32 } else { 0 },
-            right: if right > 0 { right as u32 } else { 0 },
-        }
-    }
-
-    /// The shifted number.
-    #[inline(always)]
-    pub const fn apply(self, x: i32) -> i32 {
-        // A place more than is wanted, so that there is one to round.
-        ((x << (self.left & 31)) >> (self.right & 31)).wrapping_add(1) >> 1
-    }
-}
-
-/// The nearest 32-bit integer.
-#[inline]
-pub const fn saturate(x: i64) -> i32 {
-    if x > i32::MAX as i64 {
-        i32::MAX
-    } else if x < i32::MIN as i64 {
-        i32::MIN
-    } else {
-        x as i32
-    }
-}
-
-/// A finite float in units of `2^exponent`, by its bits alone: rounded half up, saturating.
-///
-/// ```
-/// use expe_core::internals::to_fixed;
-/// assert_eq!(to_fixed(-1.25, -16), -81_920);
-/// assert_eq!(to_fixed(1e30, -16), i32::MAX);
-/// ```
-#[inline]
-pub const fn to_fixed(value: f32, exponent: i32) -> i32 {
-    let bits = value.to_bits();
-    let sign = bits as i32 >> 31;
-    let biased = (bits >> 23 & 0xff) as i32;
-    // 31 digits in units of 2^(biased - 157), which lose one more than these.
-    let cut = exponent.saturating_add(156).saturating_sub(biased);
-    if cut > 30 || (cut >= 0 && biased > 0) {
-        let digits = ((bits << 8 | 1 << 31) >> 1) as i32;
-        let cut = if cut > 31 { 31 } else { cut };
-        return ((digits ^ sign).wrapping_sub(sign) >> cut).wrapping_add(1) >> 1;
-    }
-    to_fixed_slow(value, exponent)
-}
-
-#[inline(never)]
-const fn to_fixed_slow(value: f32, exponent: i32) -> i32 {
-    let sign = value.to_bits() as i32 >> 31;
-    Multiplier::from_f32(value).apply(sign | 1, exponent)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -412,21 +262,6 @@ mod tests {
         assert!(Multiplier::from_integer(5).over(Multiplier::ZERO).is_zero());
     }
 
-    #[test]
-    fn square_roots_are_those_of_core() {
-        let mut random = Random::new(7);
-        for round in 0..300_000 {
-            let root = u64::from((1 << 30) + random.below(1 << 30));
-            let near = (root * root).wrapping_add(round % 3).wrapping_sub(1).max(1 << 60);
-            for x in [(1 << 60) + random.next_u64() % (3 << 60), near] {
-                assert_eq!(u64::from(square_root(x)), x.isqrt(), "{x}");
-            }
-        }
-        for x in [1 << 60, (1 << 62) - 1] {
-            assert_eq!(u64::from(square_root(x)), x.isqrt());
-        }
-    }
-
     /// Every digit is cut, none rounded: as with integers wide enough for all of them.
     #[test]
     fn products_and_quotients_have_exactly_the_upper_digits() {
@@ -447,24 +282,6 @@ mod tests {
     }
 
     #[test]
-    fn floats_in_fixed_point_are_those_of_the_multiplier() {
-        let mut random = Random::new(6);
-        for _ in 0..300_000 {
-            let value = f32::from_bits(random.next_u32());
-            if !value.is_finite() {
-                continue;
-            }
-            let exponent = random.below(120) as i32 - 60;
-            for value in [value, random.normal(), 2f32.powi(random.below(40) as i32 - 20)] {
-                let sign = if value.is_sign_negative() { -1 } else { 1 };
-                let expected = Multiplier::from_f32(value).apply(sign, exponent);
-                assert_eq!(to_fixed(value, exponent), expected, "{value} {exponent}");
-            }
-        }
-        assert_eq!((to_fixed(0.0, -16), to_fixed(-0.0, -16)), (0, 0));
-    }
-
-    #[test]
     fn applying_rounds_half_up_and_saturates() {
         let mut random = Random::new(3);
         for _ in 0..200_000 {
@@ -482,11 +299,6 @@ mod tests {
             let expected = rounded.clamp(i128::from(i32::MIN), i128::from(i32::MAX)) as i32;
             assert_eq!(multiplier.apply(x, exponent), expected, "{multiplier:?} {x} {exponent}");
         }
-        assert_eq!(mul_pow2(-3, -1), -1);
-        assert_eq!(mul_pow2(3, -1), 2);
-        assert_eq!(mul_pow2(i64::MAX, 1), i64::MAX);
-        assert_eq!(mul_pow2(-1, 64), i64::MIN);
-        assert_eq!(mul_pow2(i64::MIN, -64), 0);
     }
 
     #[test]
