@@ -1,6 +1,7 @@
 //! Dot products of 8-bit and 4-bit integers, in 32 bits.
 
 use super::rows::rows;
+use crate::num::invariant::slice;
 
 /// Columns of a matrix of 4-bit integers that share a factor.
 pub const GROUP: usize = 32;
@@ -48,7 +49,7 @@ pub fn dot_int8(weights: &[i8], x: &[i8]) -> i32 {
         }
     }
     let whole = blocks * LANES;
-    let rest = weights.get(whole..).unwrap_or(&[]).iter().zip(x.get(whole..).unwrap_or(&[]));
+    let rest = slice(weights, whole..).iter().zip(slice(x, whole..));
     rest.fold(sum, |sum, (w, x)| sum.wrapping_add(i32::from(*w) * i32::from(*x)))
 }
 

@@ -2,6 +2,7 @@
 
 use super::kernel::MAX_TILE_INPUTS;
 use super::rows::rows;
+use crate::num::invariant::slice;
 
 /// Input rows of a matrix product: rows of `width` numbers, of which the first `skip` are left out,
 /// and for matrices of integers the same rows as 8-bit integers with a scale each.
@@ -35,11 +36,11 @@ impl<'a, R> Inputs<'a, R> {
     /// The same rows without the first `count` of them.
     #[must_use]
     pub fn from(self, count: usize) -> Self {
-        let start = count.saturating_mul(self.width);
+        let start = count * self.width;
         Self {
-            data: self.data.get(start..).unwrap_or(&[]),
-            quants: self.quants.get(start..).unwrap_or(&[]),
-            scales: self.scales.get(count..).unwrap_or(&[]),
+            data: from_element(self.data, start),
+            quants: from_element(self.quants, start),
+            scales: from_element(self.scales, count),
             ..self
         }
     }
@@ -47,21 +48,27 @@ impl<'a, R> Inputs<'a, R> {
     /// The rows, in order; an incomplete last row is left out.
     pub fn iter(&self) -> impl Iterator<Item = &'a [R]> + use<'a, R> {
         let skip = self.skip;
-        rows(self.data, self.width).map(move |row| row.get(skip..).unwrap_or(&[]))
+        rows(self.data, self.width).map(move |row| slice(row, skip..))
     }
 
     /// The rows as 8-bit integers, up to `most` of them.
     pub(super) fn quant_rows(&self, most: usize) -> QuantRows<'a> {
-        let data = self.quants.get(self.skip..).unwrap_or(&[]);
+        let data = from_element(self.quants, self.skip);
         QuantRows { data, stride: self.width, most: most.min(self.scales.len()) }
     }
 
     /// The rows as 8-bit integers, each with its scale, in order.
     pub fn quants(&self) -> impl Iterator<Item = (&'a [i8], f32)> + use<'a, R> {
         let skip = self.skip;
-        let rows = rows(self.quants, self.width).map(move |row| row.get(skip..).unwrap_or(&[]));
+        let rows = rows(self.quants, self.width).map(move |row| slice(row, skip..));
         rows.zip(self.scales.iter().copied())
     }
+}
+
+/// The elements from `start` on; none of a slice that is left out: inputs have numbers, 8-bit integers or
+/// both.
+fn from_element<T>(data: &[T], start: usize) -> &[T] {
+    if data.is_empty() { data } else { slice(data, start..) }
 }
 
 /// Up to `most` inputs as 8-bit integers, each `stride` behind the one before.
@@ -78,6 +85,6 @@ impl QuantRows<'_> {
     pub fn count(&self, width: usize) -> usize {
         let spare = self.data.len().checked_sub(width);
         let count = spare.and_then(|spare| spare.checked_div(self.stride));
-        count.map_or(0, |count| count.saturating_add(1)).min(self.most).min(MAX_TILE_INPUTS)
+        count.map_or(0, |count| count + 1).min(self.most).min(MAX_TILE_INPUTS)
     }
 }

@@ -138,7 +138,7 @@ impl<'a> Matrix<'a> {
         let mut first = 0usize;
         for scales in scales.chunks(TILE_OUTPUTS) {
             let mut outputs = rows_mut(&mut *outputs, self.rows);
-            let end = first.saturating_add(scales.len());
+            let end = first + scales.len();
             let inputs = if MAX_TILE_INPUTS > 1 {
                 self.tiles(first, scales, inputs, &mut outputs, &mut put)
             } else {
@@ -152,7 +152,7 @@ impl<'a> Matrix<'a> {
                     put(outputs, sums, scales, input);
                 }
             }
-            first = first.saturating_add(TILE_OUTPUTS);
+            first += TILE_OUTPUTS;
         }
     }
 
@@ -177,7 +177,7 @@ impl<'a> Matrix<'a> {
             for ((sums, (_, input)), outputs) in
                 block.iter().take(count).zip(inputs.quants()).zip(&mut *outputs)
             {
-                let end = first.saturating_add(scales.len());
+                let end = first + scales.len();
                 if let (Some(outputs), Some(sums)) =
                     (outputs.get_mut(first..end), sums.get(..scales.len()))
                 {
@@ -208,7 +208,7 @@ impl<'a> Matrix<'a> {
             }
             Weights::Int4 { factors, quants, .. } => {
                 let groups = self.cols.div_ceil(GROUP);
-                let quants = from_row(quants, first, groups.saturating_mul(GROUP_BYTES));
+                let quants = from_row(quants, first, groups * GROUP_BYTES);
                 let factors = from_row(factors, first, groups);
                 arch::int4_tile(quants, factors, self.cols, rows, x, sums)
             }
@@ -224,7 +224,7 @@ impl<'a> Matrix<'a> {
             Weights::Int4 { .. } => 255 * 8 * 127,
             Weights::F32(_) | Weights::F16(_) | Weights::Bf16(_) => 0,
         };
-        (self.cols as u32).saturating_mul(product)
+        self.cols as u32 * product
     }
 
     /// The sums of the products of integers of the rows from `first` on, as many as `sums` has places.
@@ -237,7 +237,7 @@ impl<'a> Matrix<'a> {
             }
             Weights::Int4 { factors, quants, .. } => {
                 let groups = self.cols.div_ceil(GROUP);
-                let quants = from_row(quants, first, groups.saturating_mul(GROUP_BYTES));
+                let quants = from_row(quants, first, groups * GROUP_BYTES);
                 sums_int4(quants, from_row(factors, first, groups), groups, x, sums);
             }
             Weights::F32(_) | Weights::F16(_) | Weights::Bf16(_) => {}
@@ -279,7 +279,7 @@ impl<'a> Matrix<'a> {
             }
             Weights::Int4 { scales, factors, quants } => {
                 let groups = self.cols.div_ceil(GROUP);
-                let bytes = groups.saturating_mul(GROUP_BYTES);
+                let bytes = groups * GROUP_BYTES;
                 let (Some(scale), Some(factors), Some(quants)) = (
                     scales.get(index),
                     rows(factors, groups).nth(index),

@@ -50,6 +50,21 @@ impl<'a, T> Iterator for RowIter<'a, T> {
     }
 }
 
+impl<T> RowIter<'_, T> {
+    /// Returns the number of rows that are left.
+    pub(super) const fn len(&self) -> usize {
+        whole_rows(self.data.len(), self.width)
+    }
+}
+
+/// Whole rows of `width` elements in `len` of them; width 0 makes none.
+const fn whole_rows(len: usize, width: usize) -> usize {
+    match len.checked_div(width) {
+        Some(rows) => rows,
+        None => 0,
+    }
+}
+
 /// See [`rows_mut`].
 #[derive(Debug)]
 pub struct RowIterMut<'a, T> {
@@ -58,9 +73,9 @@ pub struct RowIterMut<'a, T> {
 }
 
 impl<T> RowIterMut<'_, T> {
-    /// The rows that are left.
-    pub(super) fn len(&self) -> usize {
-        self.data.len().checked_div(self.width).unwrap_or(0)
+    /// Returns the number of rows that are left.
+    pub(super) const fn len(&self) -> usize {
+        whole_rows(self.data.len(), self.width)
     }
 }
 

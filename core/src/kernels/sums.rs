@@ -3,6 +3,7 @@
 use super::arch;
 use super::dot_quants::{GROUP_BYTES, dot_int4, dot_int8, dot_int8_rows};
 use super::rows::rows;
+use crate::num::invariant::slice_mut;
 
 /// Whether it pays to read an input once for several rows here: on microcontrollers, which have no vectors,
 /// but for those that `arch` has a kernel for.
@@ -35,12 +36,13 @@ pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) {
 
 /// [`sums_int8`], four rows at a time.
 fn in_fours(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) {
-    let count = weights.len().checked_div(cols).unwrap_or(0).min(sums.len());
     let mut weights = rows(weights, cols);
-    for sums in sums.get_mut(..count).unwrap_or_default().chunks_mut(4) {
+    let count = weights.len().min(sums.len());
+    for sums in slice_mut(sums, ..count).chunks_mut(4) {
         if let [a, b, c, d] = sums {
             let four = [weights.next(), weights.next(), weights.next(), weights.next()];
-            [*a, *b, *c, *d] = dot_int8_rows(four.map(|row| row.unwrap_or(&[])), x);
+            debug_assert!(four.iter().all(Option::is_some), "there is a row for every sum");
+            [*a, *b, *c, *d] = dot_int8_rows(four.map(Option::unwrap_or_default), x);
         } else {
             for (sum, row) in sums.iter_mut().zip(&mut weights) {
                 *sum = dot_int8(row, x);
@@ -55,7 +57,7 @@ pub fn sums_int4(quants: &[u8], factors: &[u8], groups: usize, x: &[i8], sums: &
     if arch::sums_int4(quants, factors, groups, x, sums) {
         return;
     }
-    let weights = rows(quants, groups.saturating_mul(GROUP_BYTES)).zip(rows(factors, groups));
+    let weights = rows(quants, groups * GROUP_BYTES).zip(rows(factors, groups));
     for (sum, (quants, factors)) in sums.iter_mut().zip(weights) {
         *sum = dot_int4(quants, factors, x);
     }

@@ -55,6 +55,17 @@ pub(crate) const fn quotient(a: usize, b: usize) -> usize {
     }
 }
 
+/// Returns `⌊a/b⌋` and the remainder for `b > 0`.
+#[inline(always)]
+#[track_caller]
+pub(crate) const fn div_rem(a: u32, b: u32) -> (u32, u32) {
+    debug_assert!(b > 0, "division by zero");
+    match (a.checked_div(b), a.checked_rem(b)) {
+        (Some(quotient), Some(rest)) => (quotient, rest),
+        _ => (0, 0),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,7 +79,7 @@ mod tests {
         slice_mut(&mut data, ..2).fill(9);
         split_mut(&mut data, 3).1.fill(7);
         assert_eq!(data, [9, 9, 3, 7]);
-        assert_eq!(quotient(7, 2), 3);
+        assert_eq!((quotient(7, 2), div_rem(7, 2)), (3, (3, 1)));
     }
 
     #[cfg(debug_assertions)]
@@ -80,5 +91,6 @@ mod tests {
         assert!(catch_unwind(|| split(&[1, 2], 3).0.len()).is_err());
         assert!(catch_unwind(|| split_mut(&mut [1, 2], 3).0.len()).is_err());
         assert!(catch_unwind(|| quotient(1, 0)).is_err());
+        assert!(catch_unwind(|| div_rem(1, 0)).is_err());
     }
 }

@@ -39,14 +39,11 @@ impl Multiplier {
         if value == 0 {
             return Self::ZERO;
         }
-        let digits = u64::BITS.saturating_sub(value.leading_zeros());
-        let mantissa = if digits > DIGITS {
-            value >> digits.saturating_sub(DIGITS)
-        } else {
-            value << DIGITS.saturating_sub(digits)
-        };
+        let digits = u64::BITS - value.leading_zeros();
+        let mantissa =
+            if digits > DIGITS { value >> (digits - DIGITS) } else { value << (DIGITS - digits) };
         let moved = digits as i32 - DIGITS as i32;
-        Self { mantissa: mantissa as u32, exponent: exponent.saturating_add(moved) }
+        Self { mantissa: mantissa as u32, exponent: exponent + moved }
     }
 
     /// An integer, cut to 31 digits.
@@ -62,7 +59,7 @@ impl Multiplier {
         if biased == 0 {
             return Self::new(fraction as u64, -149);
         }
-        Self { mantissa: (fraction | 0x0080_0000) << 7, exponent: biased.saturating_sub(157) }
+        Self { mantissa: (fraction | 0x0080_0000) << 7, exponent: biased - 157 }
     }
 
     /// The magnitude of a dyadic rational, cut to 31 digits.
@@ -83,7 +80,7 @@ impl Multiplier {
 
     /// The float below it, by its bits alone; 0 below the normal range, the largest float above it.
     pub const fn to_f32(self) -> f32 {
-        let biased = self.exponent.saturating_add(157);
+        let biased = self.exponent + 157;
         if self.mantissa == 0 || biased < 1 {
             return 0.0;
         }
@@ -108,7 +105,7 @@ impl Multiplier {
         if self.mantissa == 0 {
             return i32::MIN;
         }
-        self.exponent.saturating_add(DIGITS as i32 - 1)
+        self.exponent + DIGITS as i32 - 1
     }
 
     /// The product.
@@ -122,8 +119,8 @@ impl Multiplier {
         if top == 0 {
             return Self::ZERO;
         }
-        let exponent = self.exponent.saturating_add(other.exponent);
-        Self { mantissa: top >> excess, exponent: exponent.saturating_add(30 + excess as i32) }
+        let exponent = self.exponent + other.exponent;
+        Self { mantissa: top >> excess, exponent: exponent + 30 + excess as i32 }
     }
 
     /// The sum.
@@ -137,10 +134,10 @@ impl Multiplier {
         if low.mantissa == 0 {
             return high;
         }
-        let apart = high.exponent.saturating_sub(low.exponent).unsigned_abs();
+        let apart = (high.exponent - low.exponent).unsigned_abs();
         let high_part = (high.mantissa as u64) << 32;
         let low_part = if apart < 64 { ((low.mantissa as u64) << 32) >> apart } else { 0 };
-        Self::new(high_part.saturating_add(low_part), high.exponent.saturating_sub(32))
+        Self::new(high_part + low_part, high.exponent - 32)
     }
 
     #[inline(never)]
@@ -161,7 +158,7 @@ impl Multiplier {
         if self.mantissa == 0 {
             return self;
         }
-        Self { exponent: self.exponent.saturating_add(by), ..self }
+        Self { exponent: self.exponent + by, ..self }
     }
 
     /// The quotient; zero if `other` is.
@@ -173,9 +170,9 @@ impl Multiplier {
         // 31 or 32 digits.
         let quotient = quotient(self.mantissa, other.mantissa);
         let excess = quotient >> 31;
-        let exponent = self.exponent.saturating_sub(other.exponent);
+        let exponent = self.exponent - other.exponent;
         let mantissa = quotient >> excess;
-        Self { mantissa, exponent: exponent.saturating_sub(31 - excess as i32) }
+        Self { mantissa, exponent: exponent - (31 - excess as i32) }
     }
 
     /// `x` times this, in units of `2^exponent`: rounded half up, saturating.
@@ -188,14 +185,14 @@ impl Multiplier {
     #[inline(never)]
     pub const fn apply_wide(self, x: i32, exponent: i32) -> i64 {
         let product = x as i64 * self.mantissa as i64;
-        mul_pow2(product, self.exponent.saturating_sub(exponent))
+        mul_pow2(product, self.exponent - exponent)
     }
 
     /// As [`apply_wide`](Self::apply_wide), for a wide factor of which 31 significant digits count.
     pub const fn apply_to_wide(self, x: i64, exponent: i32) -> i64 {
-        let digits = u64::BITS.saturating_sub(x.unsigned_abs().leading_zeros());
+        let digits = u64::BITS - x.unsigned_abs().leading_zeros();
         let excess = digits.saturating_sub(DIGITS) as i32;
-        let exponent = exponent.saturating_sub(excess);
+        let exponent = exponent - excess;
         self.apply_wide(saturate(mul_pow2(x, excess.wrapping_neg())), exponent)
     }
 }

@@ -121,7 +121,7 @@ impl Frequencies {
     /// The frequencies of the base whose logarithm to the base 2 is `log2_base / 2^64`, for less than
     /// `2^63`.
     pub(crate) fn from_log2(log2_base: u128, width: usize) -> Self {
-        let exponent = log2_base.saturating_mul(2).checked_div(width as u128).unwrap_or(0);
+        let exponent = (log2_base * 2).checked_div(width as u128).unwrap_or(0);
         Self { ratio: exp2_of_minus(exponent), count: width / 2 }
     }
 

@@ -41,7 +41,7 @@ pub(crate) fn exp2_of_minus(x: u128) -> u64 {
     let angle = multiply_high(x as u64, LN_2);
     let power = (1..=20u64).rev().fold(ONE, |sum, k| {
         // Below one: a term is less than the one before it.
-        ONE.saturating_sub(multiply_high(angle, sum).checked_div(k).unwrap_or(0))
+        ONE - multiply_high(angle, sum).checked_div(k).unwrap_or(0)
     });
     let whole = u32::try_from(x >> 64).unwrap_or(u32::MAX);
     let shifted = (u128::from(power) << 1).checked_shr(whole).unwrap_or(0);
@@ -55,7 +55,7 @@ pub(crate) fn root(value: u64) -> Option<f32> {
     let wide = value.checked_shl(shift)?;
     let root = wide.isqrt();
     // One more digit says whether anything was cut off: enough to round by.
-    let cut = root.saturating_mul(root) != wide;
+    let cut = root * root != wide;
     let mantissa = i64::try_from((root << 1) | u64::from(cut)).ok()?;
     let half = i32::try_from(shift / 2).ok()?;
     f32::from_dyadic(Dyadic { mantissa, exponent: half.checked_neg()?.checked_sub(1)? })

@@ -49,13 +49,13 @@ impl PreparedMultiplier {
         let left = free(largest);
         let (mantissa, from) = multiplier.parts();
         // 33 digits fall off in all: 32 with the lower half, and one is rounded.
-        let right = exponent.saturating_sub(from).saturating_sub(33).saturating_add(left as i32);
+        let right = exponent - from - 33 + left as i32;
         let mantissa = mantissa as i32;
         if right >= 0 {
             let right = if right > 31 { 31 } else { right as u32 };
             return Self { mantissa, left, right, wide: None };
         }
-        let lost = right.saturating_add(32).saturating_sub(left as i32) as u32;
+        let lost = (right + 32 - left as i32) as u32;
         Self { mantissa, left, right: 0, wide: Some(Wide { multiplier, exponent, lost }) }
     }
 
@@ -150,8 +150,8 @@ impl RowScales {
         let (mantissa, from) = input.parts();
         // An f32's bits are 24 digits times 2^(biased - 150), here 32 digits times 2^(biased - 158); the
         // product with 32 more is cut to 32, or one less.
-        let from = from.saturating_sub(1).saturating_add(32 - 158);
-        let right = exponent.saturating_sub(from).saturating_sub(33).saturating_add(left as i32);
+        let from = from - 1 + (32 - 158);
+        let right = exponent - from - 33 + left as i32;
         // A row of exponent 0, whose digits begin elsewhere, must not look like the others.
         let right = if right > 32 { right } else { i32::MIN };
         Self { input, exponent, mantissa: mantissa << 1, left, right }

@@ -9,7 +9,7 @@ pub const fn mul_pow2(x: i64, by: i32) -> i64 {
             return 0;
         }
         // One bit is kept for the rounding, so that nothing overflows.
-        return ((x >> by.saturating_sub(1)).saturating_add(1)) >> 1;
+        return ((x >> (by - 1)).saturating_add(1)) >> 1;
     }
     let shifted = if by < i64::BITS as i32 { x << by } else { 0 };
     if by < i64::BITS as i32 && shifted >> by == x {
@@ -39,8 +39,8 @@ pub(crate) struct Shift {
 impl Shift {
     /// By `by` places to the left, -31 to 30, for numbers that have room for one place more than that.
     pub const fn new(by: i32) -> Self {
-        let left = by.saturating_add(1);
-        let right = left.saturating_neg();
+        let left = by + 1;
+        let right = -left;
         Self {
             left: if left > 0 { left as u32 } else { 0 },
             right: if right > 0 { right as u32 } else { 0 },

@@ -13,7 +13,7 @@ pub const fn to_fixed(value: f32, exponent: i32) -> i32 {
     let sign = bits as i32 >> 31;
     let biased = (bits >> 23 & 0xff) as i32;
     // 31 digits in units of 2^(biased - 157), which lose one more than these.
-    let cut = exponent.saturating_add(156).saturating_sub(biased);
+    let cut = exponent + 156 - biased;
     if cut > 30 || (cut >= 0 && biased > 0) {
         let digits = ((bits << 8 | 1 << 31) >> 1) as i32;
         let cut = if cut > 31 { 31 } else { cut };

@@ -36,8 +36,8 @@ impl<T: Element> PositionEncoding<T> for Alibi {
     fn slope(&self, head: usize) -> f32 {
         // The slope is 2^(−eighths/P).
         let eighths = match head.checked_sub(1 << self.log) {
-            None => head.saturating_add(1).saturating_mul(8),
-            Some(extra) => extra.saturating_mul(2).saturating_add(1).saturating_mul(4),
+            None => (head + 1) * 8,
+            Some(extra) => (extra * 2 + 1) * 4,
         } as u64;
         let fraction = (eighths << (63 - self.log)) << 1;
         let whole = i32::try_from(eighths >> self.log).unwrap_or(i32::MAX);

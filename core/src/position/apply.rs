@@ -2,7 +2,38 @@ use super::{PositionEncoding, PositionError, rotate};
 use crate::num::Element;
 use crate::tensor::Rows;
 
-/// Add the codes of positions `first, first + 1, …` to rows of token embeddings, one row a position.
+/// Calls `apply` with each row of `rows` and its position `first, first + 1, …`.
+///
+/// ```
+/// use expe_core::position::{Expe, PositionEncoding, for_each_row};
+/// use expe_core::tensor::Flat;
+/// let expe = Expe::<f32>::new(0.0, 0.5, 2)?;
+/// let mut keys = [0.0; 3];
+/// for_each_row(4, &mut Flat::new(&mut keys, 1), |n, row| expe.key_values(n, row))?;
+/// assert_eq!(keys, [2.0, 2.5, 3.0]);
+/// # Ok::<(), expe_core::position::PositionError>(())
+/// ```
+///
+/// # Errors
+/// The first error of `apply`; [`PositionError::Width`] for a row that is not contiguous,
+/// [`PositionError::BeyondLength`] past `u32::MAX`. Rows before the failing one are already changed.
+pub fn for_each_row<T>(
+    first: u32,
+    rows: &mut (impl Rows<T> + ?Sized),
+    mut apply: impl FnMut(u32, &mut [T]) -> Result<(), PositionError>,
+) -> Result<(), PositionError> {
+    let count = rows.count();
+    for index in 0..count {
+        let row =
+            rows.row_mut(index).ok_or(PositionError::Width { expected: count, found: index })?;
+        let n = u32::try_from(index).ok().and_then(|index| first.checked_add(index));
+        let length = u32::MAX;
+        apply(n.ok_or(PositionError::BeyondLength { position: length, length })?, row)?;
+    }
+    Ok(())
+}
+
+/// Adds the offsets of positions `first, first + 1, …` to rows of token embeddings, one row per position.
 ///
 /// ```
 /// use expe_core::position::{Sinusoidal, embed_rows};
@@ -19,10 +50,10 @@ pub fn embed_rows<T: Element>(
     first: u32,
     rows: &mut (impl Rows<T> + ?Sized),
 ) -> Result<(), PositionError> {
-    each_row(first, rows, |n, row| encoding.embed(n, row))
+    for_each_row(first, rows, |n, row| encoding.embed(n, row))
 }
 
-/// Override the leading columns of rows of query inputs at positions `first, first + 1, …`.
+/// Overrides the leading columns of rows of query inputs at positions `first, first + 1, …`.
 ///
 /// # Errors
 /// As [`PositionEncoding::override_query`].
@@ -31,10 +62,10 @@ pub fn override_query_rows<T: Element>(
     first: u32,
     rows: &mut (impl Rows<T> + ?Sized),
 ) -> Result<(), PositionError> {
-    each_row(first, rows, |n, row| encoding.override_query(n, row))
+    for_each_row(first, rows, |n, row| encoding.override_query(n, row))
 }
 
-/// Override the leading columns of rows of key inputs at positions `first, first + 1, …`.
+/// Overrides the leading columns of rows of key inputs at positions `first, first + 1, …`.
 ///
 /// ```
 /// use expe_core::position::{Expe, override_key_rows};
@@ -52,10 +83,10 @@ pub fn override_key_rows<T: Element>(
     first: u32,
     rows: &mut (impl Rows<T> + ?Sized),
 ) -> Result<(), PositionError> {
-    each_row(first, rows, |n, row| encoding.override_key(n, row))
+    for_each_row(first, rows, |n, row| encoding.override_key(n, row))
 }
 
-/// Rotate rows of heads at positions `first, first + 1, …`; `table` is scratch, one head wide, and
+/// Rotates rows of heads at positions `first, first + 1, …`; `table` is scratch, one head wide, and
 /// every row is a whole number of heads.
 ///
 /// # Errors
@@ -69,46 +100,30 @@ pub fn rotate_rows<T: Element>(
     if !encoding.rotates() {
         return Ok(());
     }
-    each_row(first, rows, |n, row| {
+    for_each_row(first, rows, |n, row| {
         encoding.rotation(n, table)?;
         row.chunks_exact_mut(table.len().max(1)).for_each(|head| rotate(table, head));
         Ok(())
     })
 }
 
-/// Add the score bias of `head` to rows of scaled scores: row `i` belongs to the query at
+/// Adds the score bias of `head` to rows of scaled scores: row `i` belongs to the query at
 /// `first + i`, column `m` to the key at `m`.
 ///
 /// # Errors
-/// [`PositionError::Width`] when a row cannot be reached.
+/// [`PositionError::Width`] for a row that is not contiguous.
 pub fn bias_rows<T: Element>(
     encoding: &(impl PositionEncoding<T> + ?Sized),
     head: usize,
     first: u32,
     rows: &mut (impl Rows<T> + ?Sized),
 ) -> Result<(), PositionError> {
-    each_row(first, rows, |n, row| {
+    for_each_row(first, rows, |n, row| {
         for (m, score) in (0u32..).zip(row) {
             *score = T::from_f32(score.to_f32() + encoding.bias(head, n, m));
         }
         Ok(())
     })
-}
-
-fn each_row<T>(
-    first: u32,
-    rows: &mut (impl Rows<T> + ?Sized),
-    mut apply: impl FnMut(u32, &mut [T]) -> Result<(), PositionError>,
-) -> Result<(), PositionError> {
-    let count = rows.count();
-    for index in 0..count {
-        let row =
-            rows.row_mut(index).ok_or(PositionError::Width { expected: count, found: index })?;
-        let n = u32::try_from(index).ok().and_then(|index| first.checked_add(index));
-        let length = u32::MAX;
-        apply(n.ok_or(PositionError::BeyondLength { position: length, length })?, row)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use super::{MAX_DIGITS, OverrideBlock, PositionError, Progression};
 use crate::num::Element;
+use crate::num::invariant::slice_mut;
 
 /// A position encoding over elements of type `T`, as the numbers that it puts at each site.
 ///
@@ -95,9 +96,9 @@ pub trait PositionEncoding<T: Element = f32> {
     /// the override.
     fn override_query(&self, n: u32, row: &mut [T]) -> Result<(), PositionError> {
         let mut values = [T::ZERO; MAX_DIGITS];
-        let columns = self.override_block();
-        self.query_values(n, values.get_mut(..columns.digits).unwrap_or_default())?;
-        columns.fill(&values, row)
+        let block = self.override_block();
+        self.query_values(n, slice_mut(&mut values, ..block.digits))?;
+        block.fill(&values, row)
     }
 
     /// *Query/key input*, direct form: override the leading columns of a key's input `row`.
@@ -106,9 +107,9 @@ pub trait PositionEncoding<T: Element = f32> {
     /// As [`override_query`](Self::override_query).
     fn override_key(&self, n: u32, row: &mut [T]) -> Result<(), PositionError> {
         let mut values = [T::ZERO; MAX_DIGITS];
-        let columns = self.override_block();
-        self.key_values(n, values.get_mut(..columns.digits).unwrap_or_default())?;
-        columns.fill(&values, row)
+        let block = self.override_block();
+        self.key_values(n, slice_mut(&mut values, ..block.digits))?;
+        block.fill(&values, row)
     }
 
     /// *Query/key head*: whether heads are rotated, so that [`rotation`](Self::rotation) is needed.

@@ -1,6 +1,7 @@
 use super::{
     Beyond, Grid, MAX_DIGITS, OverrideBlock, PositionEncoding, PositionError, Progression,
 };
+use crate::num::invariant::div_rem;
 use crate::num::{Dyadic, Element};
 
 /// Whether a digit of an [`Exqpe`] carries its weight.
@@ -86,7 +87,7 @@ impl<T: Element> Exqpe<T> {
             } else {
                 inexact
             })?;
-            let top = digit.saturating_add(1) == digits;
+            let top = digit + 1 == digits;
             if grid.exact_length() < if top { 2 } else { base } {
                 return Err(inexact);
             }
@@ -189,8 +190,7 @@ impl<T: Element> PositionEncoding<T> for Exqpe<T> {
         let mut rest = self.beyond.limit(n, self.length)?;
         if let Some((top, lower)) = digits.split_last_mut() {
             for digit in lower {
-                *digit = rest.checked_rem(self.base).unwrap_or(0);
-                rest = rest.checked_div(self.base).unwrap_or(0);
+                (rest, *digit) = div_rem(rest, self.base);
             }
             *top = rest;
         }

@@ -22,7 +22,7 @@ impl Beyond {
         match self {
             Self::Refuse if n < length => Ok(n),
             Self::Refuse => Err(PositionError::BeyondLength { position: n, length }),
-            Self::Saturate => Ok(n.min(length.saturating_sub(1))),
+            Self::Saturate => Ok(n.min(length - 1)),
         }
     }
 }
@@ -80,23 +80,23 @@ impl<T: Element> Grid<T> {
             return None;
         }
         let mut grid = Self { start, step, exponent, length: 0, exact: 0, format: PhantomData };
-        let reach = grid.widest_spacing();
+        let spacing = grid.widest_spacing();
         let (exact, apart) = match T::FORMAT {
             Format::Float { digits, quantum, top } => {
-                let largest = power(digits).saturating_sub(1);
-                let range = shifted(largest, top.saturating_sub(exponent));
+                let largest = power(digits) - 1;
+                let range = shifted(largest, top - exponent);
                 let on_grid = exponent >= quantum;
                 let exact = if on_grid { range.min(power(digits)) } else { -1 };
-                let separated = quantum.saturating_sub(exponent) <= reach;
-                let widest = power(digits.saturating_add_signed(reach));
+                let separated = quantum - exponent <= spacing;
+                let widest = power(digits + spacing as u32);
                 let apart = if separated { range.min(widest) } else { -1 };
                 ((-exact, exact), (-apart, apart))
             }
             Format::Fixed { quantum, lowest, highest } => {
-                let fine = quantum.saturating_sub(exponent);
+                let fine = quantum - exponent;
                 let range = (shifted(lowest, fine), shifted(highest, fine));
                 let none = (1, -1);
-                (if fine <= 0 { range } else { none }, if fine <= reach { range } else { none })
+                (if fine <= 0 { range } else { none }, if fine <= spacing { range } else { none })
             }
         };
         grid.exact = grid.count_within(exact);
@@ -111,9 +111,9 @@ impl<T: Element> Grid<T> {
         if !steps.is_power_of_two() {
             return log;
         }
-        let within = self.start.unsigned_abs() & steps.saturating_sub(1);
+        let within = self.start.unsigned_abs() & (steps - 1);
         let tie = steps > 1 && within == steps >> 1;
-        if tie { log.saturating_sub(1) } else { log }
+        if tie { log - 1 } else { log }
     }
 
     /// Positions `0, 1, …` whose mantissas lie in `low..=high`, counted up to the first that does not.
@@ -123,13 +123,9 @@ impl<T: Element> Grid<T> {
         if self.start < low || self.start > high {
             return 0;
         }
-        let room = if self.step > 0 {
-            high.saturating_sub(self.start)
-        } else {
-            self.start.saturating_sub(low)
-        };
+        let room = if self.step > 0 { high - self.start } else { self.start - low };
         let steps = room.unsigned_abs().checked_div(self.step.unsigned_abs()).unwrap_or(0);
-        u32::try_from(steps.saturating_add(1)).unwrap_or(u32::MAX)
+        u32::try_from(steps + 1).unwrap_or(u32::MAX)
     }
 
     /// The positions `0..length` have pairwise different codes in `T`.

@@ -36,7 +36,9 @@ mod settings;
 mod sinusoidal;
 
 pub use alibi::Alibi;
-pub use apply::{bias_rows, embed_rows, override_key_rows, override_query_rows, rotate_rows};
+pub use apply::{
+    bias_rows, embed_rows, for_each_row, override_key_rows, override_query_rows, rotate_rows,
+};
 pub use encoding::PositionEncoding;
 pub use encodings::{EmbeddingSite, ModelDims, Position, PositionConfig, SUPPORTED, Sites};
 pub use error::PositionError;

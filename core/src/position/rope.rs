@@ -37,7 +37,7 @@ impl Rope {
     /// [`PositionError::Width`] for an odd width or none.
     pub fn new(base: f32, head_width: usize, scaling: Scaling) -> Result<Self, PositionError> {
         if head_width == 0 || head_width & 1 == 1 {
-            let expected = head_width.saturating_add(1);
+            let expected = head_width + 1;
             return Err(PositionError::Width { expected, found: head_width });
         }
         scaling.check()?;
@@ -67,8 +67,8 @@ impl Rope {
         let (cosines, sines) = split_mut(table, self.head_width / 2);
         // At most 2^30 · 3.22 · 2^29 / 2^30: within i32.
         let scaled = |wave: i32| {
-            let product = i64::from(wave).saturating_mul(self.magnitude.into());
-            number((product.saturating_add(1 << 29) >> 30) as i32)
+            let product = i64::from(wave) * i64::from(self.magnitude);
+            number(((product + (1 << 29)) >> 30) as i32)
         };
         for ((c, s), turn) in cosines.iter_mut().zip(sines).zip(self.frequencies.iter()) {
             let (sin, cos) = self.stretch.apply(turn).at(n).sin_cos_fixed();

@@ -76,8 +76,8 @@ impl Scaling {
                 let base = log2(base).filter(|log| *log > 0)?;
                 let factor = log2(factor)?;
                 // log2(base·s^(d/(d−2))), where d/(d−2) = 1 + 2/(d−2).
-                let rest = factor.saturating_mul(2).checked_div(width.checked_sub(2)? as u128)?;
-                let sum = base.saturating_add(factor).saturating_add(rest);
+                let rest = (factor * 2).checked_div(width.checked_sub(2)? as u128)?;
+                let sum = base + factor + rest;
                 Some(Frequencies::from_log2(sum, width))
             }
             _ => Frequencies::new(base, width),
@@ -112,7 +112,7 @@ impl Scaling {
             _ => 0,
         };
         // From 2^(-64 - 57) to 2^-29, rounded.
-        let growth = log.saturating_mul(TENTH).saturating_add(1 << 91) >> 92;
+        let growth = (log * TENTH + (1 << 91)) >> 92;
         ONE.saturating_add(growth as u32)
     }
 }
@@ -132,15 +132,15 @@ impl Stretch {
             Self::None => turn,
             Self::Linear { inverse } => turn.times(inverse),
             Self::Yarn { inverse, original } => {
-                let turns = u128::from(turn.0).saturating_mul(original.into());
+                let turns = u128::from(turn.0) * u128::from(original);
                 let above = turns.saturating_sub(SLOW << 64);
                 if above >= (FAST - SLOW) << 64 {
                     return turn;
                 }
                 // The part to keep, above/31 = above/32 · (1 + 1/31), in multiples of 2^-64.
                 let part = (above >> 5) as u64;
-                let keep = part.saturating_add(Turn(part).times(u64::MAX / 31).0);
-                turn.times(keep.saturating_add(Turn(!keep).times(inverse).0))
+                let keep = part + Turn(part).times(u64::MAX / 31).0;
+                turn.times(keep + Turn(!keep).times(inverse).0)
             }
         }
     }

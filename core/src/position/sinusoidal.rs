@@ -34,7 +34,7 @@ impl Sinusoidal {
     /// [`PositionError::Parameter`] for a base that is not finite and above 1,
     /// [`PositionError::Width`] for an odd width or none.
     pub fn new(base: f32, width: usize) -> Result<Self, PositionError> {
-        let odd = PositionError::Width { expected: width.saturating_add(1), found: width };
+        let odd = PositionError::Width { expected: width + 1, found: width };
         if width == 0 || width & 1 == 1 {
             return Err(odd);
         }
@@ -79,7 +79,7 @@ impl<T: Element> PositionEncoding<T> for Sinusoidal {
             for (x, wave) in pair.iter_mut().zip([sin, cos]) {
                 let code = Dyadic { mantissa: wave.into(), exponent: -30 };
                 // 31 and 24 bits: the product fits.
-                let mantissa = scale.mantissa.saturating_mul((*x).into());
+                let mantissa = scale.mantissa * i64::from(*x);
                 let scaled = Dyadic { mantissa, ..scale }.round_half_up(0);
                 *x = code.add_to_fixed(scaled, exponent);
             }

@@ -1,4 +1,4 @@
-//! Tensor-agnostic views: the one thing that the encodings need to know about a tensor library.
+//! Rows of a matrix, whichever library owns it: all that encodings need to know of one.
 
 #[cfg(feature = "heapless")]
 mod adapter_heapless;

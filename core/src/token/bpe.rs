@@ -1,4 +1,5 @@
 use super::{BYTES, EncodeError, MergeError};
+use crate::num::invariant::{slice, slice_mut};
 
 /// The longest token of a merge table, in bytes.
 pub const MAX_TOKEN_BYTES: u32 = 1 << 16;
@@ -46,12 +47,12 @@ impl<'a> Bpe<'a> {
     /// # Errors
     /// The first [`MergeError`] found.
     pub fn new(merges: &'a [[u32; 3]]) -> Result<Self, MergeError> {
-        let room = (u32::MAX as usize).saturating_sub(BYTES);
+        let room = u32::MAX as usize - BYTES;
         if merges.len() > room {
             return Err(MergeError::TooMany { merges: merges.len(), room });
         }
         for (rank, [left, right, found]) in merges.iter().enumerate() {
-            let earlier = merges.get(..rank).unwrap_or(&[]);
+            let earlier = slice(merges, ..rank);
             let (expected, found) = (merged_len(earlier, rank, (*left, *right))?, *found);
             if expected != found || expected > MAX_TOKEN_BYTES {
                 return Err(MergeError::Length { rank, expected, found });
@@ -71,14 +72,14 @@ impl<'a> Bpe<'a> {
         let mut count = 0usize;
         for pair in pairs {
             let room = records.len();
-            let too_many = MergeError::TooMany { merges: count.saturating_add(1), room };
+            let too_many = MergeError::TooMany { merges: count + 1, room };
             let (earlier, rest) = records.split_at_mut_checked(count).ok_or(too_many)?;
             let len = merged_len(earlier, count, pair)?;
             *rest.first_mut().ok_or(too_many)? = [pair.0, pair.1, len];
-            count = count.saturating_add(1);
+            count += 1;
         }
         let records: &'a [[u32; 3]] = records;
-        Self::new(records.get(..count).unwrap_or(&[]))
+        Self::new(slice(records, ..count))
     }
 
     /// The table of merges.
@@ -88,7 +89,7 @@ impl<'a> Bpe<'a> {
 
     /// Tokens in the vocabulary: 256 and one per merge.
     pub const fn vocab(&self) -> usize {
-        self.merges.len().saturating_add(BYTES)
+        self.merges.len() + BYTES
     }
 
     /// Turn `text` into tokens, at the front of `tokens`; a buffer as long as the text suffices.
@@ -101,7 +102,7 @@ impl<'a> Bpe<'a> {
         let mut len = 0usize;
         for piece in pieces(text) {
             let place = tokens.get_mut(len..).and_then(|free| free.get_mut(..piece.len()));
-            len = len.saturating_add(self.merge(piece, place.ok_or(error)?));
+            len += self.merge(piece, place.ok_or(error)?);
         }
         tokens.get(..len).ok_or(error)
     }
@@ -118,7 +119,7 @@ impl<'a> Bpe<'a> {
             if len < 2 {
                 break;
             }
-            let piece = tokens.get_mut(..len).unwrap_or_default();
+            let piece = slice_mut(tokens, ..len);
             if piece.iter().zip(piece.iter().skip(1)).any(|(a, b)| a == left && b == right) {
                 len = replace_pair(piece, *left, *right, merged);
             }
@@ -139,7 +140,9 @@ fn byte_at(merges: &[[u32; 3]], mut token: u32, mut index: u32) -> u8 {
     while let Some([left, right, _]) =
         (token as usize).checked_sub(BYTES).and_then(|rank| merges.get(rank))
     {
-        let split = token_len(merges, *left).unwrap_or(0);
+        let split = token_len(merges, *left);
+        debug_assert!(split.is_some(), "a merge refers to tokens before it");
+        let split = split.unwrap_or(0);
         (token, index) = match index.checked_sub(split) {
             None => (*left, index),
             Some(index) => (*right, index),
@@ -157,7 +160,7 @@ fn replace_pair(tokens: &mut [u32], left: u32, right: u32, merged: u32) -> usize
         let Some(token) = read.next() else { break };
         let joined = token.get() == left && read.next_if(|next| next.get() == right).is_some();
         place.set(if joined { merged } else { token.get() });
-        written = written.saturating_add(1);
+        written += 1;
     }
     written
 }
@@ -181,7 +184,7 @@ pub fn pieces(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 fn split_piece(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let word_from = |start: usize| {
         let word = text.iter().skip(start).take_while(|byte| !is_space(byte)).count();
-        (word > 0).then(|| start.saturating_add(word))
+        (word > 0).then(|| start + word)
     };
     let led_by_space = usize::from(text.first() == Some(&b' '));
     let end = word_from(led_by_space)

@@ -28,7 +28,7 @@ impl TextStream {
     pub fn push(&mut self, byte: u8, mut emit: impl FnMut(char)) {
         if let Some(place) = self.pending.get_mut(self.len) {
             *place = byte;
-            self.len = self.len.saturating_add(1);
+            self.len += 1;
         }
         while let Some(bytes) = self.pending.get(..self.len) {
             let drop = match core::str::from_utf8(bytes) {
@@ -46,7 +46,7 @@ impl TextStream {
             };
             // The buffer held back a prefix of one character, so what goes is at its front.
             self.pending.rotate_left(drop.min(4));
-            self.len = self.len.saturating_sub(drop);
+            self.len -= drop;
             if self.len == 0 {
                 return;
             }

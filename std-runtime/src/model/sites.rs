@@ -2,7 +2,8 @@ use dfdx::dtypes::Dtype;
 use dfdx::shapes::Shape;
 use dfdx::tensor::Tensor;
 use expe_core::Config;
-use expe_core::position::{self, Position, PositionEncoding, PositionError};
+use expe_core::position::{ModelDims, Position, PositionEncoding, PositionError, for_each_row};
+use expe_core::tensor::Flat;
 
 use super::ModelError;
 use crate::ops::composed::{Mask, Rotary, differences};
@@ -42,8 +43,8 @@ impl<E: Dtype, D: Backend<E>> Sites<E, D> {
             return Err(beyond(config.context));
         }
         let Config { width, heads, head_width, .. } = *config;
-        let shape = position::ModelDims { width, heads, head_width };
-        let position = Position::new(&config.position, shape, &table).map_err(refused)?;
+        let dims = ModelDims { width, heads, head_width };
+        let position = Position::new(&config.position, dims, &table).map_err(refused)?;
         let builder = Builder { config, position, positions, device };
         Ok(Self {
             length,
@@ -86,9 +87,7 @@ impl<D> Builder<'_, D> {
         fill: impl Fn(u32, &mut [f32]) -> Result<(), PositionError>,
     ) -> Result<Vec<f32>, PositionError> {
         let mut rows = vec![0.0; self.positions as usize * width];
-        for (n, row) in (0..self.positions).zip(rows.chunks_exact_mut(width.max(1))) {
-            fill(n, row)?;
-        }
+        for_each_row(0, &mut Flat::new(&mut rows, width), fill)?;
         Ok(rows)
     }
 

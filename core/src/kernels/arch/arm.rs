@@ -5,18 +5,19 @@ use core::mem::MaybeUninit;
 
 use crate::kernels::dot_quants::dot_int8;
 use crate::kernels::rows::rows;
+use crate::num::invariant::slice;
 
 /// Columns whose inputs are widened together: their halves of words lie on the stack.
 const COLUMNS: usize = 256;
 
 /// [`sums_int8`](crate::kernels::sums_int8), four rows at a time, for rows that `x` is as long as.
 pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) -> bool {
-    let count = weights.len().checked_div(cols).unwrap_or(0).min(sums.len());
+    let count = rows(weights, cols).len().min(sums.len());
     let Some(sums) = sums.get_mut(..count).filter(|_| x.len() >= cols) else { return false };
     // Behind the last column of a row lies the next row, which a word of weights may reach into, where its
     // inputs are zero; behind the last row there may be nothing.
-    let reach = cols.next_multiple_of(4) - cols;
-    let safe = if count.saturating_mul(cols).saturating_add(reach) > weights.len() {
+    let overhang = cols.next_multiple_of(4) - cols;
+    let safe = if count.saturating_mul(cols).saturating_add(overhang) > weights.len() {
         count.saturating_sub(1)
     } else {
         count
@@ -26,7 +27,7 @@ pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) -> boo
     let mut start = 0;
     while start < cols && !fours.is_empty() {
         let end = cols.min(start + COLUMNS);
-        let quads = x.get(start..end).unwrap_or(&[]).chunks_exact(4);
+        let quads = slice(x, start..end).chunks_exact(4);
         let (odd, mut count) = (quads.remainder(), quads.len());
         for (word, quad) in words.iter_mut().zip(quads) {
             if let [a, b, c, d] = *quad {

@@ -3,11 +3,13 @@
 
 use core::arch::asm;
 
+use crate::kernels::rows::rows;
+
 /// `y += Σ_m weights[m]·matrix[m]` for rows of 8-bit integers as wide as `y`, in columns of eight: 20
 /// instructions for 8 products. Gives the number of columns that are done.
 pub fn add_weighted(weights: &[i32], matrix: &[i8], y: &mut [i32]) -> usize {
     let width = y.len();
-    let count = matrix.len().checked_div(width).unwrap_or(0).min(weights.len());
+    let count = rows(matrix, width).len().min(weights.len());
     let done = width & !7;
     if count == 0 {
         return done;

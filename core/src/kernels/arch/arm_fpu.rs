@@ -6,6 +6,7 @@ use crate::kernels::dot::dot;
 use crate::kernels::inputs::Inputs;
 use crate::kernels::rows::{rows, rows_mut};
 use crate::kernels::stored::{F32, StoredSlice};
+use crate::num::invariant::slice;
 
 /// Independent partial sums, as in [`dot`].
 const LANES: usize = 8;
@@ -61,7 +62,7 @@ const NO_FIRST_BYTES: usize = 7 * FIRST_BYTES + 12;
 /// instructions for 16 products. Gives the number of rows that are done.
 #[inline(never)]
 fn dots_of_two(weights: &[f32], cols: usize, x: &[f32], y: &mut [f32], add: bool) -> usize {
-    let pairs = weights.len().checked_div(cols).unwrap_or(0).min(y.len()) / 2;
+    let pairs = rows(weights, cols).len().min(y.len()) / 2;
     if pairs == 0 || x.len() < cols {
         return 0;
     }
@@ -175,14 +176,14 @@ fn dots_of_two(weights: &[f32], cols: usize, x: &[f32], y: &mut [f32], add: bool
 pub fn add_rows(factors: &[f32], matrix: Option<StoredSlice<'_>>, y: &mut [f32]) -> bool {
     let Some(StoredSlice::F32(matrix)) = matrix else { return false };
     let width = y.len();
-    let count = matrix.len().checked_div(width).unwrap_or(0).min(factors.len());
+    let count = rows(matrix, width).len().min(factors.len());
     if count == 0 {
         return true;
     }
     for (start, y) in (0..).step_by(LANES).zip(y.chunks_mut(LANES)) {
         if y.len() < LANES {
             for (factor, row) in factors.iter().zip(rows(matrix, width)) {
-                for (y, x) in y.iter_mut().zip(row.get(start..).unwrap_or(&[])) {
+                for (y, x) in y.iter_mut().zip(slice(row, start..)) {
                     *y += factor * x;
                 }
             }

@@ -77,7 +77,7 @@ pub fn requantize(
 
 /// [`sums_int8`](crate::kernels::sums_int8), four rows at a time, for rows that `x` is as long as.
 pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) -> bool {
-    let count = weights.len().checked_div(cols).unwrap_or(0).min(sums.len());
+    let count = rows(weights, cols).len().min(sums.len());
     let Some(sums) = sums.get_mut(..count).filter(|_| x.len() >= cols) else { return false };
     let (mut row, step) = (weights.as_ptr(), cols.wrapping_mul(4));
     let mut fours = sums.chunks_exact_mut(4);

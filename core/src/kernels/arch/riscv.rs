@@ -28,7 +28,7 @@ macro_rules! column {
 /// [`sums_int8`](crate::kernels::sums_int8), four rows at a time, for rows that `x` is as long as: 110
 /// instructions for 32 products.
 pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) -> bool {
-    let count = weights.len().checked_div(cols).unwrap_or(0).min(sums.len());
+    let count = rows(weights, cols).len().min(sums.len());
     let Some(sums) = sums.get_mut(..count).filter(|_| x.len() >= cols) else { return false };
     let mut fours = sums.chunks_exact_mut(4);
     for (four, start) in (&mut fours).zip((0..).step_by(cols.saturating_mul(4))) {

@@ -14,7 +14,7 @@ fn logistic(z: i32) -> u32 {
     let exponent = u64::from(z.unsigned_abs().min(1 << 22)) * LOG2_E;
     let power = exp2_minus(((exponent + (1 << 15)) >> 16) as u32);
     // 1/(1 + power), both to 15 digits: a 32-bit division where there is none of 64 bits.
-    let sum = (power >> (EXP2_FRACTION_BITS - 1)).saturating_add(1 << 15);
+    let sum = (power >> (EXP2_FRACTION_BITS - 1)) + (1 << 15);
     let quotient = (1u32 << 31).checked_div(sum).unwrap_or(0);
     if z < 0 { (1 << 16) - quotient } else { quotient }
 }
@@ -62,8 +62,8 @@ pub fn silu(x: &mut [i32]) {
 /// units of `2^exponent`; the twin of [`kernels::swiglu`](crate::kernels::swiglu).
 #[inline(never)]
 pub fn swiglu(x: &mut [i32], gate: &[i32], exponent: i32) {
-    let by = UNIT.saturating_mul(2).saturating_sub(exponent);
-    if let cut @ 0..32 = by.saturating_neg().saturating_sub(1) {
+    let by = 2 * UNIT - exponent;
+    if let cut @ 0..32 = -by - 1 {
         // The usual case, in few instructions.
         gate_all(x, gate, |product| rounded(product >> cut));
     } else {

@@ -37,8 +37,8 @@ pub fn norm(
         *y = x.saturating_sub(mean);
     }
     // All digits that fit are kept: the result does not depend on how large the row is.
-    let shift = DIGITS.saturating_sub(digits(y) as i32);
-    let exponent = exponent.saturating_sub(shift);
+    let shift = DIGITS - digits(y) as i32;
+    let exponent = exponent - shift;
     let shift = Shift::new(shift);
     let mut squares = 0u64;
     for (y, gain) in y.iter_mut().zip(gain) {
@@ -49,21 +49,21 @@ pub fn norm(
     }
     let mean_square = divided(squares, count);
     // In units in which ε has 62 bits at most; the mean square has less than 49.
-    let unit = exponent.saturating_mul(2);
-    let excess = epsilon.log2().saturating_sub(unit).saturating_sub(60).max(0) as u32;
-    let excess = excess.saturating_add(1) & !1;
-    let epsilon = epsilon.apply_wide(1, unit.saturating_add_unsigned(excess)).unsigned_abs();
+    let unit = 2 * exponent;
+    let excess = (epsilon.log2() - unit - 60).max(0) as u32;
+    let excess = (excess + 1) & !1;
+    let epsilon = epsilon.apply_wide(1, unit + excess as i32).unsigned_abs();
     let mean_square = mean_square.checked_shr(excess).unwrap_or(0);
-    let root = Multiplier::root(mean_square.saturating_add(epsilon)).shifted((excess / 2) as i32);
+    let root = Multiplier::root(mean_square + epsilon).shifted((excess / 2) as i32);
     let unit = UNIT.over(root);
     quantize(y, unit, quants)
 }
 
 /// The mean, rounded toward zero.
 fn mean(x: &[i32]) -> i32 {
-    let sum = x.iter().fold(0i64, |sum, x| sum.saturating_add(i64::from(*x)));
+    let sum = x.iter().fold(0i64, |sum, x| sum + i64::from(*x));
     let mean = divided(sum.unsigned_abs(), x.len() as u32) as i64;
-    saturate(if sum < 0 { mean.saturating_neg() } else { mean })
+    saturate(if sum < 0 { -mean } else { mean })
 }
 
 /// `⌊x/count⌋` for a count of at most `2^16`, 0 for none: four divisions of 32 bits.

@@ -25,7 +25,7 @@ pub fn largest(x: &[i32]) -> u32 {
 pub fn digits(x: &[i32]) -> u32 {
     let add = |all: u32, x: &i32| all | x.unsigned_abs();
     if cfg!(expe_mve) {
-        return u32::BITS.saturating_sub(x.iter().fold(0, add).leading_zeros());
+        return u32::BITS - x.iter().fold(0, add).leading_zeros();
     }
     let fours = x.chunks_exact(4);
     let rest = fours.remainder().iter().fold(0, add);
@@ -33,7 +33,7 @@ pub fn digits(x: &[i32]) -> u32 {
         [a, b, c, d] => add(add(add(add(all, a), b), c), d),
         _ => all,
     });
-    u32::BITS.saturating_sub(all.leading_zeros())
+    u32::BITS - all.leading_zeros()
 }
 
 /// Quantize a row, in units of `unit`, to 8-bit integers with the scale that its largest magnitude

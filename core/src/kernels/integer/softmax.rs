@@ -22,7 +22,7 @@ pub fn softmax(x: &mut [i32]) -> Multiplier {
     for x in x.iter_mut() {
         // The difference of two 32-bit numbers, in a sensible order, is unsigned.
         let power = exp2_minus(max.abs_diff(*x));
-        sum = sum.saturating_add(u64::from(power));
+        sum += u64::from(power);
         *x = power as i32;
     }
     const ONE: Multiplier = Multiplier::from_integer(1);

@@ -1,5 +1,6 @@
 use crate::kernels::arch;
 use crate::kernels::rows::rows;
+use crate::num::invariant::{slice, slice_mut};
 
 /// `y += Σ_m weights[m]·matrix[m]`, rows of 8-bit integers as wide as `y`; wraps where 32 bits end. The
 /// twin of [`kernels::add_weighted_rows`](crate::kernels::add_weighted_rows).
@@ -15,11 +16,11 @@ pub fn add_weighted_rows(weights: &[i32], matrix: &[i8], y: &mut [i32]) {
     let width = y.len();
     let mut start = arch::add_weighted(weights, matrix, y);
     // Eight sums at a time stay in registers over all rows.
-    let mut blocks = y.get_mut(start..).unwrap_or_default().chunks_exact_mut(8);
+    let mut blocks = slice_mut(y, start..).chunks_exact_mut(8);
     for block in &mut blocks {
         let mut sums = [0i32; 8];
         for (weight, row) in weights.iter().zip(rows(matrix, width)) {
-            let row = row.get(start..).and_then(|row| row.first_chunk::<8>()).unwrap_or(&[0; 8]);
+            let row = slice(row, start..).first_chunk::<8>().unwrap_or(&[0; 8]);
             for (sum, x) in sums.iter_mut().zip(row) {
                 *sum = sum.wrapping_add(weight.wrapping_mul(i32::from(*x)));
             }
@@ -31,7 +32,7 @@ pub fn add_weighted_rows(weights: &[i32], matrix: &[i8], y: &mut [i32]) {
     }
     let rest = blocks.into_remainder();
     for (weight, row) in weights.iter().zip(rows(matrix, width)) {
-        for (y, x) in rest.iter_mut().zip(row.get(start..).unwrap_or(&[])) {
+        for (y, x) in rest.iter_mut().zip(slice(row, start..)) {
             *y = y.wrapping_add(weight.wrapping_mul(i32::from(*x)));
         }
     }

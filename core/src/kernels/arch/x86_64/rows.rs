@@ -5,6 +5,7 @@ use std::arch::x86_64::{
 
 use super::load::{LANES, Load};
 use crate::kernels::kernel::Kernel;
+use crate::num::invariant::quotient;
 
 /// `y += Σ_m factors[m]·matrix[m]`, in the order of `m`; `y` is not empty.
 pub struct AddRows<'a, L: Load> {
@@ -18,7 +19,7 @@ impl<L: Load> Kernel for AddRows<'_, L> {
     fn run(self) {
         let Self { factors, matrix, y } = self;
         let width = y.len();
-        let count = matrix.len().checked_div(width).unwrap_or(0);
+        let count = quotient(matrix.len(), width);
         let factors = factors.get(..count).unwrap_or(factors);
         let mut done = 0;
         while width - done >= LANES {

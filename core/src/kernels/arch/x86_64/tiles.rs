@@ -8,6 +8,7 @@ use super::tile_avx512;
 use crate::kernels::dot_quants::{GROUP, GROUP_BYTES};
 use crate::kernels::inputs::QuantRows;
 use crate::kernels::kernel::{MAX_TILE_INPUTS, TILE_OUTPUTS};
+use crate::num::invariant::slice_mut;
 
 /// Inputs together with AVX2, whose sixteen registers hold eight sums, four rows and an input.
 const FEW: usize = 2;
@@ -24,7 +25,7 @@ pub fn int8(
     x: &QuantRows<'_>,
     sums: &mut [[i32; TILE_OUTPUTS]; MAX_TILE_INPUTS],
 ) -> usize {
-    let sums = sums.get_mut(..x.count(cols)).unwrap_or_default();
+    let sums = slice_mut(sums, ..x.count(cols));
     let whole = weights.len().checked_div(cols).is_some_and(|there| there >= rows);
     if !whole || !(ROWS..=TILE_OUTPUTS).contains(&rows) || cols < WIDENED || sums.is_empty() {
         return 0;
@@ -59,7 +60,7 @@ pub fn int4(
     let there = factors.len().min(quants.len() / GROUP_BYTES).checked_div(groups);
     // AVX2 reads whole groups of inputs.
     let read = if level == Level::Avx2 { groups * GROUP } else { cols };
-    let sums = sums.get_mut(..x.count(read)).unwrap_or_default();
+    let sums = slice_mut(sums, ..x.count(read));
     let whole = there.is_some_and(|there| there >= rows);
     if !whole || !(ROWS..=TILE_OUTPUTS).contains(&rows) || sums.is_empty() {
         return 0;
