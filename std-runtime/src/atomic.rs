@@ -1,21 +1,21 @@
-//! Files that are either the old one or the whole new one, never half of either.
+//! Atomic replacement of files: a reader sees the old content or the complete new content.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-/// Write the file at `path` so that a reader sees the old content or the whole new content.
+/// Writes the file at `path` so that a reader sees the old content or the complete new content.
 ///
-/// `write` fills a temporary file in the same folder, which is then flushed, synchronised with the
-/// disk and renamed over `path`; the folder is synchronised last, so the new name survives a power
-/// cut. Where anything fails, a full disk included, the temporary file is removed and the old file
-/// stays as it was. Missing parent folders are made. A link is followed: the file behind it is
-/// replaced, the link stays. What is not a regular file (a terminal, a pipe, `/dev/stdout`) cannot
-/// be replaced and is written to directly.
+/// `write` fills a temporary file in the same folder, which is then flushed, synchronized with the disk and
+/// renamed to `path`; the folder is synchronized last, so that the new name survives a power failure. If
+/// anything fails, such as when the disk is full, the temporary file is removed and the old file remains
+/// unchanged. Missing parent folders are created. A link is followed: its target is replaced and the link
+/// stays. A path that is not a regular file (a terminal, a pipe, `/dev/stdout`) cannot be replaced and is
+/// written to directly.
 ///
 /// # Errors
-/// Whatever `write` or the file system reports, with the path put in front.
+/// The errors of `write` and of the file system, with the path in the message.
 ///
 /// ```
 /// use std::io::Write;
@@ -35,11 +35,11 @@ pub fn write_atomically<T>(
     })
 }
 
-/// Remove the temporary files that a process left in `folder` when it was killed while it wrote the
-/// file `name` there. Nobody else may be writing that file.
+/// Removes the temporary files that a process left in `folder` when it was killed while writing the file
+/// `name`. No other process may be writing that file.
 ///
 /// # Errors
-/// Whatever the file system reports, with the path put in front.
+/// The errors of the file system, with the path in the message.
 pub fn remove_left_over(folder: &Path, name: &str) -> io::Result<()> {
     let prefix = format!(".{name}.");
     for entry in fs::read_dir(folder)? {
@@ -55,10 +55,10 @@ pub fn remove_left_over(folder: &Path, name: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// What the names of temporary files end with.
+/// Suffix of temporary files.
 const SUFFIX: &str = ".tmp";
 
-/// Tell whether `path` names something that takes bytes but cannot be replaced.
+/// Returns whether `path` accepts bytes but cannot be replaced.
 fn is_stream(path: &Path) -> bool {
     let descriptor = ["/dev/stdout", "/dev/stderr"].iter().any(|name| path == Path::new(name))
         || path.starts_with("/dev/fd")
@@ -107,7 +107,7 @@ fn parent(path: &Path) -> PathBuf {
     }
 }
 
-/// Make the temporary file beside `target`, with the permissions that the finished file shall have.
+/// Creates the temporary file beside `target`, with the permissions of the finished file.
 fn temporary_file(
     folder: &Path,
     name: &OsStr,
@@ -121,7 +121,7 @@ fn temporary_file(
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // `tempfile` would make it private; an ordinary new file leaves that to the umask.
+        // `tempfile` makes files private by default; the permissions of new files follow the umask.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     let file = builder.tempfile_in(folder)?;
@@ -131,7 +131,7 @@ fn temporary_file(
     Ok(file)
 }
 
-/// Make the renaming itself durable; only Unix lets a folder be synchronised.
+/// Makes the renaming durable; only Unix can synchronize a folder.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     File::open(folder)?.sync_all()?;

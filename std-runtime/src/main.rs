@@ -6,20 +6,20 @@ use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 
-/// Training takes and gives back large blocks all the time; the system's allocator returns them to the
-/// kernel and has every page of them mapped again, which cost a tenth of a step.
+/// Training allocates and frees large blocks all the time. The system's allocator returns them to the kernel,
+/// and mapping their pages again took a tenth of a step.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// mimalloc's option of that name, which its bindings of this version (0.1.49) do not name: milliseconds after which freed memory is
-/// given back to the system, negative for never.
+/// mimalloc's option `purge_delay`, which its bindings of version 0.1.49 lack: milliseconds after which freed
+/// memory is returned to the system, negative for never.
 const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 
 fn main() -> ExitCode {
-    // A step takes what the one before has freed; to have it cleared and mapped anew each time takes 7 % of a
-    // step of a large model. Who sets MIMALLOC_PURGE_DELAY is not overruled.
+    // A step reuses the memory that the previous one freed; clearing and mapping it again takes 7 % of a step of
+    // a large model. The environment variable MIMALLOC_PURGE_DELAY takes precedence.
     #[allow(unsafe_code)]
-    // SAFETY: sets a number that the allocator reads; any time and any number will do.
+    // SAFETY: sets a number that the allocator reads; it is valid at any time and with any value.
     unsafe {
         libmimalloc_sys::mi_option_set_default(PURGE_DELAY, -1);
     }
@@ -30,9 +30,9 @@ fn main() -> ExitCode {
 mod tests {
     use super::PURGE_DELAY;
 
-    /// No other of mimalloc's options is 1000 by default.
+    /// No other option of mimalloc has the default 1000.
     #[test]
-    fn the_option_is_the_one_meant() {
+    fn the_constant_is_the_purge_delay() {
         #[allow(unsafe_code)]
         // SAFETY: reads a number.
         let delay = unsafe { libmimalloc_sys::mi_option_get(PURGE_DELAY) };

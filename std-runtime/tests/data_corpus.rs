@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use expe::data::{Corpus, DataError, Dataset, PassedOver, Source, Tokenizer, TrainWindows};
+use expe::data::{Corpus, DataError, Dataset, Skipped, Source, Tokenizer, TrainWindows};
 
 struct Folder(tempfile::TempDir);
 
@@ -56,8 +56,8 @@ fn searches_folders_to_the_bottom_and_passes_over_what_is_no_text() {
     let names: Vec<String> =
         folder.names(&corpus).iter().map(|name| name.trim_start_matches("./").into()).collect();
     assert_eq!(names, ["a.md", "b/deep/er/a.rs", "b/z.txt"]);
-    let expected = PassedOver { binary: 2, empty: 1, unreadable: 0, duplicates: 1 };
-    assert_eq!(corpus.passed_over(), expected);
+    let expected = Skipped { binary: 2, empty: 1, unreadable: 0, duplicates: 1 };
+    assert_eq!(corpus.skipped(), expected);
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn the_order_of_the_arguments_and_naming_twice_change_nothing() {
     let once = folder.open(&["a", "b"]).unwrap();
     let again = folder.open(&["b", "a", "a/1", "b"]).unwrap();
     assert_eq!(folder.names(&once), folder.names(&again));
-    assert_eq!(again.passed_over().duplicates, 0);
+    assert_eq!(again.skipped().duplicates, 0);
     assert_eq!(once.split(), again.split());
 }
 
@@ -79,7 +79,7 @@ fn follows_links_but_not_in_a_loop() {
     std::os::unix::fs::symlink(folder.path("nowhere"), folder.path("a/dangling")).unwrap();
     let corpus = folder.open(&["a"]).unwrap();
     assert_eq!(folder.names(&corpus), ["a/link/more", "a/text"]);
-    assert_eq!(corpus.passed_over().unreadable, 2);
+    assert_eq!(corpus.skipped().unreadable, 2);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn says_what_is_wrong_with_a_source() {
     assert!(matches!(folder.open(&["missing"]), Err(DataError::NotFound(_))));
     assert!(matches!(folder.open(&["empty"]), Err(DataError::Empty(_))));
     assert!(matches!(folder.open(&["binary"]), Err(DataError::Binary { offset: 1, .. })));
-    assert!(matches!(folder.open(&["none"]), Err(DataError::NoText { passed_over: 2, .. })));
+    assert!(matches!(folder.open(&["none"]), Err(DataError::NoText { skipped: 2, .. })));
     let message = folder.open(&["missing"]).unwrap_err().to_string();
     assert!(message.contains("missing") && message.contains("no such file"), "{message}");
 }

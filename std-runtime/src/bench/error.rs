@@ -13,7 +13,7 @@ use crate::train::TrainError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BenchError {
-    /// It was asked to stop.
+    /// A stop was requested.
     #[error("interrupted")]
     Interrupted,
     /// The sizes of the model do not fit together.
@@ -22,7 +22,7 @@ pub enum BenchError {
     /// A text cannot be scored.
     #[error("{0}")]
     Evaluation(String),
-    /// A width that heads do not divide.
+    /// A width that is not a multiple of the number of heads.
     #[error("a width of {width} cannot be divided among {heads} heads; choose a multiple")]
     HeadWidth {
         /// Model width.
@@ -30,54 +30,54 @@ pub enum BenchError {
         /// Query heads.
         heads: usize,
     },
-    /// A vocabulary that no tokenizer has.
+    /// A vocabulary that is smaller than that of every tokenizer.
     #[error("a vocabulary of {vocab} is too small; every tokenizer has the 256 bytes")]
     Vocabulary {
         /// Tokens.
         vocab: usize,
     },
-    /// A position encoding that does not reach the last position.
+    /// A position encoding that supports too few positions.
     #[error("the encoding {position} distinguishes {length} positions, and {needed} are needed")]
     Short {
         /// The encoding.
         position: String,
-        /// Positions that it tells apart.
+        /// Positions that it distinguishes.
         length: u32,
         /// Positions of the benchmark.
         needed: usize,
     },
-    /// The model file cannot be made.
+    /// The model file cannot be created.
     #[error("the random model cannot be written: {0}")]
     Format(#[from] FormatError),
-    /// A weight that the format cannot hold.
+    /// A weight that the format cannot represent.
     #[error("the random model cannot be written: {0}")]
     Weights(String),
-    /// A configuration that makes no sense.
+    /// A configuration that is not valid.
     #[error(transparent)]
     Config(#[from] RunConfigError),
-    /// Wrong preset.
+    /// An unknown preset.
     #[error(transparent)]
     Preset(#[from] UnknownPreset),
-    /// There is no shape of this name, neither one for benchmarks nor a preset.
+    /// An unknown shape, which is not a preset either.
     #[error(
         "unknown preset `{name}`; known are {}, {}",
         .shapes.join(", "), PRESETS.map(|(name, _)| name).join(", ")
     )]
     Shape {
-        /// The name asked for.
+        /// The unknown name.
         name: String,
-        /// Those that are only for benchmarks.
+        /// The shapes for benchmarks.
         shapes: &'static [&'static str],
     },
-    /// Several encodings where there is one model.
+    /// Several encodings for a benchmark of one model.
     #[error(
         "{given} position encodings were given, and this benchmark takes one; run it once for each"
     )]
     OnePosition {
-        /// Encodings asked for.
+        /// Number of encodings.
         given: usize,
     },
-    /// Wrong position encoding.
+    /// A position encoding that is not understood.
     #[error(transparent)]
     Spec(#[from] SpecError),
     /// A position encoding that cannot be built.
@@ -101,7 +101,7 @@ pub enum BenchError {
     /// Threads cannot be started.
     #[error("{threads} threads cannot be started: {source}")]
     Threads {
-        /// Threads asked for.
+        /// Requested threads.
         threads: usize,
         /// The reason.
         source: rayon::ThreadPoolBuildError,

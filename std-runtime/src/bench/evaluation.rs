@@ -7,8 +7,8 @@ use super::{BenchError, Candidate};
 use crate::engine::CacheType;
 use crate::eval::{CoreScorer, EvalError, Scorer};
 
-/// A text of random tokens in windows of one length, scored as `expe eval` scores a file: every window from
-/// an empty cache, in chunks, by as many threads as there are processors.
+/// A text of random tokens in windows of one length, scored as in an evaluation of a model file: every window
+/// from an empty cache, in chunks, on all processors.
 #[derive(Debug)]
 pub struct Evaluation<'m> {
     scorer: CoreScorer<'m>,
@@ -17,11 +17,11 @@ pub struct Evaluation<'m> {
 }
 
 impl<'m> Evaluation<'m> {
-    /// `model` on as much text as fills `longest` tokens for every processor, in windows of `length`, of which
-    /// `longest` is a multiple: every length predicts equally many tokens.
+    /// Prepares `model` and a text of `longest` tokens per processor, in windows of `length`, which divides
+    /// `longest`, so that every length predicts the same number of tokens.
     ///
     /// # Errors
-    /// [`BenchError::Short`] when the positions do not reach.
+    /// [`BenchError::Short`] when the position encoding supports fewer positions.
     pub fn new(model: &'m Model<'m>, length: usize, longest: usize) -> Result<Self, BenchError> {
         let config = model.config();
         let scorer = CoreScorer::new(model, &config.position);
@@ -40,12 +40,12 @@ impl<'m> Evaluation<'m> {
         Ok(Self { scorer, text, length })
     }
 
-    /// Tokens that one unit of work predicts.
+    /// Returns the number of tokens that one unit of work predicts.
     pub fn tokens(&self) -> usize {
         (self.text.len() - 1) / self.length.max(1) * self.length
     }
 
-    /// Bytes of the cache of keys and values that each thread has for windows of `length`.
+    /// Returns the size in bytes of each thread's key-value cache for windows of `length`.
     pub fn cache_bytes(model: &Model<'_>, length: usize) -> u64 {
         let words = CacheType::default_for(model).cache_len(model.config(), length);
         (words * size_of::<u32>()) as u64

@@ -8,17 +8,17 @@ use expe_core::{Model, Sampler};
 use super::{BenchError, Candidate};
 use crate::engine::{Buffers, CacheType, Session};
 
-/// What a model file is timed at.
+/// What a model file does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
-    /// Read a prompt; its last logits are what counts.
+    /// Reads a prompt and computes its last logits.
     Prefill {
         /// Tokens of the prompt.
         tokens: usize,
     },
-    /// Generate tokens one by one, always the most likely one.
+    /// Generates tokens one by one, always the most likely one.
     Decode {
-        /// Tokens that are there already; reading them is not timed.
+        /// Preceding tokens; reading them is not timed.
         past: usize,
         /// Tokens to generate.
         tokens: usize,
@@ -26,23 +26,23 @@ pub enum Task {
 }
 
 impl Task {
-    /// Tokens of one unit of work.
+    /// Returns the number of tokens of one unit of work.
     pub const fn tokens(self) -> usize {
         match self {
             Self::Prefill { tokens } | Self::Decode { tokens, .. } => tokens,
         }
     }
 
-    /// Positions that it needs.
+    /// Returns the number of positions that it needs.
     pub const fn positions(self) -> usize {
         match self {
             Self::Prefill { tokens } => tokens,
-            // The last token that is generated is not read, but without a prompt there is a first one.
+            // The last generated token is not read, but without a prompt an initial token is.
             Self::Decode { past, tokens } => past.saturating_add(tokens),
         }
     }
 
-    /// Keys that a query sees, on average.
+    /// Returns the average number of keys that a query attends to.
     pub fn mean_keys(self) -> f64 {
         match self {
             Self::Prefill { tokens } => (tokens as f64 + 1.0) / 2.0,
@@ -51,7 +51,7 @@ impl Task {
     }
 }
 
-/// A model file at a [`Task`], on one thread, through the session that `expe generate` runs.
+/// A model file that does a [`Task`] on one thread, in the session that generates text.
 #[derive(Debug)]
 pub struct Inference<'b> {
     session: Session<'b>,
@@ -60,11 +60,11 @@ pub struct Inference<'b> {
 }
 
 impl<'b> Inference<'b> {
-    /// Memory for `task`.
+    /// Allocates memory for `task`.
     ///
     /// # Errors
-    /// [`BenchError::Short`] when the positions do not reach, [`BenchError::Engine`] when the memory
-    /// does not.
+    /// [`BenchError::Short`] when the position encoding supports fewer positions, [`BenchError::Engine`] when
+    /// there is not enough memory.
     pub fn buffers(model: &Model<'_>, task: Task) -> Result<Buffers, BenchError> {
         let config = model.config();
         let shape =
@@ -78,7 +78,7 @@ impl<'b> Inference<'b> {
         Ok(Buffers::new(config, CacheType::default_for(model), needed)?)
     }
 
-    /// `model` at `task`, in memory from [`buffers`](Self::buffers).
+    /// Prepares `model` for `task`, in memory from [`buffers`](Self::buffers).
     ///
     /// # Errors
     /// [`BenchError::Engine`].
@@ -99,7 +99,7 @@ impl<'b> Inference<'b> {
 }
 
 impl Inference<'_> {
-    /// The [`buffers`](Self::buffers) of every model.
+    /// Returns the [`buffers`](Self::buffers) of every model.
     ///
     /// # Errors
     /// As [`buffers`](Self::buffers).
@@ -108,7 +108,7 @@ impl Inference<'_> {
     }
 }
 
-/// Every model at `task`, as candidates that take turns, in memory from [`Inference::all_buffers`].
+/// Returns every model as a candidate at `task`, in memory from [`Inference::all_buffers`].
 ///
 /// # Errors
 /// As [`Inference::new`].
@@ -149,8 +149,8 @@ impl Candidate for Inference<'_> {
     }
 }
 
-/// Bytes that decoding one token reads, with `keys` keys in sight: every tensor once, of an embedding
-/// that is not the head and of a table of positions one row, and the keys and values of the cache.
+/// Returns the bytes that decoding one token reads when it attends to `keys` keys: every tensor once, except one
+/// row of a position table and of an embedding that is not tied to the head, and the cached keys and values.
 pub fn read_bytes(model: &Model<'_>, keys: f64) -> f64 {
     let config = model.config();
     let weights: f64 = model
@@ -165,7 +165,7 @@ pub fn read_bytes(model: &Model<'_>, keys: f64) -> f64 {
             tensor.bytes.len() as f64 / rows as f64
         })
         .sum();
-    // The cache's own measure, by a hundred positions, so that what is not per position weighs little.
+    // Measured over a hundred positions, so that the part that does not grow with positions matters little.
     let numbers = CacheType::default_for(model);
     let words = numbers.cache_len(config, 200) - numbers.cache_len(config, 100);
     weights + keys * (words * size_of::<u32>()) as f64 / 100.0

@@ -2,25 +2,25 @@ use std::fs;
 
 use serde::Serialize;
 
-/// What a figure was measured on.
+/// The machine and program of a measurement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Machine {
     /// Model of the processor, as the system names it.
     pub cpu: String,
-    /// Threads that can run at once.
+    /// Number of threads that can run at the same time.
     pub cores: usize,
     /// Architecture and operating system.
     pub system: String,
-    /// Instruction sets found at run time, of those that make a difference here.
+    /// Instruction sets found at run time that the kernels take advantage of.
     pub features: Vec<String>,
     /// Version of this program.
     pub version: String,
-    /// Whether it was built with optimisation; figures of a debug build mean nothing.
+    /// Whether it is a release build; results of a debug build are meaningless.
     pub release: bool,
 }
 
 impl Machine {
-    /// This machine and this program.
+    /// Describes this machine and this program.
     pub fn this() -> Self {
         Self {
             cpu: cpu().unwrap_or_else(|| "unknown processor".to_owned()),
@@ -32,7 +32,7 @@ impl Machine {
         }
     }
 
-    /// One line for people.
+    /// Formats the description as one line.
     pub fn line(&self) -> String {
         let Self { cpu, cores, system, features, version, release } = self;
         let build = if *release { "release build" } else { "DEBUG BUILD, figures mean nothing" };
@@ -41,7 +41,7 @@ impl Machine {
     }
 }
 
-/// Linux: the model and, where that does not tell generations apart, family and number.
+/// Returns the model of the processor (on Linux), with family and number, which identify its generation.
 fn cpu() -> Option<String> {
     let text = fs::read_to_string("/proc/cpuinfo").ok()?;
     let field = |name: &str| {
@@ -75,8 +75,8 @@ fn features() -> Vec<&'static str> {
     Vec::new()
 }
 
-/// The most memory that this process has had at once, in bytes; `None` where the system does not say
-/// (Linux does: `VmHWM`).
+/// Returns the peak memory of this process in bytes, or `None` if the system does not report it (Linux does:
+/// `VmHWM`).
 pub fn peak_memory() -> Option<u64> {
     let text = fs::read_to_string("/proc/self/status").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_peak_grows_with_what_is_used() {
+    fn the_peak_includes_memory_in_use() {
         let Some(before) = peak_memory() else { return };
         let used = vec![1_u8; 64 << 20];
         assert!(std::hint::black_box(&used).iter().all(|byte| *byte == 1));

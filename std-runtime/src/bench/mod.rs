@@ -1,11 +1,12 @@
-//! Benchmarks of this machine: training steps, decoding and reading of prompts, timed through the very
-//! code that `expe train` and `expe generate` run.
+//! Benchmarks of this machine: training steps, decoding and prompts, timed through the same code that training
+//! and text generation run. No other module of the library uses this one.
 //!
-//! A measurement is a set of [`Candidate`]s that take turns in [rounds](alternate), so that whatever
-//! else happens on the machine happens to all of them. What is reported of a candidate is the median of
-//! its rounds, and of two candidates the median of the ratios within the rounds, with quartiles. Times
-//! are set against what the machine can do at best, measured in the same run: reading memory from one
-//! end to the other ([`read_rate`]) and multiplying large matrices ([`matmul_rate`]).
+//! Each benchmark is a whole job that returns a [`Report`], such as [`TrainBenchmark`]. It measures
+//! [`Candidate`]s that take turns in [rounds](alternate), so that disturbances of the machine affect all of
+//! them. Reports contain the median over the rounds for each candidate, and the median of the ratios within
+//! the rounds for two candidates, with quartiles. Times are related to the limits of the machine, measured in
+//! the same run: reading memory sequentially ([`read_rate`]) and multiplying large matrices
+//! ([`matmul_rate`]).
 
 mod benchmark;
 mod error;

@@ -13,24 +13,23 @@ use crate::data::Tokenizer;
 use crate::engine::ModelFile;
 use crate::export::Scheme;
 
-/// Standard deviation of a weight, as of fresh ones.
+/// Standard deviation of a weight, that of initial weights.
 const DEVIATION: f32 = 0.02;
-/// Of bytes that are equally likely, with −127 in place of −128, as rounding makes them.
+/// Standard deviation of uniformly distributed bytes, with −127 instead of −128, as rounding produces them.
 const INT8_DEVIATION: f32 = 73.9;
-/// Of integers from −8 to 7 that are equally likely.
+/// Standard deviation of uniformly distributed integers from −8 to 7.
 const INT4_DEVIATION: f32 = 4.61;
-/// The factor of all groups of a row of int4.
+/// The factor of every group of an int4 row.
 const INT4_FACTOR: u8 = 128;
-/// Far above what a fresh model's residual stream comes to, which is about 1.
+/// Far above the residual stream of an initial model, which is about 1.
 const RESIDUAL_RANGE: f32 = 8.0;
 
-/// A model file of random weights, all equally likely between two bounds, with the deviation of fresh
-/// ones; gains are 1. Integers are drawn as such, so nothing is rounded. What the model would say means
-/// nothing: it is there to be timed.
+/// Creates a model file of uniformly distributed random weights with the standard deviation of initial ones;
+/// gains are 1. Integers are drawn directly, not rounded. The model is meant for timing only.
 ///
 /// # Errors
-/// [`BenchError::Model`], [`BenchError::Vocabulary`] or [`BenchError::Format`] for sizes that do not make
-/// a model.
+/// [`BenchError::Model`], [`BenchError::Vocabulary`] or [`BenchError::Format`] for sizes that do not form a
+/// model.
 pub fn random_model(config: &Config, scheme: Scheme) -> Result<ModelFile, BenchError> {
     config.check()?;
     let vocab = config.vocab;
@@ -49,14 +48,14 @@ pub fn random_model(config: &Config, scheme: Scheme) -> Result<ModelFile, BenchE
     })
 }
 
-/// Makes each row when it is asked for, always the same.
+/// Generates each row on request, as a function of tensor and row.
 struct Source<'a> {
     config: &'a Config,
     scheme: Scheme,
     row: Row,
 }
 
-/// The row at hand.
+/// Buffers of the current row.
 #[derive(Default)]
 struct Row {
     floats: Vec<f32>,
@@ -66,7 +65,7 @@ struct Row {
 }
 
 impl Source<'_> {
-    /// The generator of a row, and the row's columns in the file.
+    /// Returns the generator of a row, and its number of columns in the file.
     fn open(&self, tensor: TensorId, row: usize) -> (Random, usize) {
         let key = u64::from(tensor.kind.code()) << 32 | u64::from(tensor.layer);
         let columns = tensor.kind.shape(self.config).map_or(0, |(_, columns)| columns);

@@ -4,22 +4,22 @@ use std::time::{Duration, Instant};
 use super::{BenchError, Spread};
 use crate::device::DeviceError;
 
-/// Something that is timed.
+/// Work that is timed.
 pub trait Candidate {
-    /// Do one unit of work; the time of what is measured of it.
+    /// Does one unit of work and returns the time of its measured part.
     ///
     /// # Errors
-    /// Whatever keeps it from being done.
+    /// [`BenchError`] when the work fails.
     fn run(&mut self) -> Result<Duration, BenchError>;
 }
 
 /// How long to measure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Plan {
-    /// Times that each candidate has its turn.
+    /// Number of turns of each candidate.
     pub rounds: usize,
-    /// Time for all of it, about: a turn is as many units of work as its share of this time allows, at
-    /// least one.
+    /// Approximate time of all rounds. A turn is as many units of work as its share of this time allows, at least
+    /// one.
     pub time: Duration,
 }
 
@@ -35,7 +35,7 @@ impl Plan {
     }
 }
 
-/// Whoever times candidates.
+/// Times candidates.
 pub trait Timer {
     /// Why timing fails.
     type Error: From<BenchError> + From<DeviceError>;
@@ -51,27 +51,26 @@ pub trait Timer {
     ) -> Result<Option<Vec<Times>>, Self::Error>;
 }
 
-/// The seconds that a candidate's unit of work took, by round.
+/// Seconds per unit of work of a candidate, by round.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Times(pub Vec<f64>);
 
 impl Times {
-    /// Over all rounds.
+    /// Returns the spread over all rounds.
     pub fn spread(&self) -> Spread {
         Spread::of(&self.0)
     }
 
-    /// How much longer than `other`, round by round.
+    /// Returns the spread of the ratios to `other`, round by round.
     pub fn ratio(&self, other: &Self) -> Spread {
         Spread::of_ratios(&self.0, &other.0)
     }
 }
 
-/// Let the candidates take turns, every second round in reverse, after one unit each that does not
-/// count.
+/// Times the candidates in turns, every second round in reverse order, after one unit of work each as a warm-up.
 ///
 /// # Errors
-/// [`BenchError::Interrupted`] once `stop` is set, or the first candidate's error.
+/// [`BenchError::Interrupted`] once `stop` is set, or the first error of a candidate.
 pub fn alternate(
     candidates: &mut [Box<dyn Candidate + '_>],
     plan: Plan,
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn candidates_take_turns_in_both_directions() {
+    fn candidates_take_turns_in_alternating_order() {
         let order = RefCell::new(Vec::new());
         let plan = Plan { rounds: 3, time: Duration::ZERO };
         let mut candidates: Vec<Box<dyn Candidate>> =
@@ -128,12 +127,12 @@ mod tests {
         assert_eq!(times[1], Times(vec![2.0; 3]));
         assert_eq!(times[2].ratio(&times[0]).median, 3.0);
         drop(candidates);
-        // The first three do not count.
+        // The first three are the warm-up.
         assert_eq!(order.into_inner(), [1, 2, 3, 1, 2, 3, 3, 2, 1, 1, 2, 3]);
     }
 
     #[test]
-    fn it_stops_when_asked_to() {
+    fn stop_interrupts_the_rounds() {
         let order = RefCell::new(Vec::new());
         let mut candidates: Vec<Box<dyn Candidate>> = vec![Box::new(Clockwork(1, &order))];
         let plan = Plan { rounds: 3, time: Duration::ZERO };

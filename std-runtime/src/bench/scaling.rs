@@ -7,25 +7,25 @@ use expe_core::{Model, Sampler};
 use super::{BenchError, Inference, Slope, Task, Times};
 use crate::engine::Session;
 
-/// What a sequence costs when it has come to a certain length.
+/// The cost of a sequence at a certain length.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Length {
     /// Tokens of the sequence.
     pub tokens: usize,
     /// Seconds of reading all of them as a prompt, by round.
     pub prefill: Times,
-    /// Seconds of decoding one more, by round.
+    /// Seconds of decoding one more token, by round.
     pub decode: Times,
 }
 
-/// Tokens that are decoded at every length, beyond which the reading goes on.
+/// Tokens that are decoded at every length, before the prompt continues.
 const DECODED: usize = 8;
 
-/// Read a random text up to the last of `lengths`, which ascend, and at each of them decode some tokens:
-/// one pass per round, so that the longest prompt is not read anew for every length.
+/// Reads a random text up to the last of `lengths`, which are in rising order, and decodes some tokens at each
+/// of them, in one pass per round, so that the prompt is not read again for every length.
 ///
 /// # Errors
-/// As [`Inference::buffers`], and [`BenchError::Interrupted`].
+/// The errors of [`Inference::buffers`], and [`BenchError::Interrupted`].
 pub fn by_length(
     model: &Model<'_>,
     lengths: &[usize],
@@ -44,7 +44,7 @@ pub fn by_length(
         .map(|tokens| Length { tokens: *tokens, prefill: empty(), decode: empty() })
         .collect();
     let mut sampler = Sampler::greedy();
-    // The first pass does not count.
+    // The first pass is a warm-up.
     for round in 0..=rounds {
         session.clear();
         let (mut read, mut before, mut seconds) = (0, 0, 0.0);
@@ -55,7 +55,7 @@ pub fn by_length(
             let part = text.get(read..length.tokens).unwrap_or(&[]);
             let started = Instant::now();
             let mut token = session.next(part, &mut sampler)?;
-            // Where tokens were decoded at the length before, none were read: as if they had been.
+            // Extrapolates to the tokens that were decoded at the previous length instead of read.
             let share = (length.tokens - before) as f64 / part.len().max(1) as f64;
             seconds += started.elapsed().as_secs_f64() * share;
             let started = Instant::now();
@@ -74,7 +74,7 @@ pub fn by_length(
 }
 
 impl Slope {
-    /// Fitted to `points` of size and seconds, which ascend; `None` for less than two.
+    /// Fits a slope to `points` of size and seconds in rising order; returns `None` for fewer than two sizes.
     ///
     /// ```
     /// use expe::bench::Slope;
@@ -97,7 +97,7 @@ impl Slope {
     }
 }
 
-/// The slope of the line through `points`; `None` if they have no two places.
+/// Returns the least-squares slope through `points`, or `None` if all have the same abscissa.
 fn least_squares(points: &[(f64, f64)]) -> Option<f64> {
     let count = points.len() as f64;
     let mean = |get: fn(&(f64, f64)) -> f64| points.iter().map(get).sum::<f64>() / count;
@@ -135,11 +135,11 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_are_none_have_no_slope() {
+    fn fewer_than_two_sizes_have_no_slope() {
         assert!(Slope::fit("train", "width", &[]).is_none());
         assert!(Slope::fit("train", "width", &[(8, 1.0)]).is_none());
         assert!(Slope::fit("train", "width", &[(8, 1.0), (8, 2.0)]).is_none());
-        // The middle one of three is off by a factor of 2, which turns no line around its middle.
+        // The middle point does not change the slope of a fit.
         let slope = Slope::fit("train", "width", &[(1, 1.0), (2, 4.0), (4, 4.0)]).unwrap();
         assert!((slope.slope - 1.0).abs() < 1e-12 && slope.last.abs() < 1e-12);
     }

@@ -1,18 +1,18 @@
 use serde::Serialize;
 
-/// The median of some measurements, and their quartiles.
+/// Median and quartiles of measurements.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Spread {
-    /// Half of the measurements are below.
+    /// The median.
     pub median: f64,
-    /// A quarter is below.
+    /// The lower quartile.
     pub low: f64,
-    /// A quarter is above.
+    /// The upper quartile.
     pub high: f64,
 }
 
 impl Spread {
-    /// Of these measurements; not-a-number of none.
+    /// Computes the spread of `values`; NaN if there are none.
     ///
     /// ```
     /// use expe::bench::Spread;
@@ -22,7 +22,7 @@ impl Spread {
     pub fn of(values: &[f64]) -> Self {
         let mut sorted = values.to_vec();
         sorted.sort_unstable_by(f64::total_cmp);
-        // Between the two nearest, as most statistics programs do.
+        // Interpolates linearly between the two nearest values.
         let quantile = |share: f64| {
             let place = share * sorted.len().saturating_sub(1) as f64;
             let at = |index: f64| sorted.get(index as usize).copied().unwrap_or(f64::NAN);
@@ -32,13 +32,13 @@ impl Spread {
         Self { median: quantile(0.5), low: quantile(0.25), high: quantile(0.75) }
     }
 
-    /// Of `above[i] / below[i]`: what two candidates did in the same round.
+    /// Computes the spread of `above[i] / below[i]`, the ratios of two candidates in the same round.
     pub fn of_ratios(above: &[f64], below: &[f64]) -> Self {
         let ratios: Vec<f64> = above.iter().zip(below).map(|(a, b)| a / b).collect();
         Self::of(&ratios)
     }
 
-    /// Every measurement multiplied by `factor`, which is positive.
+    /// Multiplies every measurement by `factor`, which must be positive.
     #[must_use]
     pub fn scaled(self, factor: f64) -> Self {
         Self { median: self.median * factor, low: self.low * factor, high: self.high * factor }
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn ratios_are_taken_in_pairs() {
-        // The machine was three times slower in the second round; the pairs do not care.
+        // The machine was three times slower in the second round, which does not change the ratios.
         let spread = Spread::of_ratios(&[2.0, 6.0, 2.0], &[1.0, 3.0, 1.0]);
         assert_eq!(spread, Spread { median: 2.0, low: 2.0, high: 2.0 });
     }

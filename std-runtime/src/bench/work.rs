@@ -1,11 +1,11 @@
-//! Arithmetic by formula: what the matrix products of a model cost, a multiplication and an addition
-//! counted as two operations.
+//! Operation counts of a model's matrix products by formula; a multiplication and an addition count as two
+//! operations.
 
 use expe_core::{Activation, Config};
 
-/// Operations of the matrix products of reading one token with `keys` keys in sight, on average: the
-/// projections, scores and values of every layer, and, with `head`, the logits. What the position
-/// overrides is not multiplied.
+/// Returns the operations of the matrix products for one token that attends to `keys` keys on average: the
+/// projections, scores and values of every layer, and, with `head`, the logits. Overridden columns are not
+/// multiplied.
 pub fn forward_flops(config: &Config, keys: f64, head: bool) -> f64 {
     let Config { vocab, width, hidden, layers, .. } = *config;
     let free = width.saturating_sub(config.override_block().width);
@@ -17,9 +17,9 @@ pub fn forward_flops(config: &Config, keys: f64, head: bool) -> f64 {
     2.0 * (layers as f64 * layer + head)
 }
 
-/// Operations of the matrix products of a training step over `batch` windows of the model's context:
-/// forward, and twice as many backward (each product has two derivatives). A causal query sees half of
-/// the window and itself; a backward pass that computes scores anew is not counted for it.
+/// Returns the operations of the matrix products of a training step over `batch` windows of the model's
+/// context: forward, and twice as many backward (each product has two derivatives). A causal query attends to
+/// half of the window on average. Scores that the backward pass recomputes are not counted.
 pub fn step_flops(config: &Config, batch: usize) -> f64 {
     let keys = (config.context as f64 + 1.0) / 2.0;
     3.0 * (batch * config.context) as f64 * forward_flops(config, keys, true)

@@ -51,7 +51,7 @@ fn open(sources: &[Source]) -> Result<Corpus, CliError> {
 
 /// Describes what a corpus contains, and what was skipped.
 fn summary(corpus: &Corpus) -> String {
-    let skipped = corpus.passed_over();
+    let skipped = corpus.skipped();
     let mut text = format!(
         "text: {} in {} files, {} of them held out",
         bytes(corpus.bytes()),

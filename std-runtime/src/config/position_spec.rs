@@ -3,19 +3,19 @@ use toml::{Table, Value};
 
 use super::{UnknownPosition, position};
 
-/// Why a written position encoding was not understood.
+/// Why the text of a position encoding is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
-    /// No such encoding.
+    /// Unknown encoding.
     #[error(transparent)]
     Name(#[from] UnknownPosition),
     /// A setting is not `key=value`.
     #[error("`{setting}` is not `key=value`, such as `step=1/16`")]
     Setting {
-        /// The part that was not understood.
+        /// The invalid part.
         setting: String,
     },
-    /// The settings do not make an encoding.
+    /// The settings are not valid for the encoding.
     #[error("position setting `{settings}`: {reason}")]
     Value {
         /// The settings.
@@ -25,28 +25,28 @@ pub enum SpecError {
     },
 }
 
-/// One encoding to train, and what is changed in it for evaluation alone.
+/// A position encoding to train with, and its changes for evaluation.
 ///
 /// Written `NAME[:KEY=VALUE]…[@KEY=VALUE[:KEY=VALUE]…]`, for example `expe`, `expe:step=1/8:start=0`,
-/// `expe@query_cap=last` or `rope@scaling=yarn:factor=16`. The settings before the `@` hold for
-/// training and evaluation, those behind it for evaluation only, so that specifications that differ
-/// behind the `@` share one trained model. `NAME-cap` is short for `NAME@query_cap=last`. Keys are those of `[model.position]` in `config.toml`;
-/// `last` stands for the last trained position.
+/// `expe@query_cap=last` or `rope@scaling=yarn:factor=16`. The settings before the `@` apply to
+/// training and evaluation, those after it to evaluation only, so that specifications that differ only after
+/// the `@` share one trained model. `NAME-cap` is short for `NAME@query_cap=last`. The keys are those of
+/// `[model.position]` in `config.toml`; `last` is the last trained position.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PositionSpec {
     /// As it was written.
     pub label: String,
-    /// The part that decides the training: what stands before the `@`.
+    /// The part before the `@`, which determines the training.
     pub trained_label: String,
-    /// The encoding while training.
+    /// The encoding for training.
     pub trained: PositionConfig,
-    /// The encoding while evaluating.
+    /// The encoding for evaluation.
     pub evaluated: PositionConfig,
 }
 
 impl PositionSpec {
-    /// Read `spec`, starting from the usual parameters of the named encoding in a model of `width`
-    /// columns and training length `context`.
+    /// Parses `spec`. Parameters that it does not set have their default for a model of width `width` and training
+    /// length `context`.
     ///
     /// ```
     /// use expe::config::PositionSpec;
@@ -86,12 +86,12 @@ impl PositionSpec {
     }
 }
 
-/// Change the encoding of a trained model as `settings` (`KEY=VALUE[:KEY=VALUE]…`) say; `context` is
-/// its training length. See [`PositionSpec`].
+/// Applies `settings` (`KEY=VALUE[:KEY=VALUE]…`) to the encoding of a trained model with the training length
+/// `context`; see [`PositionSpec`].
 ///
 /// # Errors
-/// [`SpecError::Setting`] or [`SpecError::Value`], also for a change that the trained weights do not
-/// allow: another encoding, other columns.
+/// [`SpecError::Setting`] or [`SpecError::Value`], also for a change that trained weights do not allow, such
+/// as another number of overridden columns.
 pub fn amend(
     config: PositionConfig,
     settings: &str,
@@ -118,7 +118,7 @@ fn change(
         };
         let value = value(text, context);
         match key {
-            "name" => return Err(wrong("the name stands in front of the settings".to_owned())),
+            "name" => return Err(wrong("the name precedes the settings".to_owned())),
             "scaling" => {
                 let mut scaling = Table::from_iter([("kind".to_owned(), value)]);
                 if text == "yarn" {
@@ -132,7 +132,7 @@ fn change(
                 {
                     scaling.insert(key.to_owned(), value);
                 }
-                _ => return Err(wrong(format!("`{key}` belongs behind `scaling=…`"))),
+                _ => return Err(wrong(format!("`{key}` belongs after `scaling=…`"))),
             },
             _ => {
                 table.insert(key.to_owned(), value);
@@ -142,7 +142,7 @@ fn change(
     table.try_into().map_err(|error: toml::de::Error| wrong(error.message().to_owned()))
 }
 
-/// `last`, an integer, a float, a fraction such as `1/16`, or else a word.
+/// Parses `last`, an integer, a float, a fraction such as `1/16`, or else a word.
 fn value(text: &str, context: usize) -> Value {
     let fraction = text.split_once('/').and_then(|(over, under)| {
         Some(over.parse::<f64>().ok()? / under.parse::<f64>().ok().filter(|under| *under != 0.0)?)
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_before_and_behind_the_at() {
+    fn settings_before_and_after_the_at_sign() {
         let spec = parse("expe:start=0:step=1/8@query_cap=last").unwrap();
         assert_eq!(spec.trained, expe(0.0, 0.125, None));
         assert_eq!(spec.evaluated, expe(0.0, 0.125, Some(63)));
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn errors_name_the_invalid_part() {
         assert!(parse("expo").unwrap_err().to_string().contains("sinusoidal"));
         assert!(parse("expe:steep=1").unwrap_err().to_string().contains("steep"));
         assert!(parse("expe:step").unwrap_err().to_string().contains("key=value"));

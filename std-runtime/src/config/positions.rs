@@ -1,10 +1,10 @@
 use expe_core::position::{PositionConfig, SUPPORTED};
 
-/// There is no encoding of this name.
+/// No position encoding has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown position encoding `{name}`; known are {}", SUPPORTED.join(", "))]
 pub struct UnknownPosition {
-    /// The name asked for.
+    /// The unknown name.
     pub name: String,
 }
 

@@ -3,23 +3,23 @@ use expe_core::{Activation, Config, Norm};
 
 use super::{DataConfig, RunConfig, TokenizerKind, TrainConfig};
 
-/// The names that [`preset`] knows, with what they are for.
+/// The names of presets, with descriptions.
 pub const PRESETS: [(&str, &str); 4] = [
     ("context-64", "the default: 0.85 M parameters, context 64, BPE 512, 0.8 M tokens"),
     ("demo", "the demo's models: 0.2 M parameters, context 64, BPE 512"),
     ("quick", "the models of the quick demo: 58 k parameters, context 32, bytes"),
-    ("stories", "a story teller for a microcontroller: 0.2 M parameters, context 128, BPE 512"),
+    ("stories", "a storyteller for a microcontroller: 0.2 M parameters, context 128, BPE 512"),
 ];
 
-/// There is no preset of this name.
+/// No preset has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown preset `{name}`; known are {}", PRESETS.map(|(name, _)| name).join(", "))]
 pub struct UnknownPreset {
-    /// The name asked for.
+    /// The unknown name.
     pub name: String,
 }
 
-/// The configuration called `name`, with ExPE; see [`PRESETS`].
+/// Returns the configuration called `name`, with ExPE positions; see [`PRESETS`].
 ///
 /// # Errors
 /// [`UnknownPreset`].
@@ -38,7 +38,7 @@ pub fn preset(name: &str) -> Result<RunConfig, UnknownPreset> {
     Ok(RunConfig { data: DataConfig { tokenizer }, train, model })
 }
 
-/// A model with RMSNorm, a GELU MLP four times as wide, and a tied head.
+/// Returns a model with RMSNorm, a GELU MLP four times as wide, and a tied head.
 fn model(vocab: usize, width: usize, layers: usize, heads: usize, context: usize) -> Config {
     Config {
         vocab,

@@ -1,4 +1,4 @@
-//! All texts that were named: found, checked, sorted, each once.
+//! The texts of all sources: found, checked, sorted, and without duplicates.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
@@ -11,38 +11,37 @@ use walkdir::WalkDir;
 use super::split::{Part, Split, split};
 use super::{DataError, Document, Source, default_sources, stories};
 
-/// The texts to learn from, sorted by name, no content twice.
+/// The texts to learn from, sorted by name and without duplicates.
 #[derive(Debug)]
 pub struct Corpus {
     documents: Vec<Document>,
-    passed_over: PassedOver,
+    skipped: Skipped,
     split: Split,
 }
 
-/// How many files were found and not used.
+/// Numbers of files that were found and skipped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PassedOver {
-    /// Files in a searched folder that hold a NUL or are not UTF-8.
+pub struct Skipped {
+    /// Files in a searched folder that contain a NUL or are not UTF-8.
     pub binary: usize,
-    /// Files in a searched folder without a byte.
+    /// Empty files in a searched folder.
     pub empty: usize,
-    /// Files in a searched folder that could not be opened, and links that lead nowhere or in a loop.
+    /// Files in a searched folder that could not be opened, and links that are broken or form a loop.
     pub unreadable: usize,
-    /// Texts that are the same as another one, byte for byte.
+    /// Texts that are identical to another one.
     pub duplicates: usize,
 }
 
 impl Corpus {
-    /// Open all sources.
+    /// Opens all sources.
     ///
-    /// Folders are searched to the bottom; links are followed, but never in a loop. Hidden entries
-    /// and folders named `target` inside them are not looked at. In a folder only text counts (UTF-8
-    /// without NUL), and what is not text is passed over and counted. The result does not depend on
-    /// the order of the sources.
+    /// Folders are searched recursively; links are followed, except in a loop. Hidden entries and folders
+    /// named `target` are skipped. Files in a folder that are not text (UTF-8 without NUL) are skipped and
+    /// counted. The result does not depend on the order of the sources.
     ///
     /// # Errors
-    /// A [`DataError`] for a source that is not there, not readable, empty or not text, for a folder
-    /// without text, and for no source at all.
+    /// [`DataError`] for a source that is missing, unreadable, empty or not text, for a folder without text,
+    /// and for an empty list of sources.
     ///
     /// ```
     /// use expe::data::{Corpus, Source};
@@ -71,24 +70,24 @@ impl Corpus {
                 }
             }
         }
-        Ok(Self::from_documents(search.documents, search.passed_over))
+        Ok(Self::from_documents(search.documents, search.skipped))
     }
 
-    fn from_documents(mut documents: Vec<Document>, mut passed_over: PassedOver) -> Self {
+    fn from_documents(mut documents: Vec<Document>, mut skipped: Skipped) -> Self {
         documents.sort_by(|a, b| a.name().cmp(b.name()));
         let mut seen: HashMap<u128, Vec<usize>> = HashMap::new();
         let mut kept: Vec<Document> = Vec::with_capacity(documents.len());
         for document in documents {
             let alike = seen.entry(document.hash()).or_default();
             if alike.iter().any(|&other| kept[other].bytes() == document.bytes()) {
-                passed_over.duplicates += 1;
+                skipped.duplicates += 1;
             } else {
                 alike.push(kept.len());
                 kept.push(document);
             }
         }
         let split = split(&kept);
-        Self { documents: kept, passed_over, split }
+        Self { documents: kept, skipped, split }
     }
 
     /// The texts, sorted by name.
@@ -96,35 +95,35 @@ impl Corpus {
         &self.documents
     }
 
-    /// Bytes of all texts together.
+    /// Returns the size of all texts together, in bytes.
     pub fn bytes(&self) -> usize {
         self.documents.iter().map(Document::len).sum()
     }
 
-    /// What was found and not used.
-    pub fn passed_over(&self) -> PassedOver {
-        self.passed_over
+    /// Returns what was found and skipped.
+    pub fn skipped(&self) -> Skipped {
+        self.skipped
     }
 
-    /// Which parts are for training and which are held out for validation.
+    /// Returns the parts for training and those held out for validation.
     pub fn split(&self) -> &Split {
         &self.split
     }
 
-    /// The text of one part.
+    /// Returns the text of one part.
     ///
     /// # Errors
-    /// [`DataError::Changed`] where the file was changed since it was opened.
+    /// [`DataError::Changed`] when the file was changed since it was opened.
     pub fn text(&self, part: &Part) -> Result<&str, DataError> {
         let document = &self.documents[part.document];
         let changed = || DataError::Changed(document.name().into());
         document.text()?.get(part.range.clone()).ok_or_else(changed)
     }
 
-    /// The training texts, for a tokenizer to learn from: nothing of the validation text is in them.
+    /// Returns the training texts, which contain nothing of the validation text.
     ///
     /// # Errors
-    /// [`DataError::Changed`] where a file was changed since it was opened.
+    /// [`DataError::Changed`] when a file was changed since it was opened.
     pub fn training_texts(&self) -> Result<Vec<&str>, DataError> {
         self.split.train.iter().map(|part| self.text(part)).collect()
     }
@@ -134,17 +133,17 @@ impl Corpus {
 #[derive(Default)]
 struct Search {
     documents: Vec<Document>,
-    passed_over: PassedOver,
+    skipped: Skipped,
     seen: HashSet<PathBuf>,
 }
 
 impl Search {
-    /// Take what was named: a file or a folder.
+    /// Adds the file or the folder of a source.
     fn path(&mut self, path: &Path) -> Result<(), DataError> {
         if path.is_dir() { self.folder(path) } else { self.file(path) }
     }
 
-    /// Take a file that was named itself.
+    /// Adds a file that is a source itself, so that it must be text.
     fn file(&mut self, path: &Path) -> Result<(), DataError> {
         let document = Document::open(path)?;
         if self.is_new(path) {
@@ -156,11 +155,11 @@ impl Search {
     fn folder(&mut self, folder: &Path) -> Result<(), DataError> {
         fs::read_dir(folder).map_err(|source| not_readable(folder, source))?;
         let mut texts = 0_usize;
-        let before = self.passed_over;
+        let before = self.skipped;
         let entries = WalkDir::new(folder).follow_links(true).sort_by_file_name();
         for entry in entries.into_iter().filter_entry(|entry| entry.depth() == 0 || wanted(entry)) {
             let Ok(entry) = entry else {
-                self.passed_over.unreadable += 1;
+                self.skipped.unreadable += 1;
                 continue;
             };
             if !entry.file_type().is_file() {
@@ -175,22 +174,22 @@ impl Search {
                     texts += 1;
                     self.documents.push(document);
                 }
-                Err(DataError::Empty(_)) => self.passed_over.empty += 1,
-                Err(DataError::Binary { .. }) => self.passed_over.binary += 1,
-                Err(_) => self.passed_over.unreadable += 1,
+                Err(DataError::Empty(_)) => self.skipped.empty += 1,
+                Err(DataError::Binary { .. }) => self.skipped.binary += 1,
+                Err(_) => self.skipped.unreadable += 1,
             }
         }
         if texts > 0 {
             return Ok(());
         }
-        let now = self.passed_over;
-        let passed_over = (now.binary - before.binary)
+        let now = self.skipped;
+        let skipped = (now.binary - before.binary)
             + (now.empty - before.empty)
             + (now.unreadable - before.unreadable);
-        Err(DataError::NoText { path: folder.into(), passed_over })
+        Err(DataError::NoText { path: folder.into(), skipped })
     }
 
-    /// Tell whether the file was not met before under another name.
+    /// Returns whether the file was not found before, under any name.
     fn is_new(&mut self, path: &Path) -> bool {
         let canonical = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         self.seen.insert(canonical)

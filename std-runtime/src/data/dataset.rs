@@ -5,7 +5,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::split::Part;
 use super::{Corpus, DataError, Tokenizer};
 
-/// The tokens of a corpus: one stream to train on, one that training never sees.
+/// The tokens of a corpus: one stream for training and one for validation.
 #[derive(Debug, Clone)]
 pub struct Dataset {
     tokenizer: Tokenizer,
@@ -13,14 +13,14 @@ pub struct Dataset {
     validation: Vec<u32>,
 }
 
-/// What stands between two texts of a stream.
+/// Separator between two texts of a stream.
 const BETWEEN_TEXTS: &str = "\n\n";
 
 impl Dataset {
-    /// Encode a corpus; the texts of a stream follow one another with a blank line between them.
+    /// Encodes a corpus; the texts of a stream are separated by a blank line.
     ///
     /// # Errors
-    /// [`DataError::Changed`] where a file was changed since it was opened.
+    /// [`DataError::Changed`] when a file was changed since it was opened.
     ///
     /// ```
     /// use expe::data::{Corpus, Dataset, Source, Tokenizer};
@@ -37,29 +37,28 @@ impl Dataset {
         })
     }
 
-    /// The tokenizer that made the tokens.
+    /// Returns the tokenizer of the tokens.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
     }
 
-    /// Tokens to train on.
+    /// Returns the training tokens.
     pub fn train(&self) -> &[u32] {
         &self.train
     }
 
-    /// Tokens held out.
+    /// Returns the held-out tokens.
     pub fn validation(&self) -> &[u32] {
         &self.validation
     }
 
-    /// All tokens of the corpus: both streams, training first, for a model that was not trained on
-    /// any of them.
+    /// Returns both streams as one, training first, for a model that was trained on other text.
     pub fn into_whole(mut self) -> Vec<u32> {
         self.train.append(&mut self.validation);
         self.train
     }
 
-    /// Hash of both streams, to notice on resuming that the text is not the same.
+    /// Returns a hash of both streams, which detects on resuming that the text was changed.
     pub fn fingerprint(&self) -> u64 {
         let mut hash = Xxh3::new();
         for stream in [&self.train, &self.validation] {

@@ -1,4 +1,4 @@
-//! Text that every machine has on which cargo built this program: its dependencies' sources.
+//! Text that exists wherever cargo built this program: the sources of its dependencies.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -9,8 +9,7 @@ use walkdir::WalkDir;
 
 use super::{DataError, Source};
 
-/// Dependencies of ours whose sources are hand-written prose and code rather than tables, in the
-/// order in which they are taken.
+/// Dependencies whose sources are hand-written prose and code rather than tables, in the order of their use.
 const CRATES: [&str; 23] = [
     "dfdx",
     "rayon",
@@ -37,15 +36,14 @@ const CRATES: [&str; 23] = [
     "libm",
 ];
 
-/// As much text as is taken at most, in bytes.
+/// Largest size of the text, in bytes.
 const MAX_BYTES: u64 = 6_000_000;
 
-/// Find the Rust sources that cargo unpacked to build this program: at most 6 MB from `src/` of a
-/// fixed list of dependencies, in the versions of our lock file where that is at hand, else in the
-/// newest version that is there.
+/// Finds the Rust sources that cargo unpacked to build this program: at most 6 MB from `src/` of a fixed list
+/// of dependencies, in the versions of the lock file if it is available, else in the newest version found.
 ///
 /// # Errors
-/// [`DataError::NoDefaultSources`] where there are none, as on a machine that has only the binary.
+/// [`DataError::NoDefaultSources`] if there are none, as on a machine that has only the binary.
 pub fn default_sources() -> Result<Vec<Source>, DataError> {
     let home = cargo_home();
     let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");

@@ -9,8 +9,8 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::DataError;
 
-/// Files of at least this many bytes are mapped instead of read. A map costs a page and one of the
-/// 65 530 maps that Linux gives a process, so a tree of many small sources must not use one each.
+/// Files of at least this many bytes are memory-mapped instead of read. Linux limits a process to 65 530
+/// maps, so small files must not use one each.
 const MAP_FROM: u64 = 1 << 20;
 
 /// A text with its name and the hash of its content.
@@ -28,18 +28,18 @@ enum Content {
 }
 
 impl Document {
-    /// Name a text that is already in memory.
+    /// Creates a document from a text in memory.
     pub fn from_text(name: impl Into<PathBuf>, text: String) -> Self {
         let hash = xxh3_128(text.as_bytes());
         Self { name: name.into(), content: Content::Owned(text), hash }
     }
 
-    /// Open a text file; large ones are mapped into memory.
+    /// Opens a text file; large ones are mapped into memory.
     ///
     /// # Errors
     /// [`DataError::NotFound`], [`NotReadable`](DataError::NotReadable),
-    /// [`Empty`](DataError::Empty), or [`Binary`](DataError::Binary) for what is not UTF-8 or holds
-    /// a NUL.
+    /// [`Empty`](DataError::Empty), or [`Binary`](DataError::Binary) for a file that is not UTF-8 or
+    /// contains a NUL.
     pub fn open(path: &Path) -> Result<Self, DataError> {
         let metadata = fs::metadata(path).map_err(|error| unreadable(path, error))?;
         if !metadata.is_file() {
@@ -63,22 +63,22 @@ impl Document {
         Ok(Self { name: path.to_path_buf(), content, hash })
     }
 
-    /// Path of the file, or `stories:SEED:SIZE`.
+    /// Returns the path of the file, or `stories:SEED:SIZE`.
     pub fn name(&self) -> &Path {
         &self.name
     }
 
-    /// 128-bit xxh3 of the bytes: the same for the same text wherever it lies.
+    /// Returns the 128-bit xxh3 hash of the bytes.
     pub fn hash(&self) -> u128 {
         self.hash
     }
 
-    /// Number of bytes.
+    /// Returns the number of bytes.
     pub fn len(&self) -> usize {
         self.bytes().len()
     }
 
-    /// Tell whether there is no byte; true for no file that [`Document::open`] accepted.
+    /// Returns whether the text is empty; [`Document::open`] refuses empty files.
     pub fn is_empty(&self) -> bool {
         self.bytes().is_empty()
     }
@@ -91,10 +91,10 @@ impl Document {
         }
     }
 
-    /// The text. A map shows what others write into the file, so its UTF-8 is checked each time.
+    /// Returns the text. The content of a mapped file can change, so its UTF-8 is checked on every call.
     ///
     /// # Errors
-    /// [`DataError::Changed`] where a mapped file is no longer text.
+    /// [`DataError::Changed`] when a mapped file is no longer text.
     pub fn text(&self) -> Result<&str, DataError> {
         match &self.content {
             Content::Owned(text) => Ok(text),
@@ -108,9 +108,9 @@ impl Document {
 #[allow(unsafe_code)]
 fn map(path: &Path) -> io::Result<Mmap> {
     let file = File::open(path)?;
-    // SAFETY: the map is private and read-only, and nothing relies on its bytes staying the same:
-    // they leave it only as bytes or through a fresh UTF-8 check. A file that someone shortens
-    // meanwhile ends the process with a bus error, which every program that maps files accepts.
+    // SAFETY: the map is private and read-only, and nothing relies on its bytes remaining the same: they are
+    // accessed only as bytes or through a new UTF-8 check. If another process truncates the file, this one
+    // ends with a bus error, which programs that map files accept.
     unsafe { Mmap::map(&file) }
 }
 

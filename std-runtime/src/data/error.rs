@@ -1,29 +1,29 @@
-//! What can be wrong with the text that was named.
+//! Errors of text sources and tokenizers.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why a text source or a tokenizer cannot be used; every message says what to do about it.
+/// Why a text source or a tokenizer cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// Nothing is at the path.
+    /// The path does not exist.
     #[error("{}: no such file or folder", .0.display())]
     NotFound(PathBuf),
-    /// The path is there but cannot be read.
+    /// The file or folder cannot be read.
     #[error("{}: cannot be read: {source}", .path.display())]
     NotReadable {
         /// The file or folder.
         path: PathBuf,
-        /// The system's reason.
+        /// Why.
         source: io::Error,
     },
-    /// A file that was named holds no byte.
-    #[error("{}: the file is empty; name a file with text in it", .0.display())]
+    /// A source is an empty file.
+    #[error("{}: the file is empty", .0.display())]
     Empty(PathBuf),
-    /// A file that was named is not text.
+    /// A source is a file that is not text.
     #[error(
-        "{}: not a text file (byte {offset} is {reason}); only UTF-8 text without NUL can be used",
+        "{}: not a text file (byte {offset} is {reason}); only UTF-8 text without NUL is supported",
         .path.display()
     )]
     Binary {
@@ -34,33 +34,33 @@ pub enum DataError {
         /// `a NUL` or `not valid UTF-8`.
         reason: &'static str,
     },
-    /// A folder was searched and no text was found.
+    /// A folder contains no text.
     #[error(
-        "{}: no text file found ({passed_over} files that are empty, unreadable or not UTF-8 text \
-         were passed over; hidden folders and `target` are not searched)",
+        "{}: no text file found ({skipped} files that are empty, unreadable or not UTF-8 text were \
+         skipped; hidden folders and `target` are not searched)",
         .path.display()
     )]
     NoText {
         /// The folder.
         path: PathBuf,
-        /// How many files it holds that are not text.
-        passed_over: usize,
+        /// Number of files in it that are not text.
+        skipped: usize,
     },
-    /// No source was named.
+    /// The list of sources is empty.
     #[error("no text was given")]
     NoSource,
-    /// `stories:…` does not say which stories.
+    /// `stories:…` has no valid seed or size.
     #[error(
-        "`{0}`: generated stories are named stories:SEED:SIZE, as in stories:1:200k or stories:7:2M"
+        "`{0}`: generated stories are written stories:SEED:SIZE, as in stories:1:200k or stories:7:2M"
     )]
     BadStories(String),
-    /// Neither our own dependencies' sources nor anything else could be found.
+    /// The sources of the dependencies are not on this machine.
     #[error(
         "found no Rust sources to learn from under {}",
         .0.display()
     )]
     NoDefaultSources(PathBuf),
-    /// The text gives fewer tokens than one window needs.
+    /// The text has fewer tokens than one window.
     #[error(
         "the {part} text has {found} tokens, but one window of length {length} needs {needed}; \
          use more text or a shorter length"
@@ -68,20 +68,20 @@ pub enum DataError {
     TooShort {
         /// `training` or `validation`.
         part: &'static str,
-        /// Tokens that are there.
+        /// Number of tokens in the text.
         found: usize,
-        /// Tokens that are needed.
+        /// Number of tokens needed.
         needed: usize,
-        /// Length of the window in predictions.
+        /// Length of the window, in predicted tokens.
         length: usize,
     },
-    /// A window of no tokens was asked for.
+    /// A window of length 0 was requested.
     #[error("a window needs a length of at least 1")]
     ZeroLength,
-    /// A mapped file was changed by someone else since it was checked.
-    #[error("{}: the file changed while it was in use; start again", .0.display())]
+    /// A memory-mapped file was changed after it was checked.
+    #[error("{}: the file was changed while it was in use; run again", .0.display())]
     Changed(PathBuf),
-    /// A `tokenizer.json` that we cannot use.
+    /// A `tokenizer.json` describes an unsupported tokenizer, or is damaged.
     #[error("{}: {reason}", .path.display())]
     BadTokenizer {
         /// The file.
@@ -89,13 +89,13 @@ pub enum DataError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Merges that make no tokenizer.
+    /// The merges do not form a tokenizer.
     #[error(transparent)]
     BadMerges(#[from] expe_core::token::MergeError),
-    /// A tokenizer could not be trained.
+    /// A tokenizer cannot be trained.
     #[error("cannot train a tokenizer: {0}")]
     Training(String),
-    /// A file could not be written.
+    /// A file cannot be written.
     #[error(transparent)]
     Write(#[from] io::Error),
 }

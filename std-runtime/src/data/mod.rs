@@ -1,7 +1,7 @@
 //! Text to tokens: files, held-out split, tokenizers, generated stories.
 //!
 //! ```text
-//! --data arguments → Source → Corpus (Documents, split) ─┬→ Tokenizer ─→ Dataset → windows
+//! text sources → Source → Corpus (Documents, split) ─┬→ Tokenizer ─→ Dataset → windows
 //!                                                        └──────────────────┘
 //! ```
 
@@ -16,7 +16,7 @@ pub mod stories;
 pub mod tokenizer;
 mod windows;
 
-pub use corpus::{Corpus, PassedOver};
+pub use corpus::{Corpus, Skipped};
 pub use dataset::Dataset;
 pub use default_sources::default_sources;
 pub use document::Document;

@@ -1,4 +1,4 @@
-//! What `--data` can name.
+//! Where text comes from.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::DataError;
 
-/// One `--data` argument.
+/// A source of text, as written on a command line.
 ///
 /// ```
 /// use expe::data::Source;
@@ -22,25 +22,25 @@ pub enum Source {
     /// The Rust sources that cargo unpacked to build this program; see
     /// [`default_sources`](super::default_sources).
     Rust,
-    /// Generated stories: as many as are needed to reach a size.
+    /// Generated stories, as many as needed to reach a size.
     Stories {
-        /// Seed of the first story; story `i` has its own seed that follows from it.
+        /// Seed; each story has its own seed derived from it.
         seed: u64,
-        /// Size of the text in bytes, reached or passed by less than one story.
+        /// Size of the text in bytes, exceeded by less than one story.
         bytes: usize,
     },
 }
 
-/// Largest text that `stories:SEED:SIZE` makes, in bytes.
+/// Largest size of `stories:SEED:SIZE`, in bytes.
 pub const MAX_STORIES_BYTES: usize = 1_000_000_000;
 
-/// How [`Source::Rust`] is spelled.
+/// How [`Source::Rust`] is written.
 const RUST: &str = "rust:";
 
 impl FromStr for Source {
     type Err = DataError;
 
-    /// Read a path, `rust:`, or `stories:SEED:SIZE` with a size in bytes, `k` (10³ bytes) or `M` (10⁶ bytes).
+    /// Parses a path, `rust:`, or `stories:SEED:SIZE` with a size in bytes, `k` (10³ bytes) or `M` (10⁶ bytes).
     fn from_str(text: &str) -> Result<Self, DataError> {
         if text == RUST {
             return Ok(Self::Rust);

@@ -1,10 +1,10 @@
-//! What is held out for validation.
+//! The text that is held out for validation.
 
 use std::ops::Range;
 
 use super::Document;
 
-/// A stretch of one document, in bytes.
+/// A range of one document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
     /// Index into the corpus' documents.
@@ -13,7 +13,7 @@ pub struct Part {
     pub range: Range<usize>,
 }
 
-/// Training and validation text; together they are the whole corpus, and they share no byte.
+/// A partition of the corpus into training and validation text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Split {
     /// Parts to train on, in the order of the documents.
@@ -34,16 +34,15 @@ impl Split {
     }
 }
 
-/// One byte in this many is held out.
+/// The share of bytes to hold out is one in this many.
 const HELD_OUT: usize = 10;
 
-/// Hold out about a tenth of the bytes, as whole documents.
+/// Holds out about a tenth of the bytes, as whole documents.
 ///
-/// The documents are gone through in the order of their content hashes, and each that still fits
-/// into a tenth of all bytes is held out; if none fits, the smallest is. So the choice depends on
-/// the contents only, not on where they lie. Where the documents are so few or so unequal that this
-/// gives less than half of what is wanted, the end of the largest one is held out as well, from a
-/// line boundary on; a single document is always divided like that.
+/// The documents are visited in the order of their content hashes, and each that still fits into a tenth of
+/// all bytes is held out; if none fits, the smallest is. The choice depends on the contents only, not on
+/// names. If this yields less than half of the tenth, because the documents are few or unequal, the end of the
+/// largest one is held out as well, from the start of a line. A single document is always divided this way.
 pub(super) fn split(documents: &[Document]) -> Split {
     let total: usize = documents.iter().map(Document::len).sum();
     let target = total / HELD_OUT;
@@ -94,8 +93,8 @@ pub(super) fn split(documents: &[Document]) -> Split {
     split
 }
 
-/// Find the start of the line that holds the byte at `near`, or of the next line if that one is
-/// very long, or of the character if the text is one line.
+/// Finds the start of the line that contains the byte at `near`, of the next line if that line is very long,
+/// or of the character if the text is a single line.
 fn line_boundary(text: &[u8], near: usize) -> usize {
     let (before, after) = text.split_at(near);
     if let Some(newline) = before.iter().rposition(|&byte| byte == b'\n') {

@@ -1,17 +1,15 @@
-//! Windows of tokens: what one sequence of a batch sees.
+//! Windows of tokens: the sequences of a batch.
 //!
-//! A window of length `n` holds `n + 1` tokens: the first `n` are the input, the last `n` what is
-//! to be predicted. Windows are slices of one stream, so they never cross from training text into
-//! validation text.
+//! A window of length `n` has `n + 1` tokens: the first `n` are the inputs, the last `n` the targets. Windows
+//! are slices of one stream, so they never cross from training into validation text.
 
 use expe_core::internals::Random;
 
 use super::DataError;
 
-/// Training windows at random places; a pure function of `(seed, step, index)`.
+/// Training windows at random places, a function of `(seed, step, index)`.
 ///
-/// Nothing is remembered between two calls, so training that is resumed at a step sees what it
-/// would have seen.
+/// There is no state, so a resumed training gets the same windows as an uninterrupted one.
 #[derive(Debug, Clone, Copy)]
 pub struct TrainWindows<'a> {
     tokens: &'a [u32],
@@ -20,21 +18,21 @@ pub struct TrainWindows<'a> {
 }
 
 impl<'a> TrainWindows<'a> {
-    /// Cut windows of `length + 1` tokens out of `tokens`.
+    /// Takes windows of `length + 1` tokens from `tokens`.
     ///
     /// # Errors
-    /// [`DataError::TooShort`] if not one window fits, [`DataError::ZeroLength`].
+    /// [`DataError::TooShort`] if no window fits, [`DataError::ZeroLength`].
     pub fn new(tokens: &'a [u32], length: usize, seed: u64) -> Result<Self, DataError> {
         require(tokens, length, "training")?;
         Ok(Self { tokens, length, seed })
     }
 
-    /// Number of places at which a window can start.
+    /// Returns the number of places at which a window can start.
     pub fn places(&self) -> usize {
         self.tokens.len() - self.length
     }
 
-    /// Window `index` of the batch of `step`: `length + 1` tokens, every place equally likely.
+    /// Returns window `index` of the batch of `step`: `length + 1` tokens, every place equally likely.
     ///
     /// ```
     /// use expe::data::TrainWindows;
@@ -53,11 +51,11 @@ impl<'a> TrainWindows<'a> {
     }
 }
 
-/// Consecutive windows of `length + 1` tokens: each starts with the last token of the one before,
-/// so every token but the first is predicted once. What does not fill a window is left out.
+/// Returns consecutive windows of `length + 1` tokens. Each starts with the last token of the previous one, so
+/// every token except the first is predicted once. Tokens that do not fill a window are omitted.
 ///
 /// # Errors
-/// [`DataError::TooShort`] if not one window fits, [`DataError::ZeroLength`].
+/// [`DataError::TooShort`] if no window fits, [`DataError::ZeroLength`].
 pub fn consecutive_windows(
     tokens: &[u32],
     length: usize,
@@ -65,13 +63,13 @@ pub fn consecutive_windows(
     windows_with_common_ends(tokens, length, length)
 }
 
-/// Windows of `length + 1` tokens that end where the consecutive windows of length `every` end.
+/// Returns windows of `length + 1` tokens that end where the consecutive windows of length `every` end.
 ///
-/// For a fixed `every ≥ length`, the last tokens of the windows are the same for each `length`, and
-/// only the context in front of them changes.
+/// For a fixed `every ≥ length`, the last tokens of the windows are the same for each `length`, and only the
+/// preceding context changes.
 ///
 /// # Errors
-/// [`DataError::TooShort`] if not one window of length `max(every, length)` fits,
+/// [`DataError::TooShort`] if no window of length `max(every, length)` fits,
 /// [`DataError::ZeroLength`].
 pub fn windows_with_common_ends(
     tokens: &[u32],

@@ -14,13 +14,11 @@ pub enum EngineError {
     Read {
         /// The file.
         path: PathBuf,
-        /// The system's reason.
+        /// Why.
         source: io::Error,
     },
-    /// A folder was named.
-    #[error(
-        "{}: a folder, where an .expe file is needed", .0.display()
-    )]
+    /// The path names a folder.
+    #[error("{}: a folder, where an .expe file is needed", .0.display())]
     Folder(PathBuf),
     /// The file is not a model.
     #[error("{}: not a usable .expe file: {source}", .path.display())]
@@ -30,22 +28,22 @@ pub enum EngineError {
         /// What is wrong.
         source: FormatError,
     },
-    /// The position encoding cannot be built or does not reach so far.
+    /// The position encoding cannot be built, or supports fewer positions.
     #[error("the position encoding: {0}")]
     Position(#[from] PositionError),
-    /// There is too little memory for so many positions.
-    #[error("there is not enough memory for {positions} positions; ask for fewer tokens")]
+    /// There is not enough memory.
+    #[error("there is not enough memory for {positions} positions")]
     Memory {
-        /// The positions asked for.
+        /// Requested positions.
         positions: usize,
     },
-    /// A model in integers with a cache of floats.
+    /// A model in integer arithmetic was given a floating-point cache.
     #[error("a model in integer arithmetic needs a cache of type i8")]
     IntegerCache,
-    /// The decoder refuses.
+    /// The decoder refuses the input.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// The logits cannot be sampled from.
+    /// The sampler refuses its parameters or the logits.
     #[error(transparent)]
     Sample(#[from] SampleError),
 }

@@ -14,16 +14,16 @@ pub struct ModelFile {
     path: PathBuf,
     /// Whole pages of memory.
     buffer: MmapMut,
-    /// Where the file begins and how long it is.
+    /// Offset and length of the file in the buffer.
     start: usize,
     len: usize,
 }
 
-/// Bytes that the processor fetches together.
+/// Bytes of a cache line.
 const LINE: usize = 64;
 
 impl ModelFile {
-    /// Read the file at `path` and check it.
+    /// Reads and checks the file at `path`.
     ///
     /// # Errors
     /// [`EngineError::Folder`], [`EngineError::Read`] or [`EngineError::Format`].
@@ -38,16 +38,16 @@ impl ModelFile {
             let len = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
             return Self::filled(path, len, |bytes| file.read_exact(bytes).map_err(read));
         }
-        // A pipe does not say how much will come.
+        // The length of a pipe is unknown.
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(read)?;
         Self::from_bytes(path, &bytes)
     }
 
-    /// Take a copy of the bytes of a model file and check it; `path` names it in messages.
+    /// Copies and checks the bytes of a model file; `path` names it in messages.
     ///
     /// # Errors
-    /// [`EngineError::Format`]; [`EngineError::Read`] when there is no memory for it.
+    /// [`EngineError::Format`]; [`EngineError::Read`] when there is not enough memory.
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, EngineError> {
         Self::filled(path, bytes.len(), |buffer| {
             buffer.copy_from_slice(bytes);
@@ -55,11 +55,11 @@ impl ModelFile {
         })
     }
 
-    /// A model file of `len` bytes, zeros at first, which `fill` writes into their place: memory never
-    /// holds it twice. `path` names it in messages.
+    /// Creates a model file of `len` zeros that `fill` overwrites in place, so that memory never contains it
+    /// twice. `path` names it in messages.
     ///
     /// # Errors
-    /// Those of `fill`, and as [`from_bytes`](Self::from_bytes).
+    /// The errors of `fill`, and those of [`from_bytes`](Self::from_bytes).
     pub fn filled<E: From<EngineError>>(
         path: &Path,
         len: usize,
@@ -67,35 +67,35 @@ impl ModelFile {
     ) -> Result<Self, E> {
         let read = |source| EngineError::Read { path: path.to_owned(), source };
         let mut buffer = MmapMut::map_anon(len.saturating_add(LINE)).map_err(read)?;
-        // Decoding reads all of it for every token; large pages spare the processor looking up small
-        // ones. Where there are none, nothing is lost.
+        // Decoding reads the whole file for every token, and large pages need fewer address translations.
+        // Advice that the system does not follow has no effect.
         #[cfg(target_os = "linux")]
         let _ = buffer.advise(memmap2::Advice::HugePage);
         fill(buffer.get_mut(..len).unwrap_or_default())?;
         let mut file = Self { path: path.to_owned(), buffer, start: 0, len };
         let shift = file.beyond_line()?;
         if shift > 0 {
-            // Tensors lie at multiples of 16 bytes, so this keeps them there.
+            // Tensors are aligned to 16 bytes, and so is the shift.
             file.start = LINE - shift;
             file.buffer.copy_within(..len, file.start);
         }
         Ok(file)
     }
 
-    /// Bytes by which the largest tensor begins behind the beginning of a line: a vector that lies in two
-    /// lines takes two fetches. The others' sizes are multiples of a line, most often.
+    /// Returns the offset of the largest tensor in its cache line: a vector across two lines takes two loads.
+    /// The sizes of the other tensors are usually multiples of a line.
     fn beyond_line(&self) -> Result<usize, EngineError> {
         let model = self.model()?;
         let largest = model.tensors().max_by_key(|tensor| tensor.bytes.len());
         Ok(largest.map_or(0, |tensor| tensor.bytes.as_ptr().addr() % LINE))
     }
 
-    /// The bytes of the file.
+    /// Returns the bytes of the file.
     pub fn bytes(&self) -> &[u8] {
         self.buffer.get(self.start..).and_then(|rest| rest.get(..self.len)).unwrap_or_default()
     }
 
-    /// The model in the file.
+    /// Returns the model in the file.
     ///
     /// # Errors
     /// [`EngineError::Format`] when the file is not a model.

@@ -3,42 +3,42 @@ use expe_core::{Model, Sampler};
 use super::EngineError;
 use super::session::{Buffers, CacheType, Session};
 
-/// How the next token is chosen.
+/// How the next token is sampled.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sampling {
-    /// 0 takes the most likely token; 1 samples from the model's distribution.
+    /// 0 always takes the most likely token, 1 samples from the predicted distribution.
     pub temperature: f32,
-    /// Only the so many most likely tokens can be chosen; 0 for all.
+    /// Number of most likely tokens to sample from; 0 for all.
     pub top_k: usize,
-    /// Seed of the choice.
+    /// Seed of the sampler.
     pub seed: u64,
 }
 
-/// In what memory a text is generated.
+/// The key-value cache of a generated text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CacheChoice {
     /// How keys and values are stored; by default as [`CacheType::default_for`] the model says.
     pub numbers: Option<CacheType>,
-    /// The text is remembered only so far: in a ring of fixed size.
+    /// Keeps a window of the text only, in memory of fixed size.
     pub window: Option<Window>,
 }
 
-/// A ring of positions.
+/// A window of positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// Positions in all.
+    /// Number of positions.
     pub positions: usize,
-    /// First positions that stay.
+    /// Number of first positions that stay in the window.
     pub sinks: usize,
 }
 
-/// Continue `prompt` by up to `count` tokens, each handed to `on_token` as soon as it is chosen;
-/// `on_token` ends the generation by returning false.
+/// Continues `prompt` by up to `count` tokens. `on_token` receives each as soon as it is sampled, and ends the
+/// generation by returning false.
 ///
 /// # Errors
-/// [`EngineError::Position`] when the position encoding does not reach that far,
-/// [`EngineError::Memory`] when the memory does not, [`EngineError::Decode`] for an empty prompt or
-/// unknown tokens, [`EngineError::Sample`].
+/// [`EngineError::Position`] when the position encoding supports fewer positions, [`EngineError::Memory`] when
+/// there is not enough memory, [`EngineError::Decode`] for an empty prompt or unknown tokens,
+/// [`EngineError::Sample`] for sampling parameters out of range.
 pub fn generate(
     model: &Model<'_>,
     prompt: &[u32],

@@ -1,9 +1,9 @@
 use super::EngineError;
 
-/// Bytes of a cache line: loads of whole vectors from memory that begins with one do not straddle two.
+/// Bytes of a cache line. Vectors loaded from memory aligned to it do not cross a line.
 const LINE: usize = 64;
 
-/// Words for caches and workspaces, from the beginning of a cache line on.
+/// Words for caches and workspaces, aligned to a cache line.
 #[derive(Debug)]
 pub(super) struct Words {
     buffer: Vec<u32>,
@@ -12,10 +12,10 @@ pub(super) struct Words {
 }
 
 impl Words {
-    /// `len` zeros, for `positions` positions.
+    /// Allocates `len` zeros, for `positions` positions.
     pub fn new(len: usize, positions: usize) -> Result<Self, EngineError> {
         const MOST: usize = LINE / size_of::<u32>();
-        // Asked for first, because `vec!` ends the process where there is too little.
+        // Tried first, because `vec!` aborts the process if there is too little memory.
         let probe = len.checked_add(MOST).map(|len| Vec::<u32>::new().try_reserve_exact(len));
         if !matches!(probe, Some(Ok(()))) {
             return Err(EngineError::Memory { positions });

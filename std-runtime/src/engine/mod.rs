@@ -1,7 +1,7 @@
-//! The core engine on a host: model files in memory, generation, logits.
+//! The core engine on a host: model files in memory, text generation, logits.
 //!
-//! The arithmetic is all in `expe-core`, the very code that runs on a microcontroller; here are only
-//! the buffers that it asks for.
+//! The arithmetic is that of `expe-core`, the same code that runs on a microcontroller; this module
+//! provides the buffers.
 
 mod error;
 mod file;

@@ -12,11 +12,11 @@ use expe_core::{
 use super::EngineError;
 use super::memory::Words;
 
-/// Tokens of a prompt that are computed together: so many that reading the weights takes much less time
-/// than computing with them, and so few that their rows stay in the processor's cache.
+/// Number of prompt tokens that are computed together: large enough that reading the weights takes much less
+/// time than computing with them, and small enough that their rows stay in the processor's cache.
 const CHUNK: usize = 128;
 
-/// The chunk for a context of so many positions.
+/// Returns the size of a chunk for a context of `context` positions.
 fn chunk(context: usize) -> usize {
     CHUNK.min(context).max(1)
 }
@@ -110,21 +110,21 @@ pub struct Buffers {
     cache: Words,
     workspace: Words,
     context: usize,
-    /// Of a ring: the first positions that stay.
+    /// First positions that stay, if the cache is a ring.
     sinks: Option<usize>,
 }
 
 impl Buffers {
-    /// Memory for a model of this shape.
+    /// Allocates the memory for a model of this shape.
     ///
     /// # Errors
-    /// [`EngineError::Memory`] when there is not so much.
+    /// [`EngineError::Memory`] when there is not enough.
     pub fn new(config: &Config, numbers: CacheType, context: usize) -> Result<Self, EngineError> {
         Self::for_logits(config, numbers, context, 1)
     }
 
-    /// Memory in which [`Session::read_each`] computes the logits of `tokens` tokens together, which takes
-    /// much less time than one by one.
+    /// Allocates memory in which [`Session::read_each`] computes the logits of `tokens` tokens together, which
+    /// is much faster than one by one.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -141,7 +141,7 @@ impl Buffers {
         Ok(Self { numbers, cache, workspace, context, sinks: None })
     }
 
-    /// The same memory as a ring: when it is full, the oldest position makes room, except for the first
+    /// Makes the cache a ring: when it is full, the oldest position is overwritten, except for the first
     /// `sinks`.
     #[must_use]
     pub fn with_ring(self, sinks: usize) -> Self {
@@ -149,7 +149,7 @@ impl Buffers {
     }
 }
 
-/// A decoder at work on one sequence, in the arithmetic that its model was exported for.
+/// A decoder for one sequence, in the arithmetic that its model was exported for.
 pub struct Session<'b> {
     reader: Box<dyn Reader + 'b>,
 }
@@ -161,13 +161,13 @@ impl fmt::Debug for Session<'_> {
 }
 
 impl<'b> Session<'b> {
-    /// A session on `model` in `buffers`, with the model's position encoding, or with `position` in
-    /// its place (another query cap, another scaling).
+    /// Creates a session on `model` in `buffers`, with the position encoding of the model, or with `position`
+    /// instead (another query cap, another scaling).
     ///
     /// # Errors
-    /// [`EngineError::Position`] for an encoding that cannot be built or does not reach the last of
-    /// the buffers' positions, [`EngineError::Decode`] for one that does not fit the model,
-    /// [`EngineError::IntegerCache`] for a cache of floats and a model in integers.
+    /// [`EngineError::Position`] for an encoding that cannot be built or supports fewer positions than
+    /// `buffers`, [`EngineError::Decode`] for one that does not fit the model, [`EngineError::IntegerCache`]
+    /// for a floating-point cache and a model in integer arithmetic.
     pub fn new<'m: 'b>(
         model: &Model<'m>,
         buffers: &'b mut Buffers,
@@ -185,8 +185,7 @@ impl<'b> Session<'b> {
         Self::with_encoding(model, buffers, position)
     }
 
-    /// Creates a session on `model` with the position encoding `position` of any type, such as one of your
-    /// own.
+    /// Creates a session on `model` with a position encoding of any type, such as your own.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -218,29 +217,29 @@ impl<'b> Session<'b> {
         Ok(Self { reader })
     }
 
-    /// Positions that are left; a ring goes on after them.
+    /// Returns the number of free positions; a ring continues after them.
     pub fn room(&self) -> usize {
         self.reader.room()
     }
 
-    /// Forget everything that was read.
+    /// Removes all tokens.
     pub fn clear(&mut self) {
         self.reader.clear();
     }
 
-    /// Read `tokens` at the next positions and choose the token that follows.
+    /// Reads `tokens` at the next positions and samples the token that follows.
     ///
     /// # Errors
-    /// [`EngineError::Decode`], the session is then as it was; [`EngineError::Sample`].
+    /// [`EngineError::Decode`], which leaves the session unchanged; [`EngineError::Sample`].
     pub fn next(&mut self, tokens: &[u32], sampler: &mut Sampler) -> Result<u32, EngineError> {
         self.reader.next(tokens, sampler)
     }
 
-    /// Read `tokens` at the next positions; `on_logits` gets the index of each and the logits that
-    /// follow it.
+    /// Reads `tokens` at the next positions; `on_logits` receives the index of each and the logits of the token
+    /// that follows it.
     ///
     /// # Errors
-    /// [`EngineError::Decode`]; the session is then as it was.
+    /// [`EngineError::Decode`], which leaves the session unchanged.
     pub fn read_each(
         &mut self,
         tokens: &[u32],
@@ -323,10 +322,11 @@ where
     }
 }
 
-/// The logits that follow each of `tokens`, read from position 0 on: `[tokens.len()][vocab]`.
+/// Returns the logits of the token that follows each of `tokens`, which are at the positions 0, 1, …:
+/// `[tokens.len()][vocab]`.
 ///
 /// # Errors
-/// As [`Buffers::new`], [`Session::new`] and [`Session::read_each`].
+/// The errors of [`Buffers::new`], [`Session::new`] and [`Session::read_each`].
 pub fn logits(model: &Model<'_>, tokens: &[u32]) -> Result<Vec<Vec<f32>>, EngineError> {
     let mut buffers = Buffers::new(model.config(), CacheType::default_for(model), tokens.len())?;
     let mut rows = Vec::with_capacity(tokens.len());

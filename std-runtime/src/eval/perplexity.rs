@@ -11,11 +11,11 @@ pub struct Lengths {
 }
 
 impl Lengths {
-    /// Lengths of `factors` times the training length `context`, on at most `tokens` tokens of text
-    /// (but at least one window of the longest length).
+    /// Plans lengths of `factors` times the training length `context`, on at most `tokens` tokens of text (but
+    /// at least one window of the longest length).
     ///
     /// # Errors
-    /// [`EvalError::NoLength`] when there is no factor, or one is 0, or `context` is.
+    /// [`EvalError::NoLength`] for no factors, a factor of 0, or a `context` of 0.
     pub fn new(context: usize, factors: &[usize], tokens: usize) -> Result<Self, EvalError> {
         let mut factors = factors.to_vec();
         factors.sort_unstable();
@@ -27,28 +27,28 @@ impl Lengths {
         Ok(Self { context, factors, tokens })
     }
 
-    /// The factors, rising.
+    /// Returns the factors in rising order.
     pub fn factors(&self) -> &[usize] {
         &self.factors
     }
 
-    /// The training length `L`.
+    /// Returns the training length `L`.
     pub const fn context(&self) -> usize {
         self.context
     }
 
-    /// The longest length `M`.
+    /// Returns the longest length `M`.
     pub fn longest(&self) -> usize {
         self.context * self.factors.last().copied().unwrap_or(1)
     }
 
-    /// The most tokens to measure on.
+    /// Returns the largest number of tokens to measure on.
     pub const fn tokens(&self) -> usize {
         self.tokens
     }
 
-    /// Tokens of a text of `available` that are predicted at every length: whole windows of the
-    /// longest one.
+    /// Returns the number of tokens predicted at every length in a text of `available` tokens: whole windows of
+    /// the longest one.
     fn span(&self, available: usize) -> usize {
         let longest = self.longest();
         let windows = (self.tokens.min(available.saturating_sub(1)) / longest).max(1);
@@ -56,24 +56,23 @@ impl Lengths {
     }
 }
 
-/// The figures of one length.
+/// The perplexities at one length.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Measured {
     /// Perplexity over all positions.
     pub all: f64,
     /// Perplexity over the last `L` positions.
     pub last: f64,
-    /// Tokens that `all` is the mean over; the text is the same for every length.
+    /// Number of tokens predicted for `all`, the same at every length.
     pub tokens: u64,
 }
 
-/// The perplexity of windows of `factor` times the training length, as the [module](super) says;
-/// `text` is text that the model has not seen. `None` where the position encoding does not reach
-/// that far.
+/// Returns the perplexity over windows of `factor` times the training length, as described in the
+/// [module](super), or `None` if the position encoding does not support that length. `text` is text that the
+/// model was not trained on.
 ///
 /// # Errors
-/// [`EvalError::Data`] for a text shorter than one window of the longest length, and whatever the
-/// scorer reports.
+/// [`EvalError::Data`] for a text shorter than one window of the longest length, and the errors of the scorer.
 ///
 /// ```
 /// use expe::eval::{EvalError, Lengths, Scorer, perplexity};
@@ -103,7 +102,7 @@ pub fn perplexity(
 ) -> Result<Option<Measured>, EvalError> {
     let (context, longest) = (lengths.context, lengths.longest());
     let length = context.saturating_mul(factor);
-    // Too short a text is an error at every length.
+    // A text that is too short for the longest length is an error at every length.
     consecutive_windows(text, longest).map(drop)?;
     let text = &text[..=lengths.span(text.len())];
     if length as u64 > scorer.reach()? {
@@ -117,10 +116,14 @@ pub fn perplexity(
         let ends: Vec<&[u32]> = windows_with_common_ends(text, length, longest)?.collect();
         last_of_each(&scorer.score(&ends)?, length, context)
     };
-    Ok(Some(Measured { all: of(&scores), last: of(&last), tokens: scores.len() as u64 }))
+    Ok(Some(Measured {
+        all: perplexity_of(&scores),
+        last: perplexity_of(&last),
+        tokens: scores.len() as u64,
+    }))
 }
 
-/// The row of a report for a model called `position`; figures that there are none of are NaN.
+/// Returns the row of a report for a model called `position`; missing perplexities are NaN.
 pub fn row(
     position: &str,
     seed: u64,
@@ -141,12 +144,12 @@ pub fn row(
     }
 }
 
-/// The last `context` scores of every window of `length`.
+/// Returns the last `context` scores of every window of `length`.
 fn last_of_each(scores: &[f64], length: usize, context: usize) -> Vec<f64> {
     scores.chunks(length).flat_map(|window| &window[length - context..]).copied().collect()
 }
 
-fn of(scores: &[f64]) -> f64 {
+fn perplexity_of(scores: &[f64]) -> f64 {
     (-scores.iter().sum::<f64>() / scores.len().max(1) as f64).exp()
 }
 

@@ -6,19 +6,19 @@ use expe_core::{DecodeError, Decoder, F32, Model};
 
 use crate::engine::EngineError;
 
-/// Room above the largest magnitude that was seen in the residual stream.
+/// Headroom factor above the largest observed magnitude of the residual stream.
 const HEADROOM: f32 = 4.0;
-/// Tokens that are read together.
+/// Tokens that are computed together.
 const CHUNK: usize = 16;
 
-/// What text makes of a model's numbers.
+/// Statistics of a model's activations on text.
 #[derive(Debug, Clone)]
 pub struct Calibration {
     moments: HashMap<(u16, u32), Moments>,
     largest_residual: f32,
 }
 
-/// The inputs of a matrix, as far as rounding needs to know them.
+/// Second moments and range of the inputs of a matrix.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Moments {
     /// `Σ x·xᵀ`, `[width, width]`.
@@ -44,24 +44,24 @@ impl Moments {
         self.largest = x.iter().fold(self.largest, |max, x| max.max(x.abs()));
     }
 
-    /// `E[x·xᵀ]` without the first `skip` columns: `[width − skip, width − skip]`, row by row.
+    /// Returns `E[x·xᵀ]` without the first `skip` columns: `[width − skip, width − skip]`, row by row.
     pub fn second(&self, skip: usize) -> Vec<f64> {
         let rows = self.sums.chunks_exact(self.width).skip(skip);
         let count = self.rows.max(1) as f64;
         rows.flat_map(|row| row[skip..].iter().map(|sum| sum / count)).collect()
     }
 
-    /// The largest magnitude of an input.
+    /// Returns the largest magnitude of an input.
     pub const fn largest(&self) -> f32 {
         self.largest
     }
 }
 
 impl Calibration {
-    /// Reads `windows` of text with `model`.
+    /// Runs `model`, whose matrices must be `f32`, on `windows` of text.
     ///
     /// # Errors
-    /// [`EngineError`] for a model that cannot be run, or tokens that it does not know.
+    /// [`EngineError`] for a model that cannot be run, or for tokens outside its vocabulary.
     pub fn new(model: &Model<'_>, windows: &[&[u32]]) -> Result<Self, EngineError> {
         let config = model.config();
         let context = windows.iter().map(|window| window.len()).max().unwrap_or(0);
@@ -73,27 +73,27 @@ impl Calibration {
         let mut cache = decoder.cache::<F32>(context, &mut cache).map_err(DecodeError::from)?;
         let mut workspace =
             decoder.workspace(CHUNK, context, &mut workspace).map_err(DecodeError::from)?;
-        let mut seen = Self { moments: HashMap::new(), largest_residual: 0.0 };
+        let mut calibration = Self { moments: HashMap::new(), largest_residual: 0.0 };
         for window in windows {
             cache.clear();
-            observe(&decoder, window, &mut cache, &mut workspace, &mut seen)?;
+            observe(&decoder, window, &mut cache, &mut workspace, &mut calibration)?;
         }
-        Ok(seen)
+        Ok(calibration)
     }
 
-    /// The inputs of the matrix `kind` of `layer`; `None` if it was never used.
+    /// Returns the moments of the inputs of the matrix `kind` of `layer`, or `None` if it was not used.
     pub fn moments(&self, kind: TensorKind, layer: u32) -> Option<&Moments> {
         self.moments.get(&(same_input(kind).code(), layer))
     }
 
-    /// The range that the residual stream should have in integer arithmetic: four times the largest
-    /// magnitude that was seen.
+    /// Returns the range of the residual stream for integer arithmetic: four times the largest observed
+    /// magnitude.
     pub fn residual_range(&self) -> f32 {
         self.largest_residual * HEADROOM
     }
 }
 
-/// The matrix whose moments are kept for all that have the same input.
+/// Returns the matrix whose moments are kept for all matrices with the same input.
 fn same_input(kind: TensorKind) -> TensorKind {
     match kind {
         TensorKind::Wq | TensorKind::Wk => TensorKind::Wv,

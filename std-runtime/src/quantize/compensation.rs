@@ -1,6 +1,5 @@
-/// How the rounding error of one weight is shared among those that are rounded after it: the upper
-/// Cholesky factor `U` of `(H + λ)⁻¹ = Uᵀ·U`, where `H = E[x·xᵀ]` and `λ` is a hundredth of its mean
-/// diagonal.
+/// How later weights of a row compensate for the rounding error of each weight: the upper Cholesky factor `U`
+/// of `(H + λ)⁻¹ = Uᵀ·U`, where `H = E[x·xᵀ]` and `λ` is a hundredth of its mean diagonal.
 ///
 /// Rounding weight `i` with the error `e = w_i − ŵ_i`, the loss `E[((w − ŵ)·x)²]` is smallest when
 /// every later weight `j` becomes `w_j − e·U_ij/U_ii` (Frantar et al. 2022, arXiv 2210.17323).
@@ -12,17 +11,17 @@ pub struct Compensation {
 }
 
 impl Compensation {
-    /// The shares for inputs with the second moments `second`, `[width, width]`.
+    /// Computes the shares for inputs with the second moments `second`, `[width, width]`.
     pub fn new(second: &[f64], width: usize) -> Self {
         let mean = (0..width).map(|i| second[i * width + i]).sum::<f64>() / width.max(1) as f64;
-        // An input that never was anything but 0 needs no compensation, only a diagonal that is not 0.
+        // If all inputs are 0, any positive diagonal will do.
         let damping = if mean > 0.0 { 0.01 * mean } else { 1.0 };
         let mut damped = second.to_vec();
         for i in 0..width {
             damped[i * width + i] += damping;
         }
-        // With the order of the columns reversed, the lower factor of H is the upper one of its
-        // inverse, inverted: H = L·Lᵀ gives H⁻¹ = (L⁻¹)ᵀ·L⁻¹, and the reversal makes L⁻¹ upper.
+        // H = L·Lᵀ gives H⁻¹ = (L⁻¹)ᵀ·L⁻¹ with L⁻¹ lower; reversing the order of the columns makes it
+        // upper.
         let reversed: Vec<f64> = damped.into_iter().rev().collect();
         let mut inverse = inverted(&cholesky(&reversed, width), width);
         inverse.reverse();
@@ -34,13 +33,13 @@ impl Compensation {
         Self { shares: inverse, width }
     }
 
-    /// `U_ij/U_ii` for `j > i`.
+    /// Returns `U_ij/U_ii` for `j > i`.
     pub fn shares(&self, i: usize) -> &[f64] {
         &self.shares[i * self.width..][..self.width][i + 1..]
     }
 }
 
-/// The lower factor `L` of a symmetric, positive definite matrix `L·Lᵀ`.
+/// Returns the lower Cholesky factor `L` of the symmetric positive definite matrix `L·Lᵀ`.
 fn cholesky(matrix: &[f64], width: usize) -> Vec<f64> {
     let mut lower = vec![0.0; width * width];
     for i in 0..width {
@@ -58,7 +57,7 @@ fn cholesky(matrix: &[f64], width: usize) -> Vec<f64> {
     lower
 }
 
-/// The inverse of a lower triangular matrix.
+/// Returns the inverse of a lower triangular matrix.
 fn inverted(lower: &[f64], width: usize) -> Vec<f64> {
     let mut inverse = vec![0.0; width * width];
     for i in 0..width {
@@ -94,7 +93,7 @@ mod tests {
         let mean = (0..width).map(|i| second[i * width + i]).sum::<f64>() / width as f64;
         let mut damped = second;
         (0..width).for_each(|i| damped[i * width + i] += 0.01 * mean);
-        // Against the definition: after weight 0 was moved by 1, the others minimise δᵀ·H·δ, so that
+        // Against the definition: after weight 0 was moved by 1, the others minimize δᵀ·H·δ, so that
         // the gradient H·δ is 0 in all of them.
         for first in 0..width - 1 {
             let mut delta = vec![0.0; width];
@@ -110,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn inputs_that_are_always_zero_are_no_trouble() {
+    fn inputs_that_are_always_zero_have_no_shares() {
         let shares = Compensation::new(&[0.0; 9], 3);
         assert_eq!(shares.shares(0), [0.0, 0.0]);
         assert!(shares.shares(2).is_empty());

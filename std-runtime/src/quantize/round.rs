@@ -19,13 +19,13 @@ pub struct Int4Row {
     pub codes: Vec<u8>,
 }
 
-/// Fractions of the largest magnitude that are tried as the end of the range.
+/// Fractions of the largest magnitude to try as the end of the range.
 fn cuts() -> impl Iterator<Item = f64> {
     (0..=20).map(|step| 1.0 - 0.02 * f64::from(step))
 }
 
-/// The scale with the smallest error `Σ_i weight_i·(w_i − ŵ_i)²`, where `ŵ` are multiples of the scale
-/// from `lowest` to `highest`. All zeros have the scale 0.
+/// Returns the scale with the smallest error `Σ_i weight_i·(w_i − ŵ_i)²`, where `ŵ` are multiples of the scale
+/// from `lowest` to `highest`. The scale of a row of zeros is 0.
 fn best_scale(row: &[f64], weights: &[f64], lowest: f64, highest: f64) -> f64 {
     let largest = row.iter().fold(0.0, |max: f64, w| max.max(w.abs()));
     let error = |scale: f64| -> f64 {
@@ -43,8 +43,8 @@ fn best_scale(row: &[f64], weights: &[f64], lowest: f64, highest: f64) -> f64 {
     best.1
 }
 
-/// Round the weights one after the other, `step(i)` being the scale of weight `i`; the later ones make
-/// good the error of each.
+/// Rounds the weights one after the other, where `step(i)` is the scale of weight `i`; later weights compensate
+/// for the error of each.
 fn round_all(
     row: &[f64],
     compensation: Option<&Compensation>,
@@ -67,7 +67,7 @@ fn round_all(
     codes
 }
 
-/// Round a row to 8 bits. `importance` are the inputs' mean squares.
+/// Rounds a row to 8 bits. `importance` contains the mean squares of the inputs.
 pub fn int8(row: &[f64], importance: &[f64], compensation: Option<&Compensation>) -> Int8Row {
     let range = (-127.0, 127.0);
     let scale = best_scale(row, importance, range.0, range.1) as f32;
@@ -75,7 +75,7 @@ pub fn int8(row: &[f64], importance: &[f64], compensation: Option<&Compensation>
     Int8Row { scale, codes: codes.into_iter().map(|code| code as i8).collect() }
 }
 
-/// Round a row to 4 bits in groups of 32 columns.
+/// Rounds a row to 4 bits in groups of 32 columns.
 pub fn int4(row: &[f64], importance: &[f64], compensation: Option<&Compensation>) -> Int4Row {
     let range = (-8.0, 7.0);
     let groups = row.chunks(GROUP).zip(importance.chunks(GROUP));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn compensation_lowers_the_loss_that_it_is_made_for() {
+    fn compensation_lowers_the_loss() {
         for seed in 0..20 {
             let (row, second) = problem(seed);
             let compensation = Compensation::new(&second, WIDTH);

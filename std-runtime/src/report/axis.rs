@@ -1,11 +1,11 @@
-//! Where numbers stand on a logarithmic axis, and names beside a plot.
+//! Ticks of a logarithmic axis, and positions of names beside a plot.
 
 use std::ops::Range;
 
-/// Most numbers on an axis.
+/// Largest number of ticks.
 const MOST: usize = 9;
 
-/// Leading digits of the numbers on an axis, from many to few.
+/// Leading digits of ticks, from many to few.
 const DIGITS: [&[f64]; 6] = [
     &[
         1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 2.0, 2.2, 2.4, 2.6, 2.8, 3.0, 3.5, 4.0,
@@ -18,7 +18,7 @@ const DIGITS: [&[f64]; 6] = [
     &[1.0],
 ];
 
-/// Round numbers inside `range`: as many as there are up to nine, of one kind of leading digits.
+/// Returns round numbers inside `range`, at most nine, with one set of leading digits.
 pub(super) fn logarithmic_ticks(range: Range<f64>) -> Vec<f64> {
     let range = range.start.max(f64::MIN_POSITIVE)..range.end.min(f64::MAX);
     let decades = (range.start.log10().floor() as i32)..=(range.end.log10().floor() as i32);
@@ -37,8 +37,8 @@ pub(super) fn logarithmic_ticks(range: Range<f64>) -> Vec<f64> {
         .unwrap_or_else(|| ticks(&[1.0], decades.clone().count().div_ceil(MOST)))
 }
 
-/// Move places so that they are `gap` apart and inside `within`, as far as they fit, each as near
-/// as possible to where it wants to be; in the order of `wanted`.
+/// Moves positions so that they are `gap` apart and inside `within`, as far as they fit, each as close as
+/// possible to its place in `wanted`.
 pub(super) fn spread(wanted: &[i32], gap: i32, within: Range<i32>) -> Vec<i32> {
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by_key(|&index| wanted[index]);

@@ -1,6 +1,6 @@
-//! Why a report could not be made.
+//! Errors of reports.
 
-/// A failure while a report was drawn or written.
+/// Why a report cannot be drawn or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReportError {

@@ -1,4 +1,4 @@
-//! Perplexity against length as SVG.
+//! Perplexity as a function of length, as SVG.
 
 use std::error::Error;
 use std::ops::Range;
@@ -16,7 +16,7 @@ use super::summary::{Cell, Column, Summary, times};
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type DrawResult<T = ()> = Result<T, Box<dyn Error>>;
 
-/// The canvas is drawn in whole units, so it is larger than it is shown.
+/// The canvas has integer coordinates, so it is larger than its displayed size.
 const SIZE: (u32, u32) = (1920, 860);
 const TITLE: i32 = 44;
 const TEXT: i32 = 31;
@@ -24,15 +24,15 @@ const SMALL: i32 = 27;
 const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 const FAINT: RGBColor = RGBColor(0x66, 0x66, 0x66);
 const GRID: RGBColor = RGBColor(0xe4, 0xe4, 0xe4);
-/// Room at the left for the numbers, above for the title, and below for the lengths.
+/// Margins: left for the ticks, above for the title, and below for the lengths.
 const LEFT: i32 = 110;
 const TOP: i32 = 70;
 const BOTTOM: i32 = 120;
 
-/// Draw perplexity (logarithmic) against length (logarithmic), a line an encoding, in two panels:
-/// over all positions and over the last ones. Whiskers span the seeds.
+/// Draws perplexity against length, both logarithmic, with one line per encoding, in two panels: over all
+/// positions and over the last ones. Whiskers span the seeds.
 ///
-/// What is not finite has no point; the text below says so.
+/// Values that are not finite have no point; a note below the plot lists them.
 ///
 /// # Errors
 /// [`ReportError::NothingToPlot`] if no perplexity is finite and positive.
@@ -62,7 +62,7 @@ fn draw(title: &str, panels: &[Panel; 2], svg: &mut String) -> DrawResult {
     Ok(())
 }
 
-/// Say which cells have no point although they were measured.
+/// Lists the measured cells that have no point.
 fn not_drawn(panels: &[Panel; 2]) -> String {
     let mut notes: Vec<String> = Vec::new();
     let Some(panel) = panels.first() else { return String::new() };
@@ -85,7 +85,7 @@ fn drawable(cell: Cell) -> bool {
     [cell.low, cell.mean, cell.high].iter().all(|value| value.is_finite() && *value > 0.0)
 }
 
-/// One figure's plot.
+/// The panel of one figure.
 struct Panel {
     figure: Figure,
     summary: Summary,
@@ -123,7 +123,7 @@ impl Panel {
         })
     }
 
-    /// Room at the right for the names, up to a third of the panel.
+    /// Returns the width for the names at the right, at most a third of the panel.
     fn names_width(&self) -> i32 {
         let longest = self.summary.lines.iter().map(|line| line.position.chars().count()).max();
         // A letter is about half as wide as it is high; the marker stands in front.
@@ -198,7 +198,7 @@ impl Panel {
         Ok(())
     }
 
-    /// Write the names beside the last points, apart from each other.
+    /// Draws the names beside the last points, without overlaps.
     fn draw_names(
         &self,
         area: &Area<'_>,
@@ -233,7 +233,7 @@ fn x(column: Column) -> f64 {
     (column.length.max(1) as f64).log2()
 }
 
-/// The range of `values`, widened by `margin` at either end (and a little where it is empty).
+/// Returns the range of `values`, widened by `margin` at both ends, and a little if it is empty.
 fn range(values: impl Iterator<Item = f64>, margin: f64) -> Range<f64> {
     let (low, high) =
         values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));

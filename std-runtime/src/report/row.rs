@@ -1,4 +1,4 @@
-//! One measured perplexity, and the JSON that keeps many.
+//! A measured perplexity, and its JSON format.
 
 use std::io::{self, Write};
 
@@ -6,8 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The perplexity of one trained model at one length.
 ///
-/// Perplexity is `exp` of the mean negative log-likelihood (natural logarithm) of the tokens that
-/// were predicted.
+/// Perplexity is `exp` of the mean negative log-likelihood (natural logarithm) of the predicted tokens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
@@ -17,30 +16,30 @@ pub struct Row {
     pub seed: u64,
     /// Length of the windows in tokens.
     pub length: usize,
-    /// `length` divided by the length that was trained on.
+    /// `length` divided by the training length.
     pub factor: f64,
     /// Perplexity over all positions of the windows.
     #[serde(with = "number_or_null")]
     pub perplexity: f64,
-    /// Perplexity over the last positions of the windows, as many as the training length; the same
-    /// tokens are predicted at every length, only the context in front of them grows.
+    /// Perplexity over the last positions of the windows, whose number is the training length. The same tokens
+    /// are predicted at every length; only the preceding context grows.
     #[serde(with = "number_or_null")]
     pub perplexity_last: f64,
-    /// Number of tokens that `perplexity` is the mean over.
+    /// Number of predicted tokens in `perplexity`.
     pub tokens: u64,
 }
 
-/// Which of a row's two perplexities is shown.
+/// Selects one of the two perplexities of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Figure {
     /// Over all positions.
     All,
-    /// Over the last positions, as many as the training length.
+    /// Over the last positions, whose number is the training length.
     Last,
 }
 
 impl Figure {
-    /// What the figure is taken over.
+    /// Describes the positions of the figure.
     pub const fn title(self) -> &'static str {
         match self {
             Self::All => "all positions",
@@ -48,7 +47,7 @@ impl Figure {
         }
     }
 
-    /// The figure of a row.
+    /// Returns the figure of a row.
     pub const fn of(self, row: &Row) -> f64 {
         match self {
             Self::All => row.perplexity,
@@ -62,21 +61,21 @@ struct Document<R> {
     rows: R,
 }
 
-/// Write rows as `{"rows":[{"position":"expe","seed":0,"length":128,"factor":2.0,"perplexity":15.1,
-/// "perplexity_last":14.9,"tokens":8192},…]}`. JSON has no infinity, so a perplexity that is not
-/// finite is `null`.
+/// Writes rows as `{"rows":[{"position":"expe","seed":0,"length":128,"factor":2.0,"perplexity":15.1,
+/// "perplexity_last":14.9,"tokens":8192},…]}`. A perplexity that is not finite becomes
+/// `null`, because JSON has no infinity.
 ///
 /// # Errors
-/// What the writer reports.
+/// The errors of the writer.
 pub fn write_json(rows: &[Row], writer: &mut impl Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *writer, &Document { rows })?;
     writeln!(writer)
 }
 
-/// Read what [`write_json`] wrote; `null` becomes NaN.
+/// Reads the output of [`write_json`]; `null` becomes NaN.
 ///
 /// # Errors
-/// What does not parse, with its place.
+/// [`serde_json::Error`] with the place of the error.
 pub fn read_json(text: &str) -> serde_json::Result<Vec<Row>> {
     Ok(serde_json::from_str::<Document<Vec<Row>>>(text)?.rows)
 }

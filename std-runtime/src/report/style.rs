@@ -1,4 +1,4 @@
-//! How each encoding looks, in every plot.
+//! Colors and shapes of the encodings in plots.
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -15,15 +15,15 @@ pub(super) enum Marker {
     Ring,
 }
 
-/// Colour and shape of an encoding's line; the shape tells it without the colour.
+/// Color and shape of an encoding's line; the shape distinguishes it without the color.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Style {
     pub color: RGBColor,
     pub marker: Marker,
 }
 
-/// Okabe and Ito's colours for all kinds of colour vision (<https://jfly.uni-koeln.de/color/>),
-/// without yellow, which is too light on white.
+/// Okabe and Ito's colors for all kinds of color vision (<https://jfly.uni-koeln.de/color/>), without yellow,
+/// which is too light on white.
 const COLORS: [RGBColor; 7] = [
     RGBColor(0x00, 0x72, 0xb2),
     RGBColor(0x00, 0x9e, 0x73),
@@ -44,10 +44,10 @@ const MARKERS: [Marker; 7] = [
     Marker::Ring,
 ];
 
-/// Encodings whose looks are the same in every plot.
+/// Encodings whose style is the same in every plot.
 const KNOWN: [&str; 7] = ["expe", "exqpe", "rope", "sinusoidal", "alibi", "learned", "none"];
 
-/// The looks of encodings: the known ones have theirs, the others get what is left over.
+/// The styles of encodings: known ones have their own, others get the remaining ones.
 pub(super) fn styles(positions: &[&str]) -> Vec<Style> {
     let known = |position: &str| KNOWN.iter().position(|name| *name == position);
     let mut unused =
@@ -63,10 +63,10 @@ pub(super) fn styles(positions: &[&str]) -> Vec<Style> {
         .collect()
 }
 
-/// Half the size of a point.
+/// Radius of a point.
 const RADIUS: i32 = 9;
 
-/// Draw a point with a white rim, so that points on top of each other can be told apart.
+/// Draws a point with a white rim, so that overlapping points can be distinguished.
 pub(super) fn draw_marker<B: DrawingBackend>(
     area: &DrawingArea<B, Shift>,
     at: (i32, i32),
@@ -89,7 +89,7 @@ pub(super) fn draw_marker<B: DrawingBackend>(
     Ok(())
 }
 
-/// Draw a regular polygon with a corner at `turn` degrees from the top.
+/// Draws a regular polygon with a corner at `turn` degrees from the top.
 fn regular<B: DrawingBackend>(
     area: &DrawingArea<B, Shift>,
     (x, y): (i32, i32),

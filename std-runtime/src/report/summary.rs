@@ -1,4 +1,4 @@
-//! Rows gathered into encodings by lengths.
+//! Rows grouped by encoding and length.
 
 use super::row::{Figure, Row};
 
@@ -7,7 +7,7 @@ use super::row::{Figure, Row};
 pub struct Summary {
     /// Lengths, rising.
     pub columns: Vec<Column>,
-    /// Encodings, in the order in which the rows name them.
+    /// Encodings, in the order of their first rows.
     pub lines: Vec<Line>,
 }
 
@@ -25,14 +25,14 @@ pub struct Column {
 pub struct Line {
     /// Name of the encoding.
     pub position: String,
-    /// A cell for each column; `None` where nothing was measured.
+    /// A cell per column; `None` if nothing was measured.
     pub cells: Vec<Option<Cell>>,
 }
 
 /// A figure over the seeds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cell {
-    /// Mean; not finite if a seed's figure is not.
+    /// Mean; not finite if the figure of a seed is not.
     pub mean: f64,
     /// Lowest figure.
     pub low: f64,
@@ -43,7 +43,7 @@ pub struct Cell {
 }
 
 impl Summary {
-    /// Gather rows; the last one counts where two are of the same encoding, length and seed.
+    /// Groups rows. Of rows with the same encoding, length and seed, the last one counts.
     pub fn new(rows: &[Row], figure: Figure) -> Self {
         let mut columns: Vec<Column> = Vec::new();
         let mut positions: Vec<&str> = Vec::new();
@@ -71,7 +71,7 @@ impl Summary {
         Self { columns, lines }
     }
 
-    /// The line with the lowest mean in a column; `None` if no mean is finite there.
+    /// Returns the line with the lowest mean in a column, or `None` if no mean in it is finite.
     pub fn best(&self, column: usize) -> Option<usize> {
         let mean = |line: &Line| line.cells.get(column).copied().flatten().map(|cell| cell.mean);
         self.lines
@@ -99,12 +99,12 @@ impl Cell {
         })
     }
 
-    /// Half of the range over the seeds; `None` for one seed.
+    /// Returns half of the range over the seeds, or `None` for one seed.
     pub fn half_range(&self) -> Option<f64> {
         (self.seeds > 1).then(|| (self.high - self.low) / 2.0)
     }
 
-    /// The mean, with ± half of the range if there are several seeds.
+    /// Formats the mean, with ± half of the range if there are several seeds.
     pub fn text(&self) -> String {
         match self.half_range() {
             Some(half) if self.mean.is_finite() => {
@@ -115,7 +115,7 @@ impl Cell {
     }
 }
 
-/// A perplexity in three to five digits: `15.52`, `152.1`, `1521`, `1.5e6`, `inf`, `—` for NaN.
+/// Formats a perplexity with three to five digits: `15.52`, `152.1`, `1521`, `1.5e6`, `inf`, `—` for NaN.
 pub fn number(value: f64) -> String {
     if value.is_finite() {
         number_like(value, value)
@@ -126,7 +126,7 @@ pub fn number(value: f64) -> String {
     }
 }
 
-/// Format `value` with the decimals that `scale` has.
+/// Formats `value` with the number of decimals of `scale`.
 fn number_like(value: f64, scale: f64) -> String {
     match scale.abs() {
         scale if scale < 100.0 => format!("{value:.2}"),
@@ -136,7 +136,7 @@ fn number_like(value: f64, scale: f64) -> String {
     }
 }
 
-/// `2×`, `1.5×`.
+/// Formats a factor as `2×` or `1.5×`.
 pub(super) fn times(factor: f64) -> String {
     let rounded = (factor * 100.0).round() / 100.0;
     format!("{rounded}×")

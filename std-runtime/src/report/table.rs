@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use super::row::{Figure, Row};
 use super::summary::{Summary, times};
 
-/// A table for the terminal: a line an encoding, a column a length, the lowest figure of every
-/// column marked `*`. Several seeds give their mean ± half of their range.
+/// Formats a table for the terminal: one line per encoding, one column per length, with the lowest figure of
+/// every column marked `*`. Several seeds give their mean ± half of their range.
 ///
 /// ```
 /// # use expe::report::{Figure, Row, text_table};
@@ -51,11 +51,10 @@ pub fn text_table(rows: &[Row], figure: Figure) -> String {
     table
 }
 
-/// Write rows as comma-separated values with a header; `inf` and `NaN` where a perplexity is not
-/// finite.
+/// Writes rows as comma-separated values with a header. Perplexities that are not finite become `inf` or `NaN`.
 ///
 /// # Errors
-/// What the writer reports.
+/// The errors of the writer.
 pub fn write_csv(rows: &[Row], writer: &mut impl Write) -> io::Result<()> {
     writeln!(writer, "position,seed,length,factor,perplexity,perplexity_last,tokens")?;
     for row in rows {
@@ -69,7 +68,7 @@ pub fn write_csv(rows: &[Row], writer: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Quote a field as RFC 4180 does, where it needs to be.
+/// Quotes a field as in RFC 4180, if necessary.
 fn quoted(field: &str) -> String {
     if field.contains([',', '"', '\r', '\n']) {
         format!("\"{}\"", field.replace('"', "\"\""))

@@ -10,23 +10,23 @@ use super::row::write_json;
 use super::table::write_csv;
 use crate::atomic::write_atomically;
 
-/// Where a report was written.
+/// The paths of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportFiles {
     /// `results.json`: the rows.
     pub json: PathBuf,
     /// `results.csv`: the rows.
     pub csv: PathBuf,
-    /// `perplexity.svg`: the plot; `None` if there was nothing finite to draw.
+    /// `perplexity.svg`: the plot; `None` if no perplexity is finite.
     pub svg: Option<PathBuf>,
     /// `report.html`: the page.
     pub html: PathBuf,
 }
 
-/// Write rows, plot and page into a folder, each file whole or not at all.
+/// Writes rows, plot and page into a folder, each file atomically.
 ///
 /// # Errors
-/// [`ReportError::Drawing`] and [`ReportError::Write`].
+/// [`ReportError::Drawing`] or [`ReportError::Write`].
 pub fn write_report(folder: &Path, page: &Page<'_>) -> Result<ReportFiles, ReportError> {
     let [json, csv, svg, html] = ["results.json", "results.csv", "perplexity.svg", "report.html"]
         .map(|name| folder.join(name));

@@ -1,4 +1,4 @@
-//! How a story begins, what happens on the way, and how it ends.
+//! The beginnings, events and ends of stories.
 
 /// First sentences; `{a}`, `{b}` and `{c}` are the people.
 pub(super) const OPENINGS: [&str; 12] = [
@@ -16,8 +16,8 @@ pub(super) const OPENINGS: [&str; 12] = [
     "Everybody in the valley knew {a}, {b} and {c}.",
 ];
 
-/// What happens between the facts and their use. `{p}` and `{q}` are people, `{place}` is a place
-/// of no importance, `{thing}` a thing of none.
+/// What happens between the facts and their repetition. `{p}` and `{q}` are people, `{place}` and `{thing}`
+/// are irrelevant.
 pub(super) const EVENTS: [&str; 48] = [
     "{weather}.",
     "{weather}, and {p} sang a little song.",

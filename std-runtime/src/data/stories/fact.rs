@@ -1,4 +1,4 @@
-//! What a story says early and needs late.
+//! Facts: what a story introduces early and repeats late.
 
 use expe_core::internals::Random;
 
@@ -20,7 +20,7 @@ pub enum FactKind {
     Pet,
     /// What somebody is afraid of.
     Fears,
-    /// Where and when people are to meet.
+    /// Where and when people will meet.
     Meeting,
 }
 
@@ -43,16 +43,16 @@ pub(super) struct Drafted {
     pub words: Vec<String>,
 }
 
-/// What facts are made of, so that no two facts of a story use the same.
+/// The material of facts, so that no two facts of a story share any.
 pub(super) struct Material<'a> {
-    /// The one the fact is about, and two others.
+    /// The person of the fact, and two others.
     pub people: [Person; 3],
     pub thing: &'a str,
     pub place: super::words::Place,
     pub animal: &'a str,
 }
 
-/// Draw the details of a fact and its two sentences.
+/// Draws the details of a fact and its two sentences.
 pub(super) fn draft(kind: FactKind, material: &Material<'_>, random: &mut Random) -> Drafted {
     let [a, b, c] = material.people;
     let slots = Slots::default().person("a", a).person("b", b).person("c", c);
@@ -110,7 +110,7 @@ pub(super) fn draft(kind: FactKind, material: &Material<'_>, random: &mut Random
     }
 }
 
-/// The forms of a fact's two sentences; each says everything that the fact consists of.
+/// The forms of a fact's two sentences; each contains the whole fact.
 struct Forms {
     introductions: &'static [&'static str],
     recalls: &'static [&'static str],

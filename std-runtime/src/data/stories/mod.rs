@@ -1,9 +1,9 @@
-//! Generated stories: English prose without end, in which the end needs the beginning.
+//! Generated stories: English prose of any length, in which the end depends on the beginning.
 //!
-//! Every story introduces a few facts (where something is hidden, what somebody likes, …), goes on
-//! with events that have nothing to do with them, and then needs the facts again. A model can know
-//! the end only from the context, so its perplexity shows whether the context reaches it. The text
-//! is a pure function of the seed, from integers alone, so it is the same on every machine.
+//! Every story introduces a few facts (where something is hidden, what somebody likes, …), continues with
+//! unrelated events, and then refers to the facts again. A model can predict the end only from the context,
+//! so its perplexity shows how much of the context it uses. The text is a function of the seed, computed in
+//! integers, so it is the same on every machine.
 //!
 //! ```
 //! let first = expe::data::stories::stories(1).next();
@@ -22,7 +22,7 @@ pub use fact::{FACT_KINDS, FactKind};
 use template::{Slots, pick, pick_distinct, with_article};
 use words::{ADJECTIVES, ANIMALS, PEOPLE, PLACES, Person, Place, THINGS, WEATHERS};
 
-/// One story, with what it says early and needs late.
+/// One story, with the facts that it introduces early and repeats late.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Story {
     /// The text: one paragraph of 80 to 250 words without a line break.
@@ -31,25 +31,25 @@ pub struct Story {
     pub facts: Vec<Fact>,
 }
 
-/// Something that a story says twice.
+/// A fact that a story mentions twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {
     /// Kind of the fact.
     pub kind: FactKind,
     /// Words (or groups of words) that both sentences contain.
     pub words: Vec<String>,
-    /// Byte at which the sentence starts that introduces it.
+    /// Offset in bytes of the sentence that introduces it.
     pub introduced: usize,
-    /// Byte at which the sentence starts that needs it.
+    /// Offset in bytes of the sentence that repeats it.
     pub recalled: usize,
 }
 
-/// The stories of a seed, one after the other, without end.
+/// Returns an infinite sequence of the stories of a seed.
 pub fn stories(seed: u64) -> impl Iterator<Item = String> {
     (0..=u64::MAX).map(move |index| story(seed, index).text)
 }
 
-/// The first stories of a seed, each followed by a blank line, until there are `bytes` bytes.
+/// Returns the first stories of a seed, each followed by a blank line, up to at least `bytes` bytes.
 pub fn text(seed: u64, bytes: usize) -> String {
     let mut text = String::with_capacity(bytes.saturating_add(2_000));
     for story in stories(seed) {
@@ -62,7 +62,7 @@ pub fn text(seed: u64, bytes: usize) -> String {
     text
 }
 
-/// Words after which no further event is told, drawn from this range.
+/// Range of the number of words after which no further event is added.
 const WORDS_BEFORE_THE_END: std::ops::Range<u32> = 75..150;
 
 /// Story `index` of a seed.
@@ -152,7 +152,7 @@ struct Writer {
 }
 
 impl Writer {
-    /// Add a sentence and tell where it starts.
+    /// Adds a sentence and returns its offset.
     fn add(&mut self, sentence: &str) -> usize {
         if !self.text.is_empty() {
             self.text.push(' ');
@@ -185,7 +185,7 @@ mod tests {
         words.iter().all(|word| tail.contains(&word.to_lowercase()))
     }
 
-    /// A pinned hash: other machines, builds and versions must make the same text.
+    /// A pinned hash: all machines, builds and versions must generate the same text.
     #[test]
     fn is_the_same_text_everywhere() {
         let hash = xxhash_rust::xxh3::xxh3_64(text(1, 100_000).as_bytes());

@@ -63,7 +63,7 @@ pub(super) const PEOPLE: [Person; 40] = [
     he("Simon"),
 ];
 
-/// A place, with the word that puts a thing there.
+/// A place, with its preposition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     pub preposition: &'static str,
@@ -180,7 +180,7 @@ pub(super) const FEARS: [&str; 16] = [
     "owls",
 ];
 
-/// Something to do for somebody, as an infinitive and in the past; `{to}` is that somebody.
+/// Something to do for a person, as an infinitive and in the past tense; `{to}` is the person.
 pub(super) const DEEDS: [(&str, &str); 18] = [
     ("mend the broken fence", "mended the broken fence"),
     ("carry the winter wood", "carried the winter wood"),

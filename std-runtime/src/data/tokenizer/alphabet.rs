@@ -1,12 +1,12 @@
-//! Bytes as the printable characters by which a byte-level `tokenizer.json` names them.
+//! The printable characters that represent bytes in a byte-level `tokenizer.json`.
 //!
-//! The table is that of GPT-2: a printable Latin-1 byte stands for itself; the others, in rising
-//! order, for the characters from U+0100 on.
+//! The table is that of GPT-2: printable Latin-1 bytes represent themselves; the others are represented, in
+//! rising order, by the characters from U+0100 on.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// The character of every byte.
+/// Returns the character of every byte.
 static CHARACTERS: LazyLock<[char; 256]> = LazyLock::new(|| {
     let mut next = 0x100_u32;
     std::array::from_fn(|byte| {
@@ -20,12 +20,12 @@ static CHARACTERS: LazyLock<[char; 256]> = LazyLock::new(|| {
     })
 });
 
-/// Name a token.
+/// Returns the name of a token.
 pub(super) fn name(bytes: &[u8]) -> String {
     bytes.iter().map(|&byte| CHARACTERS[usize::from(byte)]).collect()
 }
 
-/// The byte of every character.
+/// Returns the byte of every character.
 pub(super) fn bytes() -> HashMap<char, u8> {
     CHARACTERS.iter().copied().zip(0..=u8::MAX).collect()
 }

@@ -1,11 +1,11 @@
-//! Byte pair encoding: the core's encoder with its merges in memory, and a memory of pieces.
+//! Byte pair encoding: the core's encoder with owned merges, and a cache of pieces.
 
 use std::collections::HashMap;
 
 use expe_core::token::{Bpe, MergeError, pieces};
 
-/// Merges in the order of their rank. Ids 0–255 are the bytes, `256 + rank` is what merge `rank`
-/// makes of its pair.
+/// Merges in the order of their rank. Ids 0–255 are the bytes; merge `rank` replaces its pair by id
+/// `256 + rank`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BytePairs {
     pairs: Vec<(u32, u32)>,
@@ -13,7 +13,7 @@ pub struct BytePairs {
 }
 
 impl BytePairs {
-    /// Check the merges.
+    /// Checks the merges.
     ///
     /// # Errors
     /// [`MergeError`] for a merge that uses a token which does not exist before it or makes one that
@@ -24,22 +24,22 @@ impl BytePairs {
         Ok(Self { pairs, records })
     }
 
-    /// The pairs that are merged, by rank.
+    /// Returns the merged pairs, by rank.
     pub fn pairs(&self) -> &[(u32, u32)] {
         &self.pairs
     }
 
-    /// The core's encoder and decoder over these merges.
+    /// Returns the core's encoder and decoder over these merges.
     pub fn core(&self) -> Bpe<'_> {
         Bpe::new(&self.records).expect("`BytePairs::new` has checked the merges")
     }
 }
 
-/// Pieces of more bytes are rare and not remembered.
+/// Longer pieces are rare and not cached.
 const MAX_REMEMBERED: usize = 32;
 
-/// Encodes many texts: what a piece of text becomes is looked up if it was met before, as the core
-/// walks through all merges for every piece.
+/// Encodes many texts. The tokens of each piece of text are cached, because the core tries all merges for
+/// every piece.
 #[derive(Debug)]
 pub(super) struct Encoder<'a> {
     bpe: Bpe<'a>,
@@ -52,7 +52,7 @@ impl<'a> Encoder<'a> {
         Self { bpe, known: HashMap::new(), buffer: Vec::new() }
     }
 
-    /// Append the tokens of `text` to `tokens`.
+    /// Appends the tokens of `text` to `tokens`.
     pub fn encode(&mut self, text: &[u8], tokens: &mut Vec<u32>) {
         for piece in pieces(text) {
             if let Some(known) = self.known.get(piece) {

@@ -9,9 +9,8 @@ use serde_json::{Value, json};
 use super::alphabet;
 use super::bpe::BytePairs;
 
-/// Where a text may be cut, as the regular expression in the file: whitespace is space, tab, line
-/// feed and carriage return; a piece is a run of anything else with at most one space in front, or
-/// a run of whitespace.
+/// The pieces of a text, as the regular expression in the file: a run of non-whitespace, preceded by at most
+/// one space, or a run of whitespace. Whitespace is space, tab, line feed and carriage return.
 pub(super) const PIECE: &str = r" ?[^ \t\r\n]+|[ \t\r\n]+";
 
 /// Write a byte-level vocabulary with these merges (none: one token per byte) as JSON.
@@ -47,7 +46,7 @@ pub(super) fn to_json(merges: &BytePairs) -> serde_json::Result<String> {
     Ok(text)
 }
 
-/// Read the merges back; the reason if the file describes any other tokenizer than ours.
+/// Reads the merges, or returns the reason why the file describes another kind of tokenizer.
 pub(super) fn from_json(text: &str) -> Result<BytePairs, String> {
     let file: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
     for key in ["added_tokens", "normalizer", "post_processor", "truncation", "padding"] {
@@ -71,7 +70,7 @@ pub(super) fn from_json(text: &str) -> Result<BytePairs, String> {
     merges_of(&model)
 }
 
-/// Check that the vocabulary is the 256 bytes in their order, then one token a merge.
+/// Checks that the vocabulary is the 256 bytes in their order, then one token per merge.
 fn merges_of(model: &ReadModel) -> Result<BytePairs, String> {
     let id = |name: &str| {
         model.vocab.get(name).copied().ok_or_else(|| format!("`{name}` is not in the vocabulary"))
@@ -164,7 +163,7 @@ struct Model {
     merges: Vec<(String, String)>,
 }
 
-/// Names in the order of their ids.
+/// Returns the names in the order of their ids.
 struct Vocabulary(Vec<String>);
 
 impl Serialize for Vocabulary {

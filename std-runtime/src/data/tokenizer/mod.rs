@@ -18,10 +18,10 @@ use crate::atomic::write_atomically;
 /// A reversible map from text to token ids.
 ///
 /// Both kinds are byte-level: ids 0–255 are the bytes, so every text has tokens and there is no
-/// unknown token. Byte pair encoding adds merges; id `256 + rank` is what merge `rank` makes of its
-/// pair. It first cuts the text into pieces (a run of non-whitespace with at most one space in
-/// front, or a run of whitespace; whitespace is space, tab, line feed and carriage return), and
-/// then merges inside each piece, lowest rank first and leftmost first.
+/// unknown token. Byte pair encoding adds merges: merge `rank` replaces its pair by id `256 + rank`. It
+/// first splits the text into pieces (a run of non-whitespace, preceded by at most one space, or a run of
+/// whitespace; whitespace is space, tab, line feed and carriage return), and then merges inside each piece,
+/// lowest rank first and leftmost first.
 ///
 /// ```
 /// use expe::data::Tokenizer;
@@ -37,11 +37,11 @@ pub enum Tokenizer {
     Bpe(BytePairs),
 }
 
-/// Most tokens that [`Tokenizer::train_bpe`] makes: those that 16 bits can number.
+/// Largest vocabulary of [`Tokenizer::train_bpe`]: ids fit 16 bits.
 pub const MAX_VOCAB_SIZE: usize = 1 << 16;
 
 impl Tokenizer {
-    /// Make the tokenizer with these merges; byte-level if there are none.
+    /// Creates the tokenizer with these merges; byte-level if there are none.
     ///
     /// # Errors
     /// [`DataError::BadMerges`] if a merge uses a token that does not exist before it.
@@ -49,15 +49,15 @@ impl Tokenizer {
         Ok(Self::from(BytePairs::new(pairs.to_vec())?))
     }
 
-    /// Learn byte pair encoding from texts, up to `vocab_size` tokens in all; fewer if no pair
-    /// occurs twice any more. The same texts give the same tokenizer.
+    /// Learns byte pair encoding from texts, up to a vocabulary of `vocab_size` tokens, or fewer if no other
+    /// pair occurs twice. The same texts give the same tokenizer.
     ///
     /// # Errors
-    /// [`DataError::Training`] for a size of 256 or less, or of more than 65 536.
+    /// [`DataError::Training`] for a size below 257 or above 65 536, and without the feature `bpe`.
     pub fn train_bpe(texts: &[&str], vocab_size: usize) -> Result<Self, DataError> {
         if !(257..=MAX_VOCAB_SIZE).contains(&vocab_size) {
             return Err(DataError::Training(format!(
-                "a vocabulary of {vocab_size} was asked for; it can have 257 to {MAX_VOCAB_SIZE} \
+                "the vocabulary has {vocab_size} tokens; it can have 257 to {MAX_VOCAB_SIZE} \
                  tokens (the 256 bytes and at least one merge)"
             )));
         }
@@ -70,11 +70,12 @@ impl Tokenizer {
         )))
     }
 
-    /// Read a `tokenizer.json`.
+    /// Reads a `tokenizer.json`.
     ///
     /// # Errors
     /// [`DataError::NotFound`] or [`NotReadable`](DataError::NotReadable), and
-    /// [`BadTokenizer`](DataError::BadTokenizer) for a file that describes any tokenizer but ours.
+    /// [`BadTokenizer`](DataError::BadTokenizer) for a file that is damaged or describes another kind of
+    /// tokenizer.
     pub fn load(path: &Path) -> Result<Self, DataError> {
         let text = fs::read_to_string(path).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => DataError::NotFound(path.into()),
@@ -85,10 +86,10 @@ impl Tokenizer {
         Ok(Self::from(merges))
     }
 
-    /// Write a `tokenizer.json` that the `tokenizers` library of Hugging Face reads as well.
+    /// Writes a `tokenizer.json` that the `tokenizers` library of Hugging Face can also read.
     ///
     /// # Errors
-    /// [`DataError::Write`]; an old file is left as it was.
+    /// [`DataError::Write`]; an old file remains unchanged.
     pub fn save(&self, path: &Path) -> Result<(), DataError> {
         let merges = match self {
             Self::Byte => &BytePairs::new(Vec::new())?,
@@ -113,7 +114,7 @@ impl Tokenizer {
         }
     }
 
-    /// The core's view of this tokenizer, as the engine and the `.expe` file use it.
+    /// Returns the core's view of this tokenizer, which the engine and the `.expe` file use.
     pub fn core(&self) -> expe_core::Tokenizer<'_> {
         match self {
             Self::Byte => expe_core::Tokenizer::Bytes,
@@ -121,12 +122,12 @@ impl Tokenizer {
         }
     }
 
-    /// Number of different tokens; ids are below it.
+    /// Returns the number of tokens; ids are below it.
     pub fn vocab_size(&self) -> usize {
         self.core().vocab()
     }
 
-    /// The pairs that are merged, by rank: pair `rank` becomes token `256 + rank`. Empty for bytes.
+    /// Returns the merged pairs, by rank: pair `rank` becomes token `256 + rank`. Empty for bytes.
     pub fn merges(&self) -> &[(u32, u32)] {
         match self {
             Self::Byte => &[],
@@ -134,18 +135,18 @@ impl Tokenizer {
         }
     }
 
-    /// Encode a text.
+    /// Encodes a text.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         self.encode_bytes(text.as_bytes())
     }
 
-    /// Encode bytes that need not be UTF-8.
+    /// Encodes bytes that need not be UTF-8.
     pub fn encode_bytes(&self, text: &[u8]) -> Vec<u32> {
         self.encode_texts([text])
     }
 
-    /// Encode texts, each by itself, and put their tokens end to end. Faster than one call for each
-    /// text, as equal pieces of text are encoded once.
+    /// Encodes texts separately and concatenates their tokens. Faster than one call per text, because equal
+    /// pieces of text are encoded once.
     pub fn encode_texts<'t>(&self, texts: impl IntoIterator<Item = &'t [u8]>) -> Vec<u32> {
         let mut tokens = Vec::new();
         match self {
@@ -164,13 +165,13 @@ impl Tokenizer {
         tokens
     }
 
-    /// Decode to bytes; ids that are not in the vocabulary give none.
+    /// Decodes to bytes; ids outside the vocabulary give none.
     pub fn decode_bytes(&self, tokens: &[u32]) -> Vec<u8> {
         let core = self.core();
         tokens.iter().filter_map(|&token| core.decode(token)).flatten().collect()
     }
 
-    /// Decode to text; what is not UTF-8, a character cut in two for example, becomes U+FFFD.
+    /// Decodes to text; bytes that are not UTF-8, such as half a character, become U+FFFD.
     pub fn decode(&self, tokens: &[u32]) -> String {
         String::from_utf8_lossy(&self.decode_bytes(tokens)).into_owned()
     }

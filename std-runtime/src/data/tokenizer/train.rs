@@ -10,10 +10,10 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use super::alphabet;
 use super::bpe::BytePairs;
 
-/// A pair that occurs once is no pattern.
+/// A pair must occur this often to be merged.
 const MIN_FREQUENCY: u64 = 2;
 
-/// Learn merges until there are `vocab_size` tokens or no pair occurs twice.
+/// Learns merges until there are `vocab_size` tokens or no pair occurs twice.
 pub(super) fn learn(texts: &[&str], vocab_size: usize) -> Result<BytePairs, String> {
     let in_words = |error: tokenizers::Error| error.to_string();
     let mut trainer = BpeTrainer::builder()
@@ -29,8 +29,8 @@ pub(super) fn learn(texts: &[&str], vocab_size: usize) -> Result<BytePairs, Stri
     renumbered(&model, vocab_size)
 }
 
-/// Give bytes and merges the ids of our format. The library lets two merges make the same token;
-/// the later of the two is left out, so every merge has a token of its own.
+/// Assigns the ids of our format to bytes and merges. The library can let two merges produce the same token;
+/// the later one is omitted, so that every merge has its own token.
 fn renumbered(model: &BPE, vocab_size: usize) -> Result<BytePairs, String> {
     let mut ids: HashMap<String, u32> =
         (0..=u8::MAX).map(|byte| (alphabet::name(&[byte]), u32::from(byte))).collect();
