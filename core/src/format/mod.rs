@@ -131,6 +131,7 @@ mod execution;
 mod file;
 mod header;
 mod tensors;
+mod version;
 mod writer;
 
 pub use crate::shape::{Numbers, TensorId, TensorKind, TensorShape, layout};
@@ -139,22 +140,11 @@ pub use execution::Execution;
 pub(crate) use file::File;
 pub use tensors::StoredTensor;
 pub(crate) use tensors::Tensors;
+pub use version::{ALIGNMENT, MAGIC, OLDEST_VERSION, VERSION};
 pub use writer::{QuantizedRow, Storage, WeightSource, Writer};
 
 use crate::shape::Config;
 use header::Header;
-
-/// The version of the file that is written here.
-pub const VERSION: u32 = 2;
-
-/// The oldest version that is read.
-pub const OLDEST_VERSION: u32 = 1;
-
-/// The file's first bytes.
-pub const MAGIC: [u8; 8] = *b"\x89EXPE\r\n\x1a";
-
-/// The multiple at which a file in memory and every tensor in it begin.
-pub const ALIGNMENT: usize = 16;
 
 /// The checksum of the bytes from [`CHECKED_FROM`] to the end. Those in front need none: each has
 /// one possible value.

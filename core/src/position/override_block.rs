@@ -1,9 +1,6 @@
 use super::PositionError;
 use crate::num::Element;
 
-/// The most digits that a position can have: distinct values in an [`OverrideBlock`].
-pub const MAX_DIGITS: usize = 8;
-
 /// The columns of the query and key inputs that an encoding overrides: `digits` equal runs that
 /// begin at column 0 and are `width / digits` wide; run `j` holds value `j` throughout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

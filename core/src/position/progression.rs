@@ -1,5 +1,8 @@
 use crate::num::Dyadic;
 
+/// The most digits that a position can have.
+pub const MAX_DIGITS: usize = 8;
+
 /// The exact values of one digit of [`Expe`](super::Expe) or [`Exqpe`](super::Exqpe):
 /// `start + step·a` for the digit `a`.
 ///

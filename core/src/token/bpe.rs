@@ -1,8 +1,6 @@
-use super::{BYTES, EncodeError, MergeError};
+use super::limits::BYTES;
+use super::{EncodeError, MAX_TOKEN_BYTES, MergeError};
 use crate::num::invariant::{slice, slice_mut};
-
-/// The longest token of a merge table, in bytes.
-pub const MAX_TOKEN_BYTES: u32 = 1 << 16;
 
 /// Byte-level byte-pair encoding (Sennrich et al. 2016, <https://arxiv.org/abs/1508.07909>).
 ///

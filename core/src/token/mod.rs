@@ -2,11 +2,15 @@
 
 mod bpe;
 mod error;
+mod limits;
 mod text;
 
-pub use bpe::{Bpe, MAX_TOKEN_BYTES, pieces};
+pub use bpe::{Bpe, pieces};
 pub use error::{EncodeError, MergeError};
+pub use limits::MAX_TOKEN_BYTES;
 pub use text::TextStream;
+
+use limits::BYTES;
 
 /// A model's tokenizer.
 ///
@@ -56,6 +60,3 @@ impl<'a> Tokenizer<'a> {
         .decode(token)
     }
 }
-
-/// Tokens that are bytes.
-const BYTES: usize = 256;

@@ -13,18 +13,6 @@ use std::path::{Path, PathBuf};
 use graph::Graph;
 use table::Package;
 
-/// Violations that are to be removed. An entry that is no longer one fails the test.
-const KNOWN: &[&str] = &[
-    "core: circle of files: format/error.rs, format/header.rs, format/mod.rs",
-    "core: circle of files: position/error.rs, position/override_block.rs",
-    "core: circle of files: token/bpe.rs, token/error.rs, token/mod.rs",
-    "std-runtime: circle of files: device/cuda/driver.rs, device/cuda/guard.rs, device/cuda/mod.rs",
-    "std-runtime: circle of files: device/mod.rs, ops/activation.rs, ops/attend.rs, ops/attention.rs, ops/embedding.rs, ops/feed_forward.rs, ops/norm.rs, ops/operations.rs, ops/relative.rs",
-    "std-runtime: circle of files: ops/cuda/linear.rs, ops/cuda/product.rs",
-    "std-runtime: circle of folders: device, ops",
-    "std-runtime: ops -> device",
-];
-
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").to_path_buf()
 }
@@ -70,11 +58,7 @@ fn modules_import_only_what_the_table_allows() {
         let missing = package.floors.keys().filter(|module| !exists(module));
         found.extend(missing.map(|module| (format!("{name}: no module {module}"), Vec::new())));
     }
-    let old: Vec<_> = KNOWN.iter().filter(|known| found.remove(**known).is_none()).collect();
-    assert!(
-        found.is_empty() && old.is_empty(),
-        "imports that the README's table forbids: {found:#?}\nno longer violations: {old:#?}"
-    );
+    assert!(found.is_empty(), "imports that the README's table forbids: {found:#?}");
 }
 
 #[test]
