@@ -3,13 +3,12 @@
 //! `cargo run --example firmware` runs it on the host; everything above `main` is what goes into
 //! the firmware.
 
-use expe_core::format;
 use expe_core::{Config, Decoder, F32, Model, Sampler, TextStream};
 
 /// The model file, linked into flash and read in place.
 const MODEL: &[u8] = expe_core::include_model!("model.expe");
 /// Its shape, read while compiling, so that the buffers below have exactly the right sizes.
-const CONFIG: Config = match format::config(MODEL) {
+const CONFIG: Config = match Config::from_file(MODEL) {
     Ok(config) => config,
     Err(_) => panic!("model.expe is not a model file"),
 };

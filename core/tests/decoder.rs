@@ -2,7 +2,7 @@
 
 mod support;
 
-use expe_core::format::{Numbers, TensorKind};
+use expe_core::format::{DType, TensorKind};
 use expe_core::internals::{Random, Stored};
 use expe_core::position::{
     Expe, NoPosition, OverrideBlock, Position, PositionConfig, PositionEncoding, PositionError,
@@ -74,7 +74,7 @@ fn check_against_reference(model: &TestModel, count: usize) {
     let exact = reference::logits(model, &tokens);
     let tolerance = tolerance(model, &tokens, &exact);
     let largest = exact.iter().flatten().fold(0.0, |max: f64, x| max.max(x.abs()));
-    let found: Vec<Vec<f64>> = logits(&model.file(Numbers::F32), &tokens, 7)
+    let found: Vec<Vec<f64>> = logits(&model.file(DType::F32), &tokens, 7)
         .into_iter()
         .map(|row| row.into_iter().map(f64::from).collect())
         .collect();
@@ -119,7 +119,7 @@ fn agrees_with_the_reference_for_every_kind_of_layer() {
 #[test]
 fn chunks_have_the_bits_of_single_tokens() {
     for position in positions() {
-        let file = TestModel::random(small(position), 3).file(Numbers::F32);
+        let file = TestModel::random(small(position), 3).file(DType::F32);
         let tokens = tokens(16, 12);
         let one_by_one = logits(&file, &tokens, 1);
         for chunk in 2..=tokens.len() + 1 {
@@ -135,7 +135,7 @@ fn chunks_have_the_bits_of_single_tokens() {
 #[test]
 fn rewinding_the_cache_gives_the_same_bits_again() {
     for position in positions() {
-        let file = TestModel::random(small(position), 4).file(Numbers::F32);
+        let file = TestModel::random(small(position), 4).file(DType::F32);
         let model = Model::new(file.bytes()).unwrap();
         let config = model.config();
         let decoder = Decoder::new(&model, model.position().unwrap()).unwrap();
@@ -182,7 +182,7 @@ fn half_precision_weights_are_the_same_numbers() {
                 }
             }
         }
-        let (wide, narrow) = (model.file(Numbers::F32), model.file(Numbers::F16));
+        let (wide, narrow) = (model.file(DType::F32), model.file(DType::F16));
         assert!(narrow.bytes().len() < wide.bytes().len() * 2 / 3);
         let tokens = tokens(16, 14);
         assert_eq!(logits(&narrow, &tokens, 4), logits(&wide, &tokens, 4));
@@ -194,7 +194,7 @@ fn buffers_of_exactly_the_computed_size_suffice() {
     for position in positions() {
         for activation in [Activation::Gelu, Activation::SwiGlu] {
             let config = Config { activation, ..small(position) };
-            let file = TestModel::random(config, 6).file(Numbers::F32);
+            let file = TestModel::random(config, 6).file(DType::F32);
             let model = Model::new(file.bytes()).unwrap();
             let decoder = Decoder::new(&model, model.position().unwrap()).unwrap();
             for (chunk, context) in [(1, 1), (3, 8), (20, 11)] {
@@ -214,7 +214,7 @@ fn buffers_of_exactly_the_computed_size_suffice() {
             }
         }
     }
-    let file = TestModel::random(small(expe()), 6).file(Numbers::F32);
+    let file = TestModel::random(small(expe()), 6).file(DType::F32);
     let model = Model::new(file.bytes()).unwrap();
     let decoder = Decoder::new(&model, model.position().unwrap()).unwrap();
     for context in [usize::MAX, usize::MAX / 8, 1 << 40] {
@@ -227,7 +227,7 @@ fn buffers_of_exactly_the_computed_size_suffice() {
 #[test]
 fn errors_are_typed_and_change_nothing() {
     let config = small(PositionConfig::Learned);
-    let file = TestModel::random(config, 7).file(Numbers::F32);
+    let file = TestModel::random(config, 7).file(DType::F32);
     let model = Model::new(file.bytes()).unwrap();
     let decoder = Decoder::new(&model, model.position().unwrap()).unwrap();
     let room = 20;
@@ -255,7 +255,7 @@ fn errors_are_typed_and_change_nothing() {
     assert_eq!(after, logits(&file, &tokens[..16], 16)[15]);
 
     // Another model of the same shape.
-    let file = TestModel::random(config, 8).file(Numbers::F32);
+    let file = TestModel::random(config, 8).file(DType::F32);
     let model = Model::new(file.bytes()).unwrap();
     let other = Decoder::new(&model, model.position().unwrap()).unwrap();
     let found = other.forward(&tokens[..1], &mut cache, &mut workspace).map(<[f32]>::len);
@@ -283,7 +283,7 @@ impl PositionEncoding for Gap {
 #[test]
 fn an_error_in_a_later_chunk_takes_back_the_earlier_ones() {
     let config = small(PositionConfig::None);
-    let file = TestModel::random(config, 9).file(Numbers::F32);
+    let file = TestModel::random(config, 9).file(DType::F32);
     let model = Model::new(file.bytes()).unwrap();
     let decoder = Decoder::new(&model, Gap(7)).unwrap();
     let (mut cache, mut workspace) =
@@ -298,7 +298,7 @@ fn an_error_in_a_later_chunk_takes_back_the_earlier_ones() {
 
 #[test]
 fn only_the_models_encoding_is_taken() {
-    let file = |position| TestModel::random(small(position), 8).file(Numbers::F32);
+    let file = |position| TestModel::random(small(position), 8).file(DType::F32);
     let (plain, expe) = (file(PositionConfig::None), file(expe()));
     let (plain, expe) = (Model::new(plain.bytes()).unwrap(), Model::new(expe.bytes()).unwrap());
     let rope = Rope::new(10_000.0, 10, Scaling::None).unwrap();
@@ -333,7 +333,7 @@ fn approximate_mathematics_are_a_choice() {
         decoder.forward(tokens, &mut cache, &mut workspace).unwrap().to_vec()
     }
 
-    let file = TestModel::random(small(expe()), 10).file(Numbers::F32);
+    let file = TestModel::random(small(expe()), 10).file(DType::F32);
     let model = Model::new(file.bytes()).unwrap();
     let exact = Decoder::new(&model, model.position().unwrap()).unwrap();
     let tokens = tokens(16, 17);

@@ -2,7 +2,7 @@
 
 mod support;
 
-use expe_core::format::{Numbers, TensorKind};
+use expe_core::format::{DType, TensorKind};
 use expe_core::num::Dyadic;
 use expe_core::position::{
     Beyond, OverrideBlock, Position, PositionConfig, PositionEncoding, PositionError, Progression,
@@ -62,7 +62,7 @@ fn digits_may_be_larger_than_positions() {
             source.tensor_mut(kind, layer).iter_mut().for_each(|w| *w *= 8.0);
         }
     }
-    let file = source.file(Numbers::Int8);
+    let file = source.file(DType::Int8);
     let whole = logits(&file, 0);
     for bits in [2, 4, 7, 12, 20, 28] {
         assert_eq!(logits(&file, bits), whole, "{bits} bits");

@@ -3,7 +3,7 @@
 
 mod support;
 
-use expe_core::format::{Execution, Numbers, Storage, TensorKind};
+use expe_core::format::{DType, Execution, Storage, TensorKind};
 use expe_core::internals::Random;
 use expe_core::{Activation, Config, DecodeError, Decoder, I8, Model, Norm, Tokenizer};
 use support::TestModel;
@@ -36,7 +36,7 @@ fn whatever_is_accepted_runs() {
                 tensor.iter_mut().for_each(|weight| *weight *= factor);
             }
         }
-        let numbers = [Numbers::Int8, Numbers::Int4][random.below(2) as usize];
+        let numbers = [DType::Int8, DType::Int4][random.below(2) as usize];
         // Unknown, too small, and so large that hardly a digit is left.
         let residual_range = [0.0, power(random, -126, 120), power(random, 0, 127)];
         let storage = Storage {

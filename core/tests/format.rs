@@ -5,8 +5,8 @@ mod support;
 use std::convert::Infallible;
 
 use expe_core::format::{
-    Execution, FormatError, Numbers, QuantizedRow, Storage, TensorId, TensorKind, WeightSource,
-    WriteError, Writer, config, layout,
+    DType, Execution, FormatError, QuantizedRow, Storage, TensorId, TensorKind, WeightSource,
+    WriteError, Writer, layout,
 };
 use expe_core::internals::{Bf16, Matrix, Stored, Weights};
 use expe_core::position::{Beyond, Growth, PositionConfig, Scaling};
@@ -44,7 +44,7 @@ const FIXTURE_CONFIG: Config = Config {
 };
 
 /// The configuration is known to the compiler.
-const READ: Config = match config(FIXTURE) {
+const READ: Config = match Config::from_file(FIXTURE) {
     Ok(config) => config,
     Err(_) => panic!("the fixture is a model"),
 };
@@ -56,7 +56,7 @@ fn version_1_stays_readable() {
     assert_eq!(READ, FIXTURE_CONFIG);
     let model = Model::new(FIXTURE).unwrap();
     assert_eq!(*model.config(), FIXTURE_CONFIG);
-    let written = TestModel::random(FIXTURE_CONFIG, 1).file(Numbers::F16);
+    let written = TestModel::random(FIXTURE_CONFIG, 1).file(DType::F16);
     // Version 2 of this model differs in the version alone.
     let mut expected = FIXTURE.to_vec();
     expected[8] = 2;
@@ -67,8 +67,8 @@ fn version_1_stays_readable() {
 fn version_2_stays_readable() {
     const PINNED: &[u8] = include_model!("data/version2.expe");
     let storage = Storage {
-        layers: Numbers::Int4,
-        vocabulary: Numbers::Int4,
+        layers: DType::Int4,
+        vocabulary: DType::Int4,
         execution: Execution::Integer,
         residual_range: 40.1,
     };
@@ -174,22 +174,22 @@ fn every_model_reads_back() {
         ] {
             let config = Config { norm, activation, tied_head, ..small(position) };
             let source = TestModel::random(config, 2);
-            for numbers in Numbers::ALL {
+            for numbers in DType::ALL {
                 let file = source.file(numbers);
                 let model = Model::new(file.bytes()).unwrap();
                 assert_eq!(*model.config(), config);
-                assert_eq!(expe_core::format::config(file.bytes()), Ok(config));
+                assert_eq!(Config::from_file(file.bytes()), Ok(config));
                 check_weights(&source, &model, numbers);
             }
         }
     }
 }
 
-fn check_weights(source: &TestModel, model: &Model<'_>, numbers: Numbers) {
+fn check_weights(source: &TestModel, model: &Model<'_>, numbers: DType) {
     let config = model.config();
     let stored = |w: f32| match numbers {
-        Numbers::F16 => F16::widen(F16::narrow(w).unwrap()),
-        Numbers::Bf16 => Bf16::widen(Bf16::narrow(w).unwrap()),
+        DType::F16 => F16::widen(F16::narrow(w).unwrap()),
+        DType::Bf16 => Bf16::widen(Bf16::narrow(w).unwrap()),
         _ => w,
     };
     let matrix = |kind, layer| -> Vec<f32> {
@@ -238,8 +238,8 @@ fn check_weights(source: &TestModel, model: &Model<'_>, numbers: Numbers) {
     assert!(tensors.iter().map(|tensor| tensor.shape).eq(layout(config)));
     for tensor in tensors {
         let is_matrix = tensor.shape.id.kind.is_matrix();
-        assert_eq!(tensor.numbers, if is_matrix { numbers } else { Numbers::F32 });
-        assert_eq!(tensor.bytes.len() as u64, tensor.shape.size(tensor.numbers).unwrap());
+        assert_eq!(tensor.dtype, if is_matrix { numbers } else { DType::F32 });
+        assert_eq!(tensor.bytes.len() as u64, tensor.shape.size(tensor.dtype).unwrap());
         assert_eq!(tensor.bytes.as_ptr().addr() % 16, 0);
     }
 }
@@ -249,7 +249,7 @@ fn the_tokenizer_is_in_the_file() {
     let config = Config { vocab: 259, ..small(expe()) };
     let mut records = [[0; 3]; 3];
     let bpe = Bpe::build([(104, 105), (32, 256), (257, 257)], &mut records).unwrap();
-    let file = TestModel::random(config, 3).file_with(Tokenizer::Bpe(bpe), Numbers::F32);
+    let file = TestModel::random(config, 3).file_with(Tokenizer::Bpe(bpe), DType::F32);
     let model = Model::new(file.bytes()).unwrap();
     assert_eq!(model.tokenizer(), Tokenizer::Bpe(bpe));
     let mut tokens = [0; 16];
@@ -258,7 +258,7 @@ fn the_tokenizer_is_in_the_file() {
         [256, 257, 32, 121, 111, 117]
     );
     let vocabulary = FormatError::Vocabulary { model: 259, tokenizer: 256 };
-    let refused = Writer::new(&config, Tokenizer::Bytes, Numbers::F32).unwrap_err();
+    let refused = Writer::new(&config, Tokenizer::Bytes, DType::F32).unwrap_err();
     assert_eq!(refused, vocabulary);
 }
 
@@ -337,20 +337,20 @@ fn a_source_or_sink_that_fails_is_an_error() {
     let row = 3;
     // Nothing is written before the whole source was read once.
     let gone = WriteError::Source("gone".to_string());
-    assert_eq!(write(TensorKind::Wv, Fault::Missing, Numbers::F32), (gone, 0));
+    assert_eq!(write(TensorKind::Wv, Fault::Missing, DType::F32), (gone, 0));
     let narrow = WriteError::Width { tensor, row, expected: 24, found: 23 };
-    assert_eq!(write(TensorKind::Wv, Fault::Narrow, Numbers::F32), (narrow, 0));
-    let range = |value, numbers| WriteError::OutOfRange { tensor, row, value, numbers };
-    for (value, numbers) in [(f32::INFINITY, Numbers::F32), (65_520.0, Numbers::F16)] {
+    assert_eq!(write(TensorKind::Wv, Fault::Narrow, DType::F32), (narrow, 0));
+    let range = |value, dtype| WriteError::OutOfRange { tensor, row, value, dtype };
+    for (value, numbers) in [(f32::INFINITY, DType::F32), (65_520.0, DType::F16)] {
         let found = write(TensorKind::Wv, Fault::Value(value), numbers);
         assert_eq!(found, (range(value, numbers), 0));
     }
     // Overridden weights are not written, but their sum is.
-    let (error, written) = write(TensorKind::Wq, Fault::Value(f32::NAN), Numbers::F32);
+    let (error, written) = write(TensorKind::Wq, Fault::Value(f32::NAN), DType::F32);
     assert!(matches!(error, WriteError::OutOfRange { .. }) && written == 0);
 
     let mut room = 1_000usize;
-    let full = Writer::new(&model.config, Tokenizer::Bytes, Numbers::F32).unwrap().write(
+    let full = Writer::new(&model.config, Tokenizer::Bytes, DType::F32).unwrap().write(
         &mut model.clone(),
         |piece| match room.checked_sub(piece.len()) {
             Some(rest) => {
@@ -366,7 +366,7 @@ fn a_source_or_sink_that_fails_is_an_error() {
 #[test]
 fn what_could_not_be_read_is_not_written() {
     let refused =
-        |config| Writer::new(&config, Tokenizer::Bytes, Numbers::F32).map(|_| ()).unwrap_err();
+        |config| Writer::new(&config, Tokenizer::Bytes, DType::F32).map(|_| ()).unwrap_err();
     let zero = ConfigError::Dimension { name: "layers", value: 0 };
     assert_eq!(refused(Config { layers: 0, ..small(expe()) }), FormatError::Config(zero));
     let PositionConfig::Exqpe { start, step, width, base, growth, query_cap, beyond, .. } =
@@ -387,7 +387,7 @@ fn what_could_not_be_read_is_not_written() {
 
 #[test]
 fn a_range_that_is_no_magnitude_is_refused() {
-    let numbers = Storage::from(Numbers::Int8);
+    let numbers = Storage::from(DType::Int8);
     for range in [-1.0, f32::NAN, f32::INFINITY] {
         let storage = Storage { residual_range: range, ..numbers };
         let refused = Writer::new(&FIXTURE_CONFIG, Tokenizer::Bytes, storage).unwrap_err();

@@ -2,7 +2,7 @@
 
 mod support;
 
-use expe_core::format::{FormatError, Numbers, TensorId, TensorKind};
+use expe_core::format::{DType, FormatError, TensorId, TensorKind};
 use expe_core::internals::Random;
 use expe_core::position::{Position, PositionConfig};
 use expe_core::token::Bpe;
@@ -31,7 +31,7 @@ fn files() -> Vec<AlignedBytes> {
     };
     let mut files: Vec<_> = positions()
         .into_iter()
-        .zip(Numbers::ALL.into_iter().cycle())
+        .zip(DType::ALL.into_iter().cycle())
         .map(|(position, numbers)| TestModel::random(tiny(position), 1).file(numbers))
         .collect();
     // Three merges, so that padding follows the directory.
@@ -39,7 +39,7 @@ fn files() -> Vec<AlignedBytes> {
     let pairs = [(104, 105), (32, 256), (257, 257)];
     let bpe = Tokenizer::Bpe(Bpe::build(pairs, &mut records).unwrap());
     let config = Config { vocab: 259, tied_head: false, ..tiny(expe()) };
-    files.push(TestModel::random(config, 2).file_with(bpe, Numbers::F32));
+    files.push(TestModel::random(config, 2).file_with(bpe, DType::F32));
     files
 }
 
@@ -253,18 +253,15 @@ fn weights_must_be_finite() {
         let model = Model::new(file.bytes()).unwrap();
         let start = file.bytes().as_ptr().addr();
         for tensor in model.tensors().filter(|tensor| !tensor.bytes.is_empty()) {
-            let (infinite, nan): (&[u8], &[u8]) = match tensor.numbers {
-                Numbers::F16 => (&[0x00, 0xfc], &[0x01, 0x7c]),
-                Numbers::Bf16 => (&[0x80, 0xff], &[0x81, 0x7f]),
+            let (infinite, nan): (&[u8], &[u8]) = match tensor.dtype {
+                DType::F16 => (&[0x00, 0xfc], &[0x01, 0x7c]),
+                DType::Bf16 => (&[0x80, 0xff], &[0x81, 0x7f]),
                 _ => (&[0x00, 0x00, 0x80, 0xff], &[0x01, 0x00, 0x80, 0x7f]),
             };
             let size = infinite.len();
             // The last weight, or the last scale, in front of the integers.
-            let end = if tensor.numbers.is_integer() {
-                4 * tensor.shape.rows
-            } else {
-                tensor.bytes.len()
-            };
+            let end =
+                if tensor.dtype.is_integer() { 4 * tensor.shape.rows } else { tensor.bytes.len() };
             let last = tensor.bytes.as_ptr().addr() - start + end - size;
             for bits in [infinite, nan] {
                 let mut changed = AlignedBytes::new(file.bytes());
@@ -320,7 +317,7 @@ fn every_field_of_an_entry_has_one_value() {
         }
     }
     // A norm in half precision, and numbers that do not exist.
-    for (entry, value, expected) in [(1, 1, "must be 0, found 1"), (0, 5, "`numbers` is 5")] {
+    for (entry, value, expected) in [(1, 1, "must be 0, found 1"), (0, 5, "`dtype` is 5")] {
         let mut changed = AlignedBytes::new(file.bytes());
         changed.bytes_mut()[128 + entry * 32 + 2] = value;
         mend(&mut changed);

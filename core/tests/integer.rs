@@ -3,7 +3,7 @@
 
 mod support;
 
-use expe_core::format::{Numbers, TensorKind};
+use expe_core::format::{DType, TensorKind};
 use expe_core::internals::{Attend, Random};
 use expe_core::position::{Beyond, Position, PositionConfig, Scaling};
 use expe_core::{
@@ -70,7 +70,7 @@ const ACTIVATIONS: f64 = 0.08;
 #[test]
 fn integers_say_what_floats_say_for_every_encoding() {
     for position in positions() {
-        for numbers in [Numbers::Int8, Numbers::Int4] {
+        for numbers in [DType::Int8, DType::Int4] {
             let file = TestModel::random(small(position), 1).file(numbers);
             let config = small(position);
             let far = if position == PositionConfig::Learned { 1 } else { 16 };
@@ -97,7 +97,7 @@ fn integers_say_what_floats_say_for_every_kind_of_layer() {
             for (heads, kv_heads, tied_head) in [(4, 4, true), (4, 2, false), (4, 1, true)] {
                 let config =
                     Config { norm, activation, heads, kv_heads, tied_head, ..small(expe()) };
-                let file = TestModel::random(config, 2).file(Numbers::Int8);
+                let file = TestModel::random(config, 2).file(DType::Int8);
                 let tokens = tokens(40, 12);
                 let floats = in_floats::<F32>(&file, &tokens);
                 let error = difference(&values(in_integers(&file, &tokens, 3)), &floats);
@@ -110,7 +110,7 @@ fn integers_say_what_floats_say_for_every_kind_of_layer() {
 /// Rounded matrices give what their dequantized weights give in floating point, but for the inputs.
 #[test]
 fn integer_matrices_stand_for_their_weights() {
-    for numbers in [Numbers::Int8, Numbers::Int4, Numbers::Bf16] {
+    for numbers in [DType::Int8, DType::Int4, DType::Bf16] {
         let config = small(expe());
         let source = TestModel::random(config, 3);
         let file = source.file(numbers);
@@ -124,16 +124,16 @@ fn integer_matrices_stand_for_their_weights() {
             }
         }
         let tokens = tokens(40, 13);
-        let exact = in_floats::<F32>(&rounded.file(Numbers::F32), &tokens);
+        let exact = in_floats::<F32>(&rounded.file(DType::F32), &tokens);
         let error = difference(&in_floats::<F32>(&file, &tokens), &exact);
-        assert!(error < if numbers == Numbers::Bf16 { 1e-5 } else { ACTIVATIONS }, "{error}");
+        assert!(error < if numbers == DType::Bf16 { 1e-5 } else { ACTIVATIONS }, "{error}");
     }
 }
 
 #[test]
 fn chunks_and_steps_have_the_bits_of_single_tokens() {
     for position in positions() {
-        let file = TestModel::random(small(position), 4).file(Numbers::Int8);
+        let file = TestModel::random(small(position), 4).file(DType::Int8);
         let tokens = tokens(16, 14);
         let one_by_one = in_integers(&file, &tokens, 1);
         for chunk in 2..=tokens.len() + 1 {
@@ -183,7 +183,7 @@ fn a_ring_moves_its_window_without_touching_a_key() {
     };
     for position in positions().into_iter().filter(free) {
         let config = Config { layers: 1, ..small(position) };
-        let file = TestModel::random(config, 5).file(Numbers::Int8);
+        let file = TestModel::random(config, 5).file(DType::Int8);
         let model = Model::new(file.bytes()).unwrap();
         let decoder = Decoder::integer(&model, model.position().unwrap()).unwrap();
         for (capacity, sinks) in [(8, 0), (8, 3), (1, 0), (2, 9)] {
@@ -215,7 +215,7 @@ fn a_ring_moves_its_window_without_touching_a_key() {
 #[test]
 fn a_ring_of_keys_with_positions_counts_on() {
     for position in positions() {
-        let file = TestModel::random(small(position), 6).file(Numbers::Int8);
+        let file = TestModel::random(small(position), 6).file(DType::Int8);
         let model = Model::new(file.bytes()).unwrap();
         let config = model.config();
         let decoder = Decoder::integer(&model, model.position().unwrap()).unwrap();
@@ -254,7 +254,7 @@ fn a_million_tokens_go_through_a_ring() {
         },
         ..small(expe())
     };
-    let file = TestModel::random(config, 7).file(Numbers::Int8);
+    let file = TestModel::random(config, 7).file(DType::Int8);
     let model = Model::new(file.bytes()).unwrap();
     let decoder = Decoder::integer(&model, model.position().unwrap()).unwrap();
     let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
@@ -288,7 +288,7 @@ fn what_integers_cannot_do_is_refused() {
         Decoder::<Position<'_>, Integer>::integer(&model, model.position().unwrap()).unwrap_err()
     };
     let source = TestModel::random(config, 8);
-    for numbers in [Numbers::F32, Numbers::F16, Numbers::Bf16] {
+    for numbers in [DType::F32, DType::F16, DType::Bf16] {
         let DecodeError::NotInteger { tensor } = refused(&source, numbers) else { panic!() };
         assert_eq!(tensor.kind, TensorKind::Embed);
     }
@@ -297,7 +297,7 @@ fn what_integers_cannot_do_is_refused() {
     {
         let mut source = source.clone();
         source.tensor_mut(kind, 1).iter_mut().for_each(|weight| *weight *= 10_000.0);
-        for numbers in [Numbers::Int8, Numbers::Int4] {
+        for numbers in [DType::Int8, DType::Int4] {
             let DecodeError::Range { tensor } = refused(&source, numbers) else {
                 panic!("{kind:?}")
             };
@@ -320,7 +320,7 @@ fn positions_beyond_the_range_of_a_score_decide_as_they_do_in_floats() {
     };
     let config = Config { layers: 1, ..small(position) };
     for seed in 0..4 {
-        let file = TestModel::random(config, seed).file(Numbers::Int8);
+        let file = TestModel::random(config, seed).file(DType::Int8);
         let tokens = tokens(300, 17);
         let floats = in_floats::<I8>(&file, &tokens);
         let integers = values(in_integers(&file, &tokens, 5));
@@ -336,7 +336,7 @@ fn rotated_heads_need_more_room() {
         let refused = |factor: &f32| {
             let mut source = TestModel::random(small(position), 9);
             source.tensor_mut(TensorKind::Wk, 1).iter_mut().for_each(|weight| *weight *= factor);
-            let file = source.file(Numbers::Int8);
+            let file = source.file(DType::Int8);
             let model = Model::new(file.bytes()).unwrap();
             Decoder::integer(&model, model.position().unwrap()).is_err()
         };

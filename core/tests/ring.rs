@@ -2,7 +2,7 @@
 
 mod support;
 
-use expe_core::format::{Numbers, TensorKind};
+use expe_core::format::{DType, TensorKind};
 use expe_core::internals::Random;
 use expe_core::position::{Beyond, Growth, Position, PositionConfig};
 use expe_core::{Config, DecodeError, Decoder, I8, Integer, KvCache, Model, Workspace};
@@ -37,7 +37,7 @@ fn with_ring<R>(
 #[test]
 fn a_ring_that_is_rewound_to_its_sinks_was_never_full() {
     for position in positions() {
-        let file = TestModel::random(small(position), 1).file(Numbers::Int8);
+        let file = TestModel::random(small(position), 1).file(DType::Int8);
         let all = tokens(16, 2);
         for left in [0, 1, 2] {
             let again = with_ring(&file, |decoder, ring, workspace| {
@@ -60,7 +60,7 @@ fn a_ring_that_is_rewound_to_its_sinks_was_never_full() {
 fn a_full_ring_can_be_rewound_by_a_few() {
     for position in positions() {
         let config = Config { layers: 1, ..small(position) };
-        let file = TestModel::random(config, 1).file(Numbers::Int8);
+        let file = TestModel::random(config, 1).file(DType::Int8);
         let all = tokens(16, 3);
         for read in 8..16 {
             let (once, again) = with_ring(&file, |decoder, ring, workspace| {
@@ -76,7 +76,7 @@ fn a_full_ring_can_be_rewound_by_a_few() {
 
 #[test]
 fn a_full_ring_that_meets_an_error_loses_nothing() {
-    let file = TestModel::random(small(PositionConfig::Learned), 4).file(Numbers::Int8);
+    let file = TestModel::random(small(PositionConfig::Learned), 4).file(DType::Int8);
     let all = tokens(17, 5);
     let run = |errors: usize| {
         with_ring(&file, |decoder, ring, workspace| {
@@ -118,7 +118,7 @@ fn no_logits_come_before_an_error_in_between() {
         for layer in 0..2 {
             source.tensor_mut(TensorKind::Wq, layer).iter_mut().for_each(|w| *w *= factor);
         }
-        let file = source.file(Numbers::Int8);
+        let file = source.file(DType::Int8);
         let model = Model::new(file.bytes()).unwrap();
         let config = model.config();
         let decoder = Decoder::integer(&model, model.position().unwrap()).ok()?;

@@ -14,7 +14,7 @@ use expe::engine::{Buffers, CacheType, EngineError, Session};
 use expe::export::float;
 use expe::train::{TrainedModel, new_dataset, run};
 use expe_core::Model;
-use expe_core::format::Numbers;
+use expe_core::format::DType;
 use expe_core::position::PositionEncoding;
 
 /// Lowers a score by the same amount per token of distance in every head. (ALiBi has one slope per head.)
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let data = new_dataset(&mut config, &corpus)?;
     let (folder, device, stop) = (tempfile::tempdir()?, Cpu::default(), AtomicBool::new(false));
     run(&device, &config, &data, folder.path(), false, &stop, &mut |_| {})?;
-    let file = float(&TrainedModel::open(folder.path(), &device)?, Numbers::F32)?;
+    let file = float(&TrainedModel::open(folder.path(), &device)?, DType::F32)?;
     let model = file.model()?;
 
     // How well it predicts held-out text, with four times as much context as in training.

@@ -9,7 +9,7 @@ use expe::engine::{self, ModelFile};
 use expe::model::{Stored, Tensors, from_safetensors, read_tensors, write_tensors};
 use expe::{export, train};
 use expe_core::Config;
-use expe_core::format::{Numbers, layout};
+use expe_core::format::{DType, layout};
 use expe_core::position::PositionConfig;
 use expe_tests::golden;
 use serde::Deserialize;
@@ -102,7 +102,7 @@ fn kept() -> (Golden, Tensors) {
 
 fn engine_logits(config: &Config, tensors: &Tensors, text: &[u32]) -> Vec<Vec<f32>> {
     let mut bytes = Vec::new();
-    export::write(config, tensors, &Tokenizer::Byte, Numbers::F32, None, &mut bytes).unwrap();
+    export::write(config, tensors, &Tokenizer::Byte, DType::F32, None, &mut bytes).unwrap();
     let file = ModelFile::from_bytes(Path::new("golden.expe"), &bytes).unwrap();
     engine::logits(&file.model().unwrap(), text).unwrap()
 }

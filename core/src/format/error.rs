@@ -1,7 +1,8 @@
 use core::fmt;
 
-use super::{Numbers, TensorId};
+use super::constants::{ALIGNMENT, OLDEST_VERSION, VERSION};
 use crate::shape::ConfigError;
+use crate::shape::{DType, TensorId};
 use crate::token::MergeError;
 
 /// Why bytes are not a model file, or why a model cannot be written as one.
@@ -105,8 +106,7 @@ impl fmt::Display for FormatError {
                 f,
                 "version {found} of the model file is not known, only {} to {}; \
                  export it again or use a newer library",
-                super::OLDEST_VERSION,
-                super::VERSION
+                OLDEST_VERSION, VERSION
             ),
             Self::Length { what, expected, found } => {
                 write!(f, "the {what} must be {expected} bytes, found {found}")
@@ -115,7 +115,7 @@ impl fmt::Display for FormatError {
                 f,
                 "the model begins {remainder} bytes past a multiple of {}; \
                  align it, in firmware with `include_model!`",
-                super::ALIGNMENT
+                ALIGNMENT
             ),
             Self::Checksum { stored, computed } => write!(
                 f,
@@ -152,6 +152,13 @@ impl fmt::Display for FormatError {
 }
 
 impl core::error::Error for FormatError {}
+
+impl FormatError {
+    /// Returns [`Unknown`](Self::Unknown) as a result, for constant functions.
+    pub(super) const fn unknown<T>(field: &'static str, value: u32) -> Result<T, Self> {
+        Err(Self::Unknown { field, value })
+    }
+}
 
 impl From<ConfigError> for FormatError {
     fn from(error: ConfigError) -> Self {
@@ -192,8 +199,8 @@ pub enum WriteError<R, W> {
         row: usize,
         /// The weight.
         value: f32,
-        /// The numeric format.
-        numbers: Numbers,
+        /// How the tensor is stored.
+        dtype: DType,
     },
 }
 
@@ -205,8 +212,8 @@ impl<R: fmt::Display, W: fmt::Display> fmt::Display for WriteError<R, W> {
             Self::Width { tensor, row, expected, found } => {
                 write!(f, "{tensor}, row {row}: expected {expected} columns, found {found}")
             }
-            Self::OutOfRange { tensor, row, value, numbers } => {
-                write!(f, "{tensor}, row {row}: {value} is not a finite {numbers}")
+            Self::OutOfRange { tensor, row, value, dtype } => {
+                write!(f, "{tensor}, row {row}: {value} is not a finite {dtype}")
             }
         }
     }

@@ -1,9 +1,12 @@
 use zerocopy::FromBytes;
 
-use super::check::{check_front, check_tensors, zeros};
+use super::check::{check_front, check_tensors, check_zeros};
+use super::constants::{CHECKED_FROM, CRC};
+use super::directory::RawEntry;
+use super::error::FormatError;
+use super::execution::Execution;
 use super::header::{Header, TokenizerKind};
 use super::tensors::Tensors;
-use super::{CHECKED_FROM, CRC, ENTRY_LEN, Execution, FormatError};
 use crate::shape::Config;
 use crate::token::{Bpe, Tokenizer};
 
@@ -20,7 +23,7 @@ pub(crate) struct File<'m> {
 }
 
 impl<'m> File<'m> {
-    /// Check `bytes`, a whole model file.
+    /// Checks `bytes`, a whole model file.
     ///
     /// # Errors
     /// The first [`FormatError`] found.
@@ -46,12 +49,11 @@ impl<'m> File<'m> {
             let (model, tokenizer) = (config.vocab, tokenizer.vocab());
             return Err(FormatError::Vocabulary { model, tokenizer });
         }
-        let directory_len = (header.tensors as usize).checked_mul(ENTRY_LEN);
-        let (directory, padding) =
-            directory_len.and_then(|len| rest.split_at_checked(len)).ok_or(too_short)?;
-        let tensors = Tensors { bytes, directory, offset: u64::from(header.header_len) };
-        let directory_end = file_len.saturating_sub(padding.len() as u64);
-        zeros(bytes, directory_end, tensors.offset)?;
+        let entries = usize::try_from(header.tensors).map_err(|_| FormatError::TooLarge)?;
+        let (directory, rest) =
+            <[RawEntry]>::ref_from_prefix_with_elems(rest, entries).map_err(|_| too_short)?;
+        let tensors = Tensors { file: bytes, directory };
+        check_zeros(bytes, file_len - rest.len() as u64, header.header_len.into())?;
         check_tensors(tensors, &header)?;
         Ok(Self {
             config,

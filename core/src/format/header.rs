@@ -1,8 +1,47 @@
-use super::{Execution, FormatError, MAGIC, OLDEST_VERSION, VERSION};
-use crate::position::{Beyond, Growth, MAX_DIGITS, PositionConfig, Scaling};
+use zerocopy::little_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use super::constants::{MAGIC, MERGE_LEN, OLDEST_VERSION, VERSION, align};
+use super::directory::RawEntry;
+use super::error::FormatError;
+use super::execution::Execution;
+use super::position::RawPosition;
 use crate::shape::{Activation, Config, Norm};
 
-/// The fixed part of the file: what its first [`Header::LEN`] bytes say.
+/// The fixed part of the file, byte for byte.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub(super) struct RawHeader {
+    magic: [u8; 8],
+    version: U32,
+    header_len: U32,
+    file_len: U64,
+    checksum: U32,
+    reserved: U32,
+    vocab: U32,
+    width: U32,
+    layers: U32,
+    heads: U32,
+    kv_heads: U32,
+    head_width: U32,
+    hidden: U32,
+    context: U32,
+    /// Bits of an `f32`.
+    epsilon: U32,
+    norm: u8,
+    activation: u8,
+    tied_head: u8,
+    tokenizer: u8,
+    merges: U32,
+    tensors: U32,
+    position: RawPosition,
+    execution: u8,
+    reserved_byte: u8,
+    /// A bfloat16.
+    residual_range: U16,
+}
+
+/// What the fixed part of the file says.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Header {
     pub version: u32,
@@ -25,135 +64,69 @@ pub(super) enum TokenizerKind {
     Bpe = 1,
 }
 
-/// Reads little-endian fields from the front of `rest`; past the end they are zero.
-struct Reader<'a> {
-    rest: &'a [u8],
-}
-
-impl Reader<'_> {
-    const fn take<const N: usize>(&mut self) -> [u8; N] {
-        match self.rest.split_first_chunk::<N>() {
-            Some((field, rest)) => {
-                self.rest = rest;
-                *field
-            }
-            None => [0; N],
-        }
-    }
-
-    const fn u8(&mut self) -> u8 {
-        let [byte] = self.take();
-        byte
-    }
-
-    #[inline(never)] // for its size: called for every field
-    const fn u32(&mut self) -> u32 {
-        u32::from_le_bytes(self.take())
-    }
-
-    const fn u64(&mut self) -> u64 {
-        u64::from_le_bytes(self.take())
-    }
-
-    const fn f32(&mut self) -> f32 {
-        f32::from_bits(self.u32())
-    }
-
-    const fn dimension(&mut self) -> usize {
-        self.u32() as usize
-    }
-}
-
-const fn unknown<T>(field: &'static str, value: u32) -> Result<T, FormatError> {
-    Err(FormatError::Unknown { field, value })
-}
-
-/// `?` for results in constant functions.
-macro_rules! attempt {
-    ($result:expr) => {
-        match $result {
-            Ok(value) => value,
-            Err(error) => return Err(error),
-        }
-    };
-}
-
 impl Header {
-    pub const LEN: usize = 128;
+    pub const LEN: usize = size_of::<RawHeader>();
 
-    /// Read the fixed part and check each field for itself; unused fields are not looked at.
+    /// Reads the fixed part of `bytes` and checks each field; ignores reserved and unused fields.
     pub const fn parse(bytes: &[u8]) -> Result<Self, FormatError> {
-        if bytes.len() < Self::LEN {
+        let Some(bytes) = bytes.first_chunk::<{ Self::LEN }>() else {
             let found = bytes.len() as u64;
             return Err(FormatError::TooShort { needed: Self::LEN as u64, found });
-        }
-        let mut reader = Reader { rest: bytes };
-        if u64::from_le_bytes(reader.take()) != u64::from_le_bytes(MAGIC) {
+        };
+        let raw: RawHeader = zerocopy::transmute!(*bytes);
+        if u64::from_le_bytes(raw.magic) != u64::from_le_bytes(MAGIC) {
             return Err(FormatError::Magic);
         }
-        let version = reader.u32();
+        let version = raw.version.get();
         if version < OLDEST_VERSION || version > VERSION {
             return Err(FormatError::Version { found: version });
         }
-        let header_len = reader.u32();
-        let file_len = reader.u64();
-        let checksum = reader.u32();
-        reader.u32();
-        let vocab = reader.dimension();
-        let width = reader.dimension();
-        let layers = reader.dimension();
-        let heads = reader.dimension();
-        let kv_heads = reader.dimension();
-        let head_width = reader.dimension();
-        let hidden = reader.dimension();
-        let context = reader.dimension();
-        let epsilon = reader.f32();
-        let norm = match reader.u8() {
+        let norm = match raw.norm {
             0 => Norm::RmsNorm,
             1 => Norm::LayerNorm,
-            code => return unknown("norm", code as u32),
+            code => return FormatError::unknown("norm", code as u32),
         };
-        let activation = match reader.u8() {
+        let activation = match raw.activation {
             0 => Activation::Gelu,
             1 => Activation::SwiGlu,
             2 => Activation::Relu,
-            code => return unknown("activation", code as u32),
+            code => return FormatError::unknown("activation", code as u32),
         };
-        let tied_head = match reader.u8() {
+        let tied_head = match raw.tied_head {
             0 => false,
             1 => true,
-            code => return unknown("tied_head", code as u32),
+            code => return FormatError::unknown("tied_head", code as u32),
         };
-        let tokenizer = match reader.u8() {
+        let tokenizer = match raw.tokenizer {
             0 => TokenizerKind::Bytes,
             1 => TokenizerKind::Bpe,
-            code => return unknown("tokenizer", code as u32),
+            code => return FormatError::unknown("tokenizer", code as u32),
         };
-        let merges = reader.u32();
-        let tensors = reader.u32();
-        let position = attempt!(read_position(&mut reader));
-        let execution = match reader.u8() {
+        let position = match raw.position.parse() {
+            Ok(position) => position,
+            Err(error) => return Err(error),
+        };
+        let execution = match raw.execution {
             0 => Execution::Float,
             1 => Execution::Integer,
-            code => return unknown("execution", code as u32),
+            code => return FormatError::unknown("execution", code as u32),
         };
-        let _reserved = reader.u8();
-        let residual_range = u16::from_le_bytes(reader.take());
+        let residual_range = raw.residual_range.get();
         // Neither negative nor infinite nor NaN.
         if residual_range >= 0x7f80 {
-            return unknown("residual range", residual_range as u32);
+            return FormatError::unknown("residual range", residual_range as u32);
         }
         let config = Config {
-            vocab,
-            width,
-            layers,
-            heads,
-            kv_heads,
-            head_width,
-            hidden,
-            context,
+            vocab: raw.vocab.get() as usize,
+            width: raw.width.get() as usize,
+            layers: raw.layers.get() as usize,
+            heads: raw.heads.get() as usize,
+            kv_heads: raw.kv_heads.get() as usize,
+            head_width: raw.head_width.get() as usize,
+            hidden: raw.hidden.get() as usize,
+            context: raw.context.get() as usize,
             norm,
-            epsilon,
+            epsilon: f32::from_bits(raw.epsilon.get()),
             activation,
             tied_head,
             position,
@@ -164,198 +137,98 @@ impl Header {
         }
         Ok(Self {
             version,
-            header_len,
-            file_len,
-            checksum,
+            header_len: raw.header_len.get(),
+            file_len: raw.file_len.get(),
+            checksum: raw.checksum.get(),
             config,
             tokenizer,
-            merges,
-            tensors,
+            merges: raw.merges.get(),
+            tensors: raw.tensors.get(),
             execution,
             residual_range,
         })
     }
 
-    /// The bytes of the fixed part; reserved and unused fields are zero.
-    pub fn emit(&self) -> [u8; Self::LEN] {
-        let mut bytes = [0; Self::LEN];
-        let mut writer = Writer { rest: bytes.iter_mut() };
+    /// Returns the fixed part of the file; reserved and unused fields are zero.
+    pub fn to_raw(&self) -> RawHeader {
         let config = &self.config;
-        writer.put(&MAGIC);
-        writer.u32(self.version);
-        writer.u32(self.header_len);
-        writer.put(&self.file_len.to_le_bytes());
-        writer.u32(self.checksum);
-        writer.u32(0);
-        let dimensions = [
-            config.vocab,
-            config.width,
-            config.layers,
-            config.heads,
-            config.kv_heads,
-            config.head_width,
-            config.hidden,
-            config.context,
-        ];
-        for dimension in dimensions {
-            // A checked configuration has no dimension past 2^24.
-            writer.u32(dimension as u32);
-        }
-        writer.f32(config.epsilon);
-        let norm = match config.norm {
-            Norm::RmsNorm => 0,
-            Norm::LayerNorm => 1,
+        // A checked configuration has no dimension above 2^24.
+        let dimension = |dimension: usize| U32::new(dimension as u32);
+        let (execution, residual_range) = match self.version {
+            OLDEST_VERSION => (0, 0),
+            _ => (self.execution as u8, self.residual_range),
         };
-        let activation = match config.activation {
-            Activation::Gelu => 0,
-            Activation::SwiGlu => 1,
-            Activation::Relu => 2,
-        };
-        writer.put(&[norm, activation, u8::from(config.tied_head), self.tokenizer as u8]);
-        writer.u32(self.merges);
-        writer.u32(self.tensors);
-        write_position(&mut writer, &config.position);
-        if self.version > OLDEST_VERSION {
-            writer.put(&[self.execution as u8, 0]);
-            writer.put(&self.residual_range.to_le_bytes());
+        RawHeader {
+            magic: MAGIC,
+            version: U32::new(self.version),
+            header_len: U32::new(self.header_len),
+            file_len: U64::new(self.file_len),
+            checksum: U32::new(self.checksum),
+            reserved: U32::ZERO,
+            vocab: dimension(config.vocab),
+            width: dimension(config.width),
+            layers: dimension(config.layers),
+            heads: dimension(config.heads),
+            kv_heads: dimension(config.kv_heads),
+            head_width: dimension(config.head_width),
+            hidden: dimension(config.hidden),
+            context: dimension(config.context),
+            epsilon: U32::new(config.epsilon.to_bits()),
+            norm: match config.norm {
+                Norm::RmsNorm => 0,
+                Norm::LayerNorm => 1,
+            },
+            activation: match config.activation {
+                Activation::Gelu => 0,
+                Activation::SwiGlu => 1,
+                Activation::Relu => 2,
+            },
+            tied_head: u8::from(config.tied_head),
+            tokenizer: self.tokenizer as u8,
+            merges: U32::new(self.merges),
+            tensors: U32::new(self.tensors),
+            position: RawPosition::new(&config.position),
+            execution,
+            reserved_byte: 0,
+            residual_range: U16::new(residual_range),
         }
-        bytes
     }
 }
 
-/// Read the 44 bytes of the position encoding.
-const fn read_position(reader: &mut Reader<'_>) -> Result<PositionConfig, FormatError> {
-    let encoding = reader.u8();
-    let beyond = match reader.u8() {
-        0 => Beyond::Refuse,
-        1 => Beyond::Saturate,
-        code => return unknown("beyond", code as u32),
-    };
-    let growth = match reader.u8() {
-        0 => Growth::Equal,
-        1 => Growth::Weighted,
-        code => return unknown("growth", code as u32),
-    };
-    let scaling = reader.u8();
-    let start = reader.f32();
-    let step = reader.f32();
-    let width = reader.u32();
-    let base = reader.u32();
-    let digits = reader.u32();
-    let has_cap = reader.u32();
-    let cap = reader.u32();
-    let query_cap = match has_cap {
-        0 => None,
-        1 => Some(cap),
-        value => return unknown("has_query_cap", value),
-    };
-    let rotary_base = reader.f32();
-    let factor = reader.f32();
-    let original = reader.u32();
-    let scaling = match scaling {
-        0 => Scaling::None,
-        1 => Scaling::Linear { factor },
-        2 => Scaling::Ntk { factor },
-        3 => Scaling::Yarn { factor, original },
-        code => return unknown("scaling", code as u32),
-    };
-    Ok(match encoding {
-        0 => PositionConfig::None,
-        1 => PositionConfig::Learned,
-        2 => PositionConfig::Sinusoidal { base: rotary_base },
-        3 => PositionConfig::Rope { base: rotary_base, scaling },
-        4 => PositionConfig::Alibi,
-        5 => PositionConfig::Expe { start, step, width, query_cap, beyond },
-        6 => {
-            // The folded columns need whole runs, and the engine keeps a fixed number of digits.
-            if digits == 0 || digits as usize > MAX_DIGITS || width % digits != 0 {
-                return unknown("digits", digits);
-            }
-            PositionConfig::Exqpe { start, step, width, base, digits, growth, query_cap, beyond }
-        }
-        code => return unknown("position encoding", code as u32),
-    })
+/// Returns the length of everything before the tensors; `None` past 64 bits.
+pub(super) fn header_len(merges: u32, tensors: u32) -> Option<u64> {
+    let merges = u64::from(merges) * MERGE_LEN;
+    let entries = u64::from(tensors) * RawEntry::LEN as u64;
+    align(Header::LEN as u64 + merges + entries)
 }
 
-/// The 44 bytes of the position encoding: every field that the encoding does not use stays zero.
-fn write_position(writer: &mut Writer<'_>, position: &PositionConfig) {
-    let mut codes = [0u8; 4];
-    let [encoding, beyond_code, growth_code, scaling_code] = &mut codes;
-    let (mut start, mut step, mut rotary_base, mut factor) = (0.0, 0.0, 0.0, 0.0);
-    let (mut width, mut base, mut digits, mut cap, mut original) = (0, 0, 0, None, 0);
-    let beyond_of = |beyond| match beyond {
-        Beyond::Refuse => 0,
-        Beyond::Saturate => 1,
-    };
-    match *position {
-        PositionConfig::None => *encoding = 0,
-        PositionConfig::Learned => *encoding = 1,
-        PositionConfig::Sinusoidal { base } => (*encoding, rotary_base) = (2, base),
-        PositionConfig::Rope { base, scaling } => {
-            (*encoding, rotary_base) = (3, base);
-            match scaling {
-                Scaling::None => *scaling_code = 0,
-                Scaling::Linear { factor: s } => (*scaling_code, factor) = (1, s),
-                Scaling::Ntk { factor: s } => (*scaling_code, factor) = (2, s),
-                Scaling::Yarn { factor: s, original: length } => {
-                    (*scaling_code, factor, original) = (3, s, length);
-                }
-            }
+impl Config {
+    /// Reads the configuration of a model file, at compile time too, so that firmware can give its
+    /// buffers their exact sizes. It reads only the fixed part; [`Model::new`](crate::Model::new)
+    /// checks the whole file.
+    ///
+    /// ```
+    /// use expe_core::{Config, F32};
+    ///
+    /// const MODEL: &[u8] = expe_core::include_model!(
+    ///     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/version1.expe")
+    /// );
+    /// const CONFIG: Config = match Config::from_file(MODEL) {
+    ///     Ok(config) => config,
+    ///     Err(_) => panic!("not a model"),
+    /// };
+    /// let cache = [0u32; CONFIG.cache_len::<F32>(32)];
+    /// let workspace = [0u32; CONFIG.workspace_len(1, 32)];
+    /// # assert_eq!(CONFIG.vocab, 256);
+    /// ```
+    ///
+    /// # Errors
+    /// [`FormatError::TooShort`], [`FormatError::Magic`], [`FormatError::Version`],
+    /// [`FormatError::Unknown`] or [`FormatError::Config`].
+    pub const fn from_file(bytes: &[u8]) -> Result<Self, FormatError> {
+        match Header::parse(bytes) {
+            Ok(header) => Ok(header.config),
+            Err(error) => Err(error),
         }
-        PositionConfig::Alibi => *encoding = 4,
-        PositionConfig::Expe { start: s, step: t, width: l, query_cap, beyond } => {
-            (*encoding, start, step, width, cap) = (5, s, t, l, query_cap);
-            *beyond_code = beyond_of(beyond);
-        }
-        PositionConfig::Exqpe {
-            start: s,
-            step: t,
-            width: l,
-            base: b,
-            digits: d,
-            growth,
-            query_cap,
-            beyond,
-        } => {
-            (*encoding, start, step, width, base, digits, cap) = (6, s, t, l, b, d, query_cap);
-            *beyond_code = beyond_of(beyond);
-            *growth_code = match growth {
-                Growth::Equal => 0,
-                Growth::Weighted => 1,
-            };
-        }
-    }
-    writer.put(&codes);
-    writer.f32(start);
-    writer.f32(step);
-    writer.u32(width);
-    writer.u32(base);
-    writer.u32(digits);
-    writer.u32(u32::from(cap.is_some()));
-    writer.u32(cap.unwrap_or(0));
-    writer.f32(rotary_base);
-    writer.f32(factor);
-    writer.u32(original);
-}
-
-/// Writes little-endian fields one after the other.
-struct Writer<'a> {
-    rest: core::slice::IterMut<'a, u8>,
-}
-
-impl Writer<'_> {
-    #[inline(never)] // for its size: called for every field
-    fn put(&mut self, field: &[u8]) {
-        for (from, to) in field.iter().zip(self.rest.by_ref()) {
-            *to = *from;
-        }
-    }
-
-    fn u32(&mut self, value: u32) {
-        self.put(&value.to_le_bytes());
-    }
-
-    fn f32(&mut self, value: f32) {
-        self.u32(value.to_bits());
     }
 }

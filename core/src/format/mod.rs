@@ -1,16 +1,16 @@
 //! The `.expe` model file, version 2: everything that inference needs, read in place.
 //!
-//! [`Model::new`](crate::Model::new) checks a file once, from the first byte to the last; after that no access can
-//! fail. [`Writer`] writes one. [`config`] reads the shape at compile time, so that firmware can
-//! size its memory.
+//! [`Model::new`](crate::Model::new) checks a file once, from the first byte to the last; after that no
+//! access can fail. [`Writer`] writes one. [`Config::from_file`](crate::Config::from_file) reads the
+//! configuration at compile time, so that firmware can size its memory.
 //!
 //! # The file, byte by byte
 //!
-//! All numbers are little-endian, floats IEEE 754. The file begins at an address that is a multiple
-//! of 16 ([`ALIGNMENT`]). It consists of the fixed part, the merges, the directory, zeros up to a
-//! multiple of 16, and the tensors, each followed by zeros up to a multiple of 16. Nothing follows.
-//! Every byte that this page does not give a meaning is zero, and so is every field that the chosen
-//! settings do not use; a file where one is not is refused.
+//! All numbers are little-endian; floats are IEEE 754. In memory the file begins at a multiple of 16
+//! ([`ALIGNMENT`]). It consists of the fixed part, the merges, the directory, zeros up to a multiple of
+//! 16, and the tensors, each followed by zeros up to a multiple of 16. Nothing follows. Every byte
+//! without a meaning on this page is zero, and so is every field that the settings do not use; any
+//! other value is an error.
 //!
 //! ## Fixed part, 128 bytes
 //!
@@ -18,7 +18,7 @@
 //! |---:|---|---|
 //! | 0 | 8 bytes | magic: `89 45 58 50 45 0D 0A 1A` (`\x89EXPE\r\n\x1a`, which text transfer would damage) |
 //! | 8 | u32 | version: 2; version 1 is read too, see below |
-//! | 12 | u32 | length of all in front of the tensors: `128 + 12·merges + 32·tensors`, rounded up to a multiple of 16 |
+//! | 12 | u32 | length of everything before the tensors: `128 + 12·merges + 32·tensors`, rounded up to a multiple of 16 |
 //! | 16 | u64 | length of the file |
 //! | 24 | u32 | CRC-32 (ISO-HDLC, as in zip and PNG) of the bytes from 32 to the end |
 //! | 28 | u32 | zero |
@@ -72,15 +72,14 @@
 //! | offset | type | field |
 //! |---:|---|---|
 //! | 0 | u16 | kind: the number of a [`TensorKind`] |
-//! | 2 | u16 | numbers: 0 f32; matrices only: 1 f16, 2 bf16, 3 int8, 4 int4 (see below) |
+//! | 2 | u16 | dtype: 0 f32; matrices only: 1 f16, 2 bf16, 3 int8, 4 int4 (see below) |
 //! | 4 | u32 | layer, from 0; 0 outside the layers |
 //! | 8 | u32 | rows |
 //! | 12 | u32 | columns |
 //! | 16 | u64 | offset from the start of the file, a multiple of 16 |
-//! | 24 | u64 | length in bytes, see the numbers |
+//! | 24 | u64 | length in bytes, see the dtypes |
 //!
-//! The tensors stand in one order, given by [`layout`], in the directory as in the file, without
-//! gaps but the padding:
+//! Directory and file hold the tensors in the order of [`layout`], without gaps except the padding:
 //!
 //! | kind | name | shape | present |
 //! |---:|---|---|---|
@@ -102,115 +101,48 @@
 //!
 //! Matrices are row-major, `y_o = Σ_i W[o, i]·x_i`. All weights are finite.
 //!
-//! ## Numbers
+//! ## Dtypes
 //!
 //! | code | name | the tensor's bytes, `r` rows and `c` columns | `W[o, i]` |
 //! |---:|---|---|---|
 //! | 0 | f32 | `r·c` f32 | as stored |
 //! | 1 | f16 | `r·c` IEEE 754 half precision | as stored |
 //! | 2 | bf16 | `r·c` upper halves of f32 | as stored |
-//! | 3 | int8 | `r` f32 scales `s`; `r·c` i8 codes | `s[o]·code[o, i]` |
-//! | 4 | int4 | `r` f32 scales `s`; `r·⌈c/32⌉` u8 factors `f`, zeros up to a multiple of 4 bytes; `r·⌈c/32⌉` groups of 16 bytes | `s[o]·f[o, i/32]·code[o, i]` |
+//! | 3 | int8 | `r` f32 scales `s`; `r·c` i8 quants | `s[o]·quant[o, i]` |
+//! | 4 | int4 | `r` f32 scales `s`; `r·⌈c/32⌉` u8 factors `f`, zeros up to a multiple of 4 bytes; `r·⌈c/32⌉` groups of 16 bytes | `s[o]·f[o, i/32]·quant[o, i]` |
 //!
 //! Byte `k` of an int4 group holds column `k` in its low half and column `k + 16` in its high half, in
 //! two's complement; columns past the last are 0. Scales are not negative. An int8 matrix has at most
 //! 2^17 columns and an int4 matrix 2^13, so that its sums with inputs of 8 bits stay in 32 bits.
 //!
+//! ## Folded columns
+//!
+//! All overridden columns of digit `j` hold one value, so only the sum of their weights matters: with
+//! `r = l/D`, `columns[j, o] = Σ_{i = j·r}^{(j+1)·r − 1} W[o, i]`, and the matrices `wq` and `wk` are
+//! stored without their first `l` columns. `l` = 0 for the other encodings.
+//!
 //! ## Version 1
 //!
-//! As version 2, but the four bytes from 124 are zero, and the only numbers are f32 and f16.
-//!
-//! **Folded columns.** All overridden columns of digit `j` carry one value, so only the sum of their
-//! weights matters: with `r = l/D`, `columns[j, o] = Σ_{i = j·r}^{(j+1)·r − 1} W[o, i]`, and the
-//! matrices `wq` and `wk` are stored without their first `l` columns. `l` = 0 for the other encodings.
+//! As version 2, but the four bytes from 124 are zero, and the only dtypes are f32 and f16.
 
 mod check;
+mod constants;
 mod directory;
 mod error;
 mod execution;
 mod file;
 mod header;
+mod include;
+mod position;
 mod tensors;
-mod version;
 mod writer;
 
-pub use crate::shape::{Numbers, TensorId, TensorKind, TensorShape, layout};
+pub use crate::shape::{DType, TensorId, TensorKind, TensorShape, layout};
+pub use constants::{ALIGNMENT, MAGIC, OLDEST_VERSION, VERSION};
 pub use error::{FormatError, WriteError};
 pub use execution::Execution;
 pub(crate) use file::File;
+pub use include::Aligned;
 pub use tensors::StoredTensor;
 pub(crate) use tensors::Tensors;
-pub use version::{ALIGNMENT, MAGIC, OLDEST_VERSION, VERSION};
 pub use writer::{QuantizedRow, Storage, WeightSource, Writer};
-
-use crate::shape::Config;
-use header::Header;
-
-/// The checksum of the bytes from [`CHECKED_FROM`] to the end. Those in front need none: each has
-/// one possible value.
-static CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
-const CHECKED_FROM: usize = 32;
-
-/// Bytes of one merge.
-const MERGE_LEN: u64 = 12;
-/// Bytes of one directory entry.
-const ENTRY_LEN: usize = 32;
-
-/// The next multiple of [`ALIGNMENT`].
-const fn align(length: u64) -> Option<u64> {
-    length.checked_next_multiple_of(ALIGNMENT as u64)
-}
-
-/// The length of all in front of the tensors.
-fn header_len(merges: u32, tensors: u32) -> Option<u64> {
-    let merges = u64::from(merges) * MERGE_LEN;
-    let entries = u64::from(tensors) * ENTRY_LEN as u64;
-    align(Header::LEN as u64 + merges + entries)
-}
-
-/// The configuration in a model file's header, at compile time if need be, so that firmware can
-/// give its buffers their exact sizes. It looks at the fixed part alone; [`Model::new`](crate::Model::new) checks the
-/// whole file.
-///
-/// ```
-/// use expe_core::format::config;
-/// use expe_core::{Config, F32};
-///
-/// const MODEL: &[u8] = expe_core::include_model!(
-///     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/version1.expe")
-/// );
-/// const CONFIG: Config = match config(MODEL) {
-///     Ok(config) => config,
-///     Err(_) => panic!("not a model"),
-/// };
-/// let cache = [0u32; CONFIG.cache_len::<F32>(32)];
-/// let workspace = [0u32; CONFIG.workspace_len(1, 32)];
-/// # assert_eq!(CONFIG.vocab, 256);
-/// ```
-///
-/// # Errors
-/// [`FormatError::TooShort`], [`FormatError::Magic`], [`FormatError::Version`],
-/// [`FormatError::Unknown`] or [`FormatError::Config`].
-pub const fn config(bytes: &[u8]) -> Result<Config, FormatError> {
-    match Header::parse(bytes) {
-        Ok(header) => Ok(header.config),
-        Err(error) => Err(error),
-    }
-}
-
-/// Bytes at an address that is a multiple of [`ALIGNMENT`], as [`Model::new`](crate::Model::new) needs them.
-#[derive(Debug, Clone, Copy)]
-#[repr(C, align(16))]
-pub struct Aligned<B: ?Sized>(pub B);
-
-/// Include a model file in the program, aligned: `include_bytes!` for [`Model::new`](crate::Model::new).
-///
-/// The path is relative to the source file; the value is a `&'static [u8]`.
-#[macro_export]
-macro_rules! include_model {
-    ($path:expr) => {{
-        const MODEL: &$crate::format::Aligned<[u8]> =
-            &$crate::format::Aligned(*include_bytes!($path));
-        &MODEL.0
-    }};
-}

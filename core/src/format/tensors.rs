@@ -1,56 +1,45 @@
 use zerocopy::FromBytes;
 
-use super::directory::Entry;
-use super::{ENTRY_LEN, Numbers, TensorShape};
+use super::directory::RawEntry;
 use crate::kernels::{GROUP, Matrix, Weights};
-use crate::shape::{Config, TensorId, TensorKind};
+use crate::shape::{Config, DType, TensorId, TensorKind, TensorShape};
 
-/// One tensor as it lies in the file.
+/// One tensor as it is stored in the file.
 #[derive(Debug, Clone, Copy)]
 pub struct StoredTensor<'m> {
     /// Which tensor, and its shape.
     pub shape: TensorShape,
-    /// Its numeric format.
-    pub numbers: Numbers,
+    /// How its elements are stored.
+    pub dtype: DType,
     /// Its bytes, without padding.
     pub bytes: &'m [u8],
 }
 
 impl<'m> StoredTensor<'m> {
-    /// The tensor as a matrix; `None` if its bytes do not fit its shape.
+    /// Returns the tensor as a matrix; `None` if its bytes do not fit its shape.
     pub(crate) fn matrix(&self) -> Option<Matrix<'m>> {
         let TensorShape { rows, columns, .. } = self.shape;
-        Matrix::new(weights(self.bytes, self.numbers, rows, columns)?, rows, columns)
+        Matrix::new(weights(self.bytes, self.dtype, rows, columns)?, rows, columns)
     }
 }
 
-/// A place in a file's directory: the tensors from there on.
+/// The tensors of a checked file, from one place in its directory on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tensors<'m> {
-    pub(super) bytes: &'m [u8],
-    pub(super) directory: &'m [u8],
-    pub(super) offset: u64,
+    pub(super) file: &'m [u8],
+    pub(super) directory: &'m [RawEntry],
 }
 
 impl<'m> Tensors<'m> {
-    /// Read the entry of the next tensor, which must have this shape, and move past it.
-    pub(super) fn next(&mut self, shape: &TensorShape) -> Option<(Entry, &'m [u8])> {
-        let (entry, directory) = self.directory.split_at_checked(ENTRY_LEN)?;
-        let entry = Entry::parse(entry, shape, self.offset).ok()?;
-        let start = usize::try_from(entry.offset).ok()?;
-        let len = usize::try_from(entry.len).ok()?;
-        let bytes = self.bytes.get(start..)?.get(..len)?;
-        (self.directory, self.offset) = (directory, entry.end()?);
-        Some((entry, bytes))
-    }
-
-    /// Move past the next tensor and return it; `None` if it has another shape.
+    /// Returns the next tensor, which must have this shape, and moves past it; `None` at the end.
     pub(crate) fn tensor(&mut self, shape: TensorShape) -> Option<StoredTensor<'m>> {
-        let (entry, bytes) = self.next(&shape)?;
-        Some(StoredTensor { shape, numbers: entry.numbers, bytes })
+        let (entry, directory) = self.directory.split_first()?;
+        debug_assert!(entry.is_for(shape.id), "tensors are read in the file's order");
+        self.directory = directory;
+        Some(StoredTensor { shape, dtype: entry.dtype()?, bytes: entry.bytes(self.file)? })
     }
 
-    /// The next tensor, a matrix.
+    /// Returns the next tensor, a matrix.
     pub(crate) fn matrix(
         &mut self,
         config: &Config,
@@ -61,7 +50,8 @@ impl<'m> Tensors<'m> {
         self.tensor(TensorShape { id: TensorId { kind, layer }, rows, columns })?.matrix()
     }
 
-    /// The elements of the next tensor, which is always `f32`; none if the model has no such tensor.
+    /// Returns the elements of the next tensor, which is always `f32`; no elements if the model has no
+    /// such tensor.
     pub(crate) fn floats(
         &mut self,
         config: &Config,
@@ -76,22 +66,22 @@ impl<'m> Tensors<'m> {
     }
 }
 
-/// The parts of a matrix stored as `numbers`.
+/// Returns the elements of a matrix stored as `dtype`; `None` if `bytes` has another length.
 pub(super) fn weights(
     bytes: &[u8],
-    numbers: Numbers,
+    dtype: DType,
     rows: usize,
     columns: usize,
 ) -> Option<Weights<'_>> {
-    Some(match numbers {
-        Numbers::F32 => Weights::F32(<[f32]>::ref_from_bytes(bytes).ok()?),
-        Numbers::F16 => Weights::F16(<[u16]>::ref_from_bytes(bytes).ok()?),
-        Numbers::Bf16 => Weights::Bf16(<[u16]>::ref_from_bytes(bytes).ok()?),
-        Numbers::Int8 => {
+    Some(match dtype {
+        DType::F32 => Weights::F32(<[f32]>::ref_from_bytes(bytes).ok()?),
+        DType::F16 => Weights::F16(<[u16]>::ref_from_bytes(bytes).ok()?),
+        DType::Bf16 => Weights::Bf16(<[u16]>::ref_from_bytes(bytes).ok()?),
+        DType::Int8 => {
             let (scales, quants) = <[f32]>::ref_from_prefix_with_elems(bytes, rows).ok()?;
             Weights::Int8 { scales, quants: <[i8]>::ref_from_bytes(quants).ok()? }
         }
-        Numbers::Int4 => {
+        DType::Int4 => {
             let (scales, rest) = <[f32]>::ref_from_prefix_with_elems(bytes, rows).ok()?;
             let groups = rows.checked_mul(columns.div_ceil(GROUP))?;
             let (padded, quants) = rest.split_at_checked(groups.checked_next_multiple_of(4)?)?;

@@ -1,36 +1,35 @@
 use zerocopy::IntoBytes;
 
+use super::constants::{ALIGNMENT, CHECKED_FROM, CRC, VERSION, align};
 use super::directory::Entry;
-use super::header::{Header, TokenizerKind};
-use super::{
-    ALIGNMENT, Execution, FormatError, Numbers, TensorId, TensorKind, TensorShape, VERSION,
-    WriteError, align, header_len, layout,
-};
+use super::error::{FormatError, WriteError};
+use super::execution::Execution;
+use super::header::{Header, TokenizerKind, header_len};
 use crate::kernels::{Bf16, F16, GROUP, GROUP_BYTES};
-use crate::shape::Config;
+use crate::num::invariant::slice;
+use crate::shape::{Config, DType, TensorId, TensorKind, TensorShape, layout};
 use crate::token::Tokenizer;
 
-/// Where a [`Writer`] takes the weights from: the model as it was trained, unfolded.
+/// The source of a [`Writer`]'s weights: the trained model, unfolded.
 ///
-/// The rows are those of `model.safetensors`: `wq` and `wk` have all `width` columns, and
-/// [`TensorKind::QueryFolded`] and [`TensorKind::KeyFolded`] are never asked for. Norms are one
-/// row. Every row is asked for more than once and must always be the same.
+/// Rows are those of `model.safetensors`: `wq` and `wk` have all `width` columns, and
+/// [`TensorKind::QueryFolded`] and [`TensorKind::KeyFolded`] are never requested. A norm is one row.
+/// The writer requests every row more than once; it must be the same each time.
 pub trait WeightSource {
-    /// Why a row cannot be had.
+    /// Why a row cannot be read.
     type Error;
 
-    /// Row `row` of `tensor`.
+    /// Returns row `row` of `tensor`.
     ///
     /// # Errors
-    /// Whatever keeps the source from having it.
+    /// The source's own.
     fn row(&mut self, tensor: TensorId, row: usize) -> Result<&[f32], Self::Error>;
 
-    /// Row `row` of the matrix `tensor` as integers of the kind that the [`Storage`] asks for, without
-    /// the overridden columns; only asked for if it does. How weights are rounded is the source's
-    /// choice.
+    /// Returns row `row` of the matrix `tensor`, quantized as the [`Storage`] says and without the
+    /// overridden columns. Called only for integer dtypes. The source decides how to round.
     ///
     /// # Errors
-    /// Whatever keeps the source from having it.
+    /// The source's own.
     fn quantized_row(
         &mut self,
         tensor: TensorId,
@@ -38,7 +37,7 @@ pub trait WeightSource {
     ) -> Result<QuantizedRow<'_>, Self::Error>;
 }
 
-/// A row of a matrix of integers; see the [file's specification](super#numbers).
+/// A row of an integer matrix; see the [file's specification](super#dtypes).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum QuantizedRow<'a> {
     /// `W[i] = scale·quants[i]`
@@ -63,21 +62,21 @@ pub enum QuantizedRow<'a> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Storage {
     /// The matrices of the layers.
-    pub layers: Numbers,
+    pub layers: DType,
     /// The embedding and the head.
-    pub vocabulary: Numbers,
+    pub vocabulary: DType,
     /// The arithmetic that the model is meant for.
     pub execution: Execution,
-    /// The largest magnitude in the residual stream, rounded up to a bfloat16 in the file; 0 if
+    /// The largest magnitude in the residual stream, which the file rounds up to a bfloat16; 0 if
     /// unknown.
     pub residual_range: f32,
 }
 
 impl Storage {
-    /// How tensors of a kind are stored: all but matrices as f32.
-    pub const fn numbers_of(&self, kind: TensorKind) -> Numbers {
+    /// Returns how tensors of a kind are stored: all except matrices as `f32`.
+    pub const fn dtype_of(&self, kind: TensorKind) -> DType {
         if !kind.is_matrix() {
-            Numbers::F32
+            DType::F32
         } else if kind.is_vocabulary() {
             self.vocabulary
         } else {
@@ -86,26 +85,25 @@ impl Storage {
     }
 }
 
-impl From<Numbers> for Storage {
-    /// All matrices in one format, for floating point.
-    fn from(numbers: Numbers) -> Self {
+impl From<DType> for Storage {
+    /// Stores all matrices alike, for floating point.
+    fn from(dtype: DType) -> Self {
         let execution = Execution::Float;
-        Self { layers: numbers, vocabulary: numbers, execution, residual_range: 0.0 }
+        Self { layers: dtype, vocabulary: dtype, execution, residual_range: 0.0 }
     }
 }
 
-/// Writes a model as an `.expe` file: folds the position columns, rounds to the numeric format,
-/// computes the checksum.
+/// Writes a model as an `.expe` file: folds the overridden columns, converts to the dtype, computes the
+/// checksum.
 #[derive(Debug, Clone, Copy)]
 pub struct Writer<'a> {
-    config: Config,
     tokenizer: Tokenizer<'a>,
     storage: Storage,
     header: Header,
 }
 
 impl<'a> Writer<'a> {
-    /// A writer of models of this configuration, stored as `storage` says: often a [`Numbers`].
+    /// Makes a writer of models of this configuration. `storage` is a [`Storage`] or a [`DType`].
     ///
     /// # Errors
     /// [`FormatError::Config`], [`FormatError::Unknown`] for digits or a range that the file cannot
@@ -133,7 +131,6 @@ impl<'a> Writer<'a> {
         let tensors = u32::try_from(layout(config).count()).map_err(|_| FormatError::TooLarge)?;
         let front = header_len(merges, tensors).ok_or(FormatError::TooLarge)?;
         let mut writer = Self {
-            config: *config,
             tokenizer,
             storage,
             header: Header {
@@ -151,34 +148,34 @@ impl<'a> Writer<'a> {
         };
         let mut end = front;
         for shape in layout(config) {
-            let entry = Entry::new(&shape, writer.storage.numbers_of(shape.id.kind), end);
+            let entry = Entry::new(&shape, writer.storage.dtype_of(shape.id.kind), end);
             end = entry.and_then(|entry| entry.end()).ok_or(FormatError::TooLarge)?;
         }
         writer.header.file_len = end;
-        // What cannot be read back is not written.
-        Header::parse(&writer.header.emit())?;
+        // Never write what cannot be read back.
+        Header::parse(writer.header.to_raw().as_bytes())?;
         Ok(writer)
     }
 
-    /// The length of the file in bytes, exactly.
+    /// Returns the exact length of the file in bytes.
     pub const fn file_len(&self) -> u64 {
         self.header.file_len
     }
 
-    /// Write the file to `sink`, piece by piece. The source is read twice: first for the checksum,
-    /// which stands in front.
+    /// Writes the file to `sink`, piece by piece. Reads the source twice, first for the checksum, which
+    /// precedes the weights.
     ///
     /// # Errors
-    /// Those of the source and of the sink; [`WriteError::Width`] for a row of the wrong width;
-    /// [`WriteError::OutOfRange`] for a weight that is not finite in the numeric format.
+    /// Those of source and sink; [`WriteError::Width`] for a row of the wrong width;
+    /// [`WriteError::OutOfRange`] for a weight that is not finite in its dtype.
     pub fn write<S: WeightSource, E>(
         &self,
         source: &mut S,
         mut sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), WriteError<S::Error, E>> {
-        let crc = &super::CRC;
+        let crc = &CRC;
         let mut digest = crc.digest();
-        let mut skip = super::CHECKED_FROM;
+        let mut skip = CHECKED_FROM;
         self.emit(&self.header, source, &mut |piece| {
             let (_, checked) = piece.split_at_checked(skip).unwrap_or((piece, &[]));
             skip = skip.saturating_sub(piece.len());
@@ -203,31 +200,31 @@ impl<'a> Writer<'a> {
             Ok(written)
         };
         let padding = |end: u64| {
-            let missing = align(end).unwrap_or(end).saturating_sub(end);
-            ZEROS.get(..missing as usize).unwrap_or(&[])
+            let missing = align(end).unwrap_or(end) - end;
+            slice(&ZEROS, ..missing as usize)
         };
-        let mut end = sink(&header.emit())?;
+        let mut end = sink(header.to_raw().as_bytes())?;
         if let Tokenizer::Bpe(bpe) = self.tokenizer {
             end = sink(bpe.merges().as_bytes())?;
         }
         let mut offset = u64::from(header.header_len);
-        for shape in layout(&self.config) {
-            // That every entry exists was checked when the writer was made.
-            if let Some(entry) = Entry::new(&shape, self.storage.numbers_of(shape.id.kind), offset)
-            {
-                end = sink(&entry.emit())?;
+        for shape in layout(&self.header.config) {
+            let entry = Entry::new(&shape, self.storage.dtype_of(shape.id.kind), offset);
+            debug_assert!(entry.is_some(), "the constructor has made every entry once");
+            if let Some(entry) = entry {
+                end = sink(entry.to_raw().as_bytes())?;
                 offset = entry.end().unwrap_or(offset);
             }
         }
         sink(padding(end))?;
-        for shape in layout(&self.config) {
+        for shape in layout(&self.header.config) {
             let end = self.emit_tensor(&shape, source, &mut sink)?;
             sink(padding(end))?;
         }
         Ok(())
     }
 
-    /// Write one tensor; the number of bytes written so far.
+    /// Writes one tensor and returns the number of bytes written so far.
     fn emit_tensor<S: WeightSource, E>(
         &self,
         shape: &TensorShape,
@@ -235,7 +232,7 @@ impl<'a> Writer<'a> {
         sink: &mut impl FnMut(&[u8]) -> Result<u64, WriteError<S::Error, E>>,
     ) -> Result<u64, WriteError<S::Error, E>> {
         let id = shape.id;
-        let columns = self.config.override_block();
+        let columns = self.header.config.override_block();
         let run = columns.run_width();
         let mut end = 0;
         let folded = match id.kind {
@@ -246,30 +243,30 @@ impl<'a> Writer<'a> {
         if let Some(kind) = folded {
             let id = TensorId { kind, ..id };
             for digit in 0..shape.rows {
-                let start = digit.saturating_mul(run);
+                let start = digit * run;
                 for row in 0..shape.columns {
-                    let weights = full_row(source, id, row, self.config.width)?;
+                    let weights = full_row(source, id, row, self.header.config.width)?;
                     let sum: f64 =
                         weights.iter().skip(start).take(run).map(|w| f64::from(*w)).sum();
-                    end = emit_row(Numbers::F32, &[sum as f32], id, row, sink)?;
+                    end = emit_row(DType::F32, &[sum as f32], id, row, sink)?;
                 }
             }
             return Ok(end);
         }
-        if self.storage.numbers_of(id.kind).is_integer() {
-            return emit_quants(shape, self.storage.numbers_of(id.kind), source, sink);
+        if self.storage.dtype_of(id.kind).is_integer() {
+            return emit_quants(shape, self.storage.dtype_of(id.kind), source, sink);
         }
-        let skipped = id.kind.folded(&self.config);
-        let width = shape.columns.saturating_add(skipped);
+        let skipped = id.kind.folded(&self.header.config);
+        let width = shape.columns + skipped;
         for row in 0..shape.rows {
-            let weights = full_row(source, id, row, width)?.get(skipped..).unwrap_or(&[]);
-            end = emit_row(self.storage.numbers_of(id.kind), weights, id, row, sink)?;
+            let weights = slice(full_row(source, id, row, width)?, skipped..);
+            end = emit_row(self.storage.dtype_of(id.kind), weights, id, row, sink)?;
         }
         Ok(end)
     }
 }
 
-/// Row `row` of `id`, which must be `expected` wide.
+/// Returns row `row` of `id`; an error if its width is not `expected`.
 fn full_row<S: WeightSource, E>(
     source: &mut S,
     id: TensorId,
@@ -285,18 +282,18 @@ fn full_row<S: WeightSource, E>(
     }
 }
 
-/// Write weights in their numeric format; the number of bytes written so far.
+/// Writes weights as `dtype` and returns the number of bytes written so far.
 fn emit_row<R, W>(
-    numbers: Numbers,
+    dtype: DType,
     weights: &[f32],
     tensor: TensorId,
     row: usize,
     sink: &mut impl FnMut(&[u8]) -> Result<u64, WriteError<R, W>>,
 ) -> Result<u64, WriteError<R, W>> {
-    let refuse = |value: f32| WriteError::OutOfRange { tensor, row, value, numbers };
-    let narrow: fn(f32) -> Option<u16> = match numbers {
-        Numbers::F16 => F16::narrow,
-        Numbers::Bf16 => Bf16::narrow,
+    let refuse = |value: f32| WriteError::OutOfRange { tensor, row, value, dtype };
+    let narrow: fn(f32) -> Option<u16> = match dtype {
+        DType::F16 => F16::narrow,
+        DType::Bf16 => Bf16::narrow,
         _ => {
             return match weights.iter().find(|w| !w.is_finite()) {
                 Some(value) => Err(refuse(*value)),
@@ -310,15 +307,15 @@ fn emit_row<R, W>(
         for (half, weight) in halves.iter_mut().zip(part) {
             *half = narrow(*weight).ok_or_else(|| refuse(*weight))?;
         }
-        end = sink(halves.get(..part.len()).unwrap_or(&[]).as_bytes())?;
+        end = sink(slice(&halves, ..part.len()).as_bytes())?;
     }
     Ok(end)
 }
 
-/// Write a matrix of integers: scales, factors, integers; the number of bytes written so far.
+/// Writes a quantized matrix (scales, factors, quants) and returns the number of bytes written so far.
 fn emit_quants<S: WeightSource, E>(
     shape: &TensorShape,
-    numbers: Numbers,
+    dtype: DType,
     source: &mut S,
     sink: &mut impl FnMut(&[u8]) -> Result<u64, WriteError<S::Error, E>>,
 ) -> Result<u64, WriteError<S::Error, E>> {
@@ -327,13 +324,12 @@ fn emit_quants<S: WeightSource, E>(
     for row in 0..shape.rows {
         let quantized = source.quantized_row(tensor, row).map_err(WriteError::Source)?;
         let (found, expected, scale) = match quantized {
-            QuantizedRow::Int8 { scale, quants } if numbers == Numbers::Int8 => {
+            QuantizedRow::Int8 { scale, quants } if dtype == DType::Int8 => {
                 (quants.len(), shape.columns, scale)
             }
-            QuantizedRow::Int4 { scale, factors, quants } if numbers == Numbers::Int4 => {
+            QuantizedRow::Int4 { scale, factors, quants } if dtype == DType::Int4 => {
                 // Both lengths in one number: sixteen bytes and a factor for each group.
-                let found = quants.len().saturating_add(factors.len());
-                (found, groups.saturating_mul(GROUP_BYTES + 1), scale)
+                (quants.len() + factors.len(), groups * (GROUP_BYTES + 1), scale)
             }
             _ => (0, shape.columns, 0.0),
         };
@@ -341,11 +337,11 @@ fn emit_quants<S: WeightSource, E>(
             return Err(WriteError::Width { tensor, row, expected, found });
         }
         if !(scale.is_finite() && scale >= 0.0) {
-            return Err(WriteError::OutOfRange { tensor, row, value: scale, numbers });
+            return Err(WriteError::OutOfRange { tensor, row, value: scale, dtype });
         }
         sink(scale.as_bytes())?;
     }
-    if numbers == Numbers::Int4 {
+    if dtype == DType::Int4 {
         for row in 0..shape.rows {
             if let QuantizedRow::Int4 { factors, .. } =
                 source.quantized_row(tensor, row).map_err(WriteError::Source)?
@@ -353,9 +349,8 @@ fn emit_quants<S: WeightSource, E>(
                 sink(factors)?;
             }
         }
-        let factors = shape.rows.saturating_mul(groups);
-        let padding = factors.next_multiple_of(4).saturating_sub(factors);
-        sink([0; 4].get(..padding).unwrap_or(&[]))?;
+        let factors = shape.rows * groups;
+        sink(slice(&[0; 4], ..factors.next_multiple_of(4) - factors))?;
     }
     let mut end = sink(&[])?;
     for row in 0..shape.rows {

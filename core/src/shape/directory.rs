@@ -1,4 +1,4 @@
-use super::{Config, Numbers, TensorId, TensorKind};
+use super::{Config, DType, TensorId, TensorKind};
 
 /// A tensor and its shape in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,9 +12,9 @@ pub struct TensorShape {
 }
 
 impl TensorShape {
-    /// Bytes in `numbers`, without padding; `None` past `u64`.
-    pub fn size(&self, numbers: Numbers) -> Option<u64> {
-        numbers.bytes(u64::try_from(self.rows).ok()?, u64::try_from(self.columns).ok()?)
+    /// Bytes in `dtype`, without padding; `None` past `u64`.
+    pub fn size(&self, dtype: DType) -> Option<u64> {
+        dtype.bytes(u64::try_from(self.rows).ok()?, u64::try_from(self.columns).ok()?)
     }
 }
 

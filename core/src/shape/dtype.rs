@@ -5,7 +5,7 @@ use crate::kernels::{GROUP, GROUP_BYTES};
 /// The numeric format of one stored tensor; all but the first are for matrices only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Numbers {
+pub enum DType {
     /// IEEE 754 single precision, code 0.
     F32 = 0,
     /// IEEE 754 half precision, code 1.
@@ -18,7 +18,7 @@ pub enum Numbers {
     Int4 = 4,
 }
 
-impl Numbers {
+impl DType {
     /// All formats, in the order of their codes.
     pub const ALL: [Self; 5] = [Self::F32, Self::F16, Self::Bf16, Self::Int8, Self::Int4];
 
@@ -77,7 +77,7 @@ const fn int4_bytes(rows: u64, columns: u64) -> Option<u64> {
     }
 }
 
-impl fmt::Display for Numbers {
+impl fmt::Display for DType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::F32 => "f32",

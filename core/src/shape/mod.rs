@@ -8,6 +8,6 @@ mod tensor;
 
 pub use config::{Activation, Config, ConfigError, MAX_DIMENSION, Norm};
 pub use directory::{TensorShape, layout};
-pub use dtype::Numbers;
+pub use dtype::DType;
 pub(crate) use memory::{WORD, half_len};
 pub use tensor::{TensorId, TensorKind};

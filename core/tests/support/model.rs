@@ -1,9 +1,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 
-use expe_core::format::{
-    Numbers, QuantizedRow, Storage, TensorId, TensorKind, WeightSource, Writer,
-};
+use expe_core::format::{DType, QuantizedRow, Storage, TensorId, TensorKind, WeightSource, Writer};
 use expe_core::internals::{GROUP, GROUP_BYTES, Random};
 use expe_core::position::{Beyond, Growth, PositionConfig, Scaling};
 use expe_core::{Activation, Config, Norm, Tokenizer};
@@ -54,7 +52,7 @@ impl TestModel {
                 (0..shape.rows * shape.columns).map(|_| center + scale * random.normal()).collect();
             tensors.insert((shape.id.kind.code(), shape.id.layer), weights);
         }
-        Self { config, tensors, rounded: Rounded::new(Numbers::F32) }
+        Self { config, tensors, rounded: Rounded::new(DType::F32) }
     }
 
     /// A tensor, unfolded.
@@ -73,7 +71,7 @@ impl TestModel {
         tensors.into_iter().map(|(_, tensor)| tensor)
     }
 
-    pub fn file(&self, numbers: Numbers) -> AlignedBytes {
+    pub fn file(&self, numbers: DType) -> AlignedBytes {
         self.file_with(Tokenizer::Bytes, numbers)
     }
 
@@ -115,25 +113,25 @@ impl WeightSource for TestModel {
 /// A row rounded to the nearest integers, without any finesse.
 #[derive(Clone)]
 struct Rounded {
-    numbers: Numbers,
+    numbers: DType,
     int8: Vec<i8>,
     factors: Vec<u8>,
     int4: Vec<u8>,
 }
 
 impl Rounded {
-    fn new(numbers: Numbers) -> Self {
+    fn new(numbers: DType) -> Self {
         Self { numbers, int8: Vec::new(), factors: Vec::new(), int4: Vec::new() }
     }
 
     fn round(&mut self, weights: &[f32]) -> QuantizedRow<'_> {
         let largest = |weights: &[f32]| weights.iter().fold(0.0, |max: f32, w| max.max(w.abs()));
-        if self.numbers == Numbers::Int8 {
+        if self.numbers == DType::Int8 {
             let scale = largest(weights) / 127.0;
             self.int8 = weights.iter().map(|w| (w / scale).round() as i8).collect();
             return QuantizedRow::Int8 { scale, quants: &self.int8 };
         }
-        assert_eq!(self.numbers, Numbers::Int4);
+        assert_eq!(self.numbers, DType::Int4);
         let scale = largest(weights) / 7.0 / 255.0;
         (self.factors, self.int4) = (Vec::new(), Vec::new());
         for group in weights.chunks(GROUP) {

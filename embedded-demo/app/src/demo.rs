@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 
-use expe_core::{CacheFormat, Config, F32, Float, I8, Integer, format};
+use expe_core::{CacheFormat, Config, F32, Float, I8, Integer};
 
 /// The beginning of every story.
 pub const PROMPT: &str = include_str!("../../model/prompt.txt");
@@ -77,7 +77,7 @@ impl<A, S: CacheFormat> Demo<A, S> {
     /// Returns the words of memory that the demo needs; to be evaluated by the compiler, which
     /// refuses a model file with a damaged header.
     pub const fn words(&self) -> usize {
-        let config: Config = match format::config(self.model) {
+        let config: Config = match Config::from_file(self.model) {
             Ok(config) => config,
             Err(_) => panic!("not a model file"),
         };

@@ -2,12 +2,11 @@
 
 use core::hint::black_box;
 
-use expe_core::format;
 use expe_core::internals::Attend;
 use expe_core::num::Approximate;
 use expe_core::position::PositionEncoding;
 use expe_core::{
-    CacheFormat, Decoder, F16, F32, I8, KvCache, Model, Sampler, TextStream, Workspace,
+    CacheFormat, Config, Decoder, F16, F32, I8, KvCache, Model, Sampler, TextStream, Workspace,
 };
 
 /// Inputs that the optimizer must not know.
@@ -30,7 +29,7 @@ pub struct Inputs {
 /// Generates a token as firmware does, with every arithmetic and every cache format.
 pub fn generate(inputs: Inputs) -> Option<u32> {
     let Inputs { file, prompt, tokens, context, chunk, .. } = inputs;
-    black_box(format::config(file).ok()?);
+    black_box(Config::from_file(file).ok()?);
     let model = Model::new(file).ok()?;
     let mut sampler = Sampler::new(inputs.temperature, inputs.top_k, inputs.seed).ok()?;
     let tokens = model.tokenizer().encode(prompt, tokens).ok()?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use expe_core::Config;
 use expe_core::format::{
-    Numbers, QuantizedRow, TensorId, TensorKind, WeightSource, WriteError, Writer,
+    DType, QuantizedRow, TensorId, TensorKind, WeightSource, WriteError, Writer,
 };
 use expe_core::internals::{GROUP, GROUP_BYTES, Random};
 
@@ -99,7 +99,7 @@ impl WeightSource for Source<'_> {
     ) -> Result<QuantizedRow<'_>, Infallible> {
         let (mut random, columns) = self.open(tensor, row);
         let Row { int8, int4, factors, .. } = &mut self.row;
-        if self.scheme.storage(0.0).numbers_of(tensor.kind) == Numbers::Int8 {
+        if self.scheme.storage(0.0).dtype_of(tensor.kind) == DType::Int8 {
             int8.clear();
             int8.extend((0..columns).map(|_| (random.next_u32() as i8).max(-127)));
             return Ok(QuantizedRow::Int8 { scale: DEVIATION / INT8_DEVIATION, quants: int8 });

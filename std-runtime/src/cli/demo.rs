@@ -9,7 +9,7 @@ use expe::engine::{CacheChoice, ModelFile, Sampling, TextDecoder, encode, genera
 use expe::export::{self, save};
 use expe::report::{Sample, bytes};
 use expe::train::TrainedModel;
-use expe_core::format::Numbers;
+use expe_core::format::DType;
 
 use super::compare::{compare, paths};
 use super::data_arg::DataArgs;
@@ -64,7 +64,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let run_folder = compared.plan.run_folder(spec, 0);
     let mut trained = TrainedModel::open(&run_folder, &Cpu::default())?;
     trained.config.model.position = spec.evaluated;
-    let file = export::float(&trained, Numbers::F16)?;
+    let file = export::float(&trained, DType::F16)?;
     let path = folder.join("model.expe");
     save(&file, &path)?;
     let sample = write_sample(&file, trained.config.model.context)?;

@@ -9,7 +9,7 @@ use expe::export::{self, Exported, Scheme, quantized, save};
 use expe::quantize::{CalibrationText, MatrixError};
 use expe::report::bytes;
 use expe::train::TrainedModel;
-use expe_core::format::Numbers;
+use expe_core::format::DType;
 
 use super::CliError;
 use super::data_arg::DataArgs;
@@ -77,7 +77,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     let measured = match &corpus {
         None => None,
         Some(corpus) => {
-            let before = export::float(&trained, Numbers::F32)?;
+            let before = export::float(&trained, DType::F32)?;
             Some((of_file(&before, corpus, &args.lengths)?, of_file(&file, corpus, &args.lengths)?))
         }
     };

@@ -86,7 +86,7 @@ fn describe(model: &Model<'_>, file_bytes: usize, contexts: &[usize]) -> Result<
             name: tensor.shape.id.to_string(),
             rows: tensor.shape.rows,
             columns: tensor.shape.columns,
-            numbers: tensor.numbers.to_string(),
+            numbers: tensor.dtype.to_string(),
             bytes: tensor.bytes.len(),
         })
         .collect();

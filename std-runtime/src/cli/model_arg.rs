@@ -7,7 +7,7 @@ use expe::engine::ModelFile;
 use expe::export;
 use expe::ops::Backend;
 use expe::train::TrainedModel;
-use expe_core::format::Numbers;
+use expe_core::format::DType;
 
 use super::CliError;
 use super::device_arg::DeviceArg;
@@ -56,7 +56,7 @@ impl<D: Backend> ModelArg<D> {
     pub fn into_file(self) -> Result<ModelFile, CliError> {
         match self {
             Self::File(file) => Ok(file),
-            Self::Folder(trained) => Ok(export::float(&trained, Numbers::F32)?),
+            Self::Folder(trained) => Ok(export::float(&trained, DType::F32)?),
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use expe_core::format::{Numbers, Storage};
+use expe_core::format::{DType, Storage};
 
 use super::write::write;
 use super::{ExportError, Scheme};
@@ -26,7 +26,7 @@ pub struct Exported {
 /// [`ExportError`] when the format cannot represent the model.
 pub fn float<D: Backend>(
     trained: &TrainedModel<D>,
-    numbers: Numbers,
+    numbers: DType,
 ) -> Result<ModelFile, ExportError> {
     file(trained, numbers.into(), None)
 }
@@ -61,7 +61,7 @@ pub fn quantized<D: Backend>(
     if !scheme.layers().is_integer() {
         return Ok(Exported { file: float(trained, scheme.layers())?, errors: Vec::new() });
     }
-    let exact = float(trained, Numbers::F32)?;
+    let exact = float(trained, DType::F32)?;
     let model = exact.model()?;
     let windows = calibration_windows(&model, text, tokens)?;
     let windows: Vec<&[u32]> = windows.iter().map(Vec::as_slice).collect();

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use expe_core::format::{Execution, Numbers, Storage};
+use expe_core::format::{DType, Execution, Storage};
 
 /// The number formats and the arithmetic of an exported model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,20 +58,20 @@ impl Scheme {
     }
 
     /// Returns the type of the matrices in the layers.
-    pub const fn layers(self) -> Numbers {
+    pub const fn layers(self) -> DType {
         match self {
-            Self::F32 => Numbers::F32,
-            Self::F16 => Numbers::F16,
-            Self::Bf16 => Numbers::Bf16,
-            Self::Int8 | Self::Integer => Numbers::Int8,
-            Self::Int4 | Self::Integer4 => Numbers::Int4,
+            Self::F32 => DType::F32,
+            Self::F16 => DType::F16,
+            Self::Bf16 => DType::Bf16,
+            Self::Int8 | Self::Integer => DType::Int8,
+            Self::Int4 | Self::Integer4 => DType::Int4,
         }
     }
 
     /// Returns the type of the embedding and the head.
-    pub const fn vocabulary(self) -> Numbers {
+    pub const fn vocabulary(self) -> DType {
         match self.layers() {
-            Numbers::Int4 => Numbers::Int8,
+            DType::Int4 => DType::Int8,
             numbers => numbers,
         }
     }

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::thread;
 
 use expe_core::Config;
-use expe_core::format::{Numbers, QuantizedRow, Storage, TensorId, TensorShape, layout};
+use expe_core::format::{DType, QuantizedRow, Storage, TensorId, TensorShape, layout};
 use expe_core::internals::{GROUP_BYTES, unpack_group};
 
 use super::round::{Int4Row, Int8Row, int4, int8};
@@ -28,7 +28,7 @@ pub struct MatrixError {
     /// The matrix.
     pub tensor: TensorId,
     /// The type that it is stored in.
-    pub numbers: Numbers,
+    pub numbers: DType,
     /// The largest magnitude among its inputs on the calibration text.
     pub largest_input: f32,
     /// `√(E|(W − Ŵ)·x|² / E|W·x|²)`: the relative error of its outputs.
@@ -70,10 +70,10 @@ pub fn quantize(
 ) -> Result<Quantized, QuantizeError> {
     let shapes: Vec<_> = layout(config)
         .filter(|shape| shape.id.kind.is_matrix())
-        .map(|shape| (shape, storage.numbers_of(shape.id.kind)))
+        .map(|shape| (shape, storage.dtype_of(shape.id.kind)))
         .filter(|(_, numbers)| numbers.is_integer())
         .collect();
-    let rounded = |(shape, numbers): &(TensorShape, Numbers)| {
+    let rounded = |(shape, numbers): &(TensorShape, DType)| {
         round(config, tensors, calibration, shape, *numbers)
     };
     // Thread i of n rounds the matrices i, i + n, i + 2n, …
@@ -114,7 +114,7 @@ fn round(
     tensors: &Tensors,
     calibration: &Calibration,
     shape: &TensorShape,
-    numbers: Numbers,
+    numbers: DType,
 ) -> Result<(Rows, MatrixError), QuantizeError> {
     let TensorShape { id, rows, columns } = *shape;
     let skip = id.kind.folded(config);
@@ -145,7 +145,7 @@ fn round(
         })
         .collect();
     let rounded = match numbers {
-        Numbers::Int4 => Rows::Int4(
+        DType::Int4 => Rows::Int4(
             weights.iter().map(|row| int4(row, &importance, compensation.as_ref())).collect(),
         ),
         _ => Rows::Int8(

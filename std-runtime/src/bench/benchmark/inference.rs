@@ -60,7 +60,7 @@ impl Measured {
 fn stored(model: &Model<'_>) -> String {
     let matrix =
         model.tensors().find(|t| t.shape.id.kind.is_matrix() && !t.shape.id.kind.is_vocabulary());
-    let numbers = matrix.map_or_else(String::new, |matrix| matrix.numbers.to_string());
+    let numbers = matrix.map_or_else(String::new, |matrix| matrix.dtype.to_string());
     match model.execution() {
         Execution::Float => numbers,
         Execution::Integer => format!("{numbers}, integers alone"),

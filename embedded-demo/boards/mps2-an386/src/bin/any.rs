@@ -5,9 +5,9 @@
 
 use core::marker::PhantomData;
 
-use expe_core::format::{self, Execution};
+use expe_core::format::Execution;
 use expe_core::position::Position;
-use expe_core::{F32, Float, I8, Integer, Model};
+use expe_core::{Config, F32, Float, I8, Integer, Model};
 use expe_demo_app::{Demo, Error, Memory, largest};
 
 /// Frequency of the processor's clock, in Hz.
@@ -16,7 +16,7 @@ const CLOCK: u32 = 25_000_000;
 const MODEL: &[u8] = expe_core::include_model!(env!("EXPE_MODEL"));
 
 /// Length at which the model was trained; every encoding reaches it.
-const CONTEXT: usize = match format::config(MODEL) {
+const CONTEXT: usize = match Config::from_file(MODEL) {
     Ok(config) => config.context,
     Err(_) => panic!("EXPE_MODEL does not name a model file"),
 };

@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
-use expe_core::{Config, format::Numbers};
+use expe_core::{Config, format::DType};
 use expe_firmware_runner::Machine;
 
 /// Counts instructions in QEMU.
@@ -104,7 +104,7 @@ fn main() -> Result<()> {
 /// A run of a benchmark: of decoding with a model, or of the kernels.
 struct Run {
     name: String,
-    model: Option<(Config, Numbers)>,
+    model: Option<(Config, DType)>,
 }
 
 /// The runs that `arguments` select for a board.
@@ -115,10 +115,10 @@ fn runs(arguments: &Arguments, board: &Board) -> Vec<Run> {
             if shape != "wide" && !["expe", "rope"].contains(&position) {
                 continue;
             }
-            for (name, numbers) in [("int8", Numbers::Int8), ("f32", Numbers::F32)] {
+            for (name, numbers) in [("int8", DType::Int8), ("f32", DType::F32)] {
                 let config = Config { position: encoding, ..config };
                 let name = format!("{shape}-{name}-{position}");
-                if numbers == Numbers::Int8 || board.floats {
+                if numbers == DType::Int8 || board.floats {
                     runs.push(Run { name, model: Some((config, numbers)) });
                 }
             }

@@ -4,7 +4,7 @@ use std::{convert::Infallible, fs, path::Path};
 
 use anyhow::{Context as _, Result, anyhow};
 use expe_core::format::{
-    Execution, Numbers, QuantizedRow, Storage, TensorId, TensorKind, WeightSource, Writer,
+    Execution, DType, QuantizedRow, Storage, TensorId, TensorKind, WeightSource, Writer,
 };
 use expe_core::internals::Random;
 use expe_core::position::{Beyond, Growth, PositionConfig, Scaling};
@@ -53,13 +53,13 @@ pub fn positions(width: usize) -> impl Iterator<Item = (&'static str, PositionCo
 }
 
 /// Writes a model with random weights: matrices in f32, or in int8 for the integer arithmetic.
-pub fn write(config: &Config, numbers: Numbers, file: &Path) -> Result<()> {
+pub fn write(config: &Config, numbers: DType, file: &Path) -> Result<()> {
     // The tokenizer is never used, but it must have as many tokens as the vocabulary.
     let mut records = vec![[0; 3]; config.vocab - 256];
     let pairs = (0..records.len() as u32).map(|pair| (pair % 256, (pair + 1) % 256));
     let tokenizer = Tokenizer::Bpe(Bpe::build(pairs, &mut records)?);
     let tokenizer = if config.vocab == 256 { Tokenizer::Bytes } else { tokenizer };
-    let execution = if numbers == Numbers::Int8 { Execution::Integer } else { Execution::Float };
+    let execution = if numbers == DType::Int8 { Execution::Integer } else { Execution::Float };
     let storage = Storage { layers: numbers, vocabulary: numbers, execution, residual_range: 16.0 };
     let writer = Writer::new(config, tokenizer, storage)?;
     let mut bytes = Vec::new();
