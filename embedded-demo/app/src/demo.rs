@@ -50,28 +50,23 @@ pub const ENDLESS: Demo<Integer, I8> =
     Demo { name: "endless", tokens: 20_000, print: false, ..POCKET };
 
 /// 307 thousand parameters in integer arithmetic, for 128 KB of RAM, with a context of 256 tokens.
-pub const STORIES: Demo<Integer, I8> = Demo {
-    name: "stories",
-    model: STORIES_MODEL,
-    capacity: 256,
-    sinks: None,
-    chunk: 4,
-    tokens: 256,
-    print: true,
-    types: PhantomData,
-};
+pub const STORIES: Demo<Integer, I8> = stories("stories");
 
 /// The model of [`STORIES`] in single precision, for processors with an FPU.
-pub const STORIES_IN_FLOATS: Demo<Float, F32> = Demo {
-    name: "stories-in-floats",
-    model: STORIES_MODEL,
-    capacity: 256,
-    sinks: None,
-    chunk: 4,
-    tokens: 256,
-    print: true,
-    types: PhantomData,
-};
+pub const STORIES_IN_FLOATS: Demo<Float, F32> = stories("stories-in-floats");
+
+const fn stories<A, S>(name: &'static str) -> Demo<A, S> {
+    Demo {
+        name,
+        model: STORIES_MODEL,
+        capacity: 256,
+        sinks: None,
+        chunk: 4,
+        tokens: 256,
+        print: true,
+        types: PhantomData,
+    }
+}
 
 impl<A, S: CacheFormat> Demo<A, S> {
     /// Returns the words of memory that the demo needs; to be evaluated by the compiler, which

@@ -7,7 +7,7 @@ use expe_core::format::{
     Execution, DType, QuantizedRow, Storage, TensorId, TensorKind, WeightSource, Writer,
 };
 use expe_core::internals::Random;
-use expe_core::position::{Beyond, Growth, PositionConfig, Scaling};
+use expe_core::position::PositionConfig;
 use expe_core::token::Bpe;
 use expe_core::{Activation, Config, Norm, Tokenizer};
 
@@ -44,8 +44,7 @@ const fn shape(
     }
 }
 
-/// Position encodings and their names, for models of this width.
-/// The position encodings with their default parameters, by name, for models `width` wide.
+/// The position encodings with their default parameters for models of this width, by name.
 pub fn positions(width: usize) -> impl Iterator<Item = (&'static str, PositionConfig)> {
     ["none", "expe", "exqpe", "rope", "alibi", "sinusoidal", "learned"]
         .into_iter()
