@@ -6,7 +6,7 @@ pub enum Error {
     Engine(expe_core::Error),
     /// The model has another position encoding than the firmware is built for.
     OtherPosition,
-    /// The memory is too small for the benchmark.
+    /// The memory is too small.
     MemoryTooSmall,
     /// The memory is already in use.
     MemoryTaken,

@@ -1,5 +1,7 @@
 use static_cell::ConstStaticCell;
 
+use crate::Error;
+
 /// The memory of a board's demos or benchmarks, which it declares as a static:
 ///
 /// ```ignore
@@ -20,4 +22,12 @@ pub const fn largest(sizes: &[usize]) -> usize {
         rest = others;
     }
     largest
+}
+
+/// Splits the first `len` words off `memory`.
+pub(crate) fn take<'m>(memory: &mut &'m mut [u32], len: usize) -> Result<&'m mut [u32], Error> {
+    let (taken, rest) =
+        core::mem::take(memory).split_at_mut_checked(len).ok_or(Error::MemoryTooSmall)?;
+    *memory = rest;
+    Ok(taken)
 }

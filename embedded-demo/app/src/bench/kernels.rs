@@ -5,7 +5,8 @@ use expe_core::num::Exact;
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::measure;
-use crate::InstructionCounter;
+use crate::memory::take;
+use crate::{Error, InstructionCounter};
 
 /// Elements of the rows for norm, quantization, softmax and activations.
 const ROW: usize = 128;
@@ -17,14 +18,15 @@ const MATRICES: [(usize, usize); 2] = [(128, 128), (128, 352)];
 const UNIT: i32 = -16;
 
 /// Measures the kernels of the integer arithmetic.
-pub fn integers(memory: &mut [u32], counter: &impl InstructionCounter) {
+pub fn integers(memory: &mut [u32], counter: &impl InstructionCounter) -> Result<(), Error> {
     let mut random = Random::new(1);
     let names = ["int8 matrix 128 x 128, requantized", "int8 matrix 128 x 352, requantized"];
     for (name, (rows, columns)) in names.into_iter().zip(MATRICES) {
-        let (outputs, rest) = memory.split_at_mut_checked(rows).unwrap_or_default();
-        let (x, rest) = rest.split_at_mut_checked(columns / 4).unwrap_or_default();
-        let (scales, weights) = rest.split_at_mut_checked(rows).unwrap_or_default();
-        let weights = weights.get_mut(..rows * columns / 4).unwrap_or_default();
+        let mut memory = &mut *memory;
+        let outputs = take(&mut memory, rows)?;
+        let x = take(&mut memory, columns / 4)?;
+        let scales = take(&mut memory, rows)?;
+        let weights = take(&mut memory, rows * columns / 4)?;
         for word in x.iter_mut().chain(weights.iter_mut()) {
             *word = random.next_u32() & 0x7f7f_7f7f;
         }
@@ -36,10 +38,10 @@ pub fn integers(memory: &mut [u32], counter: &impl InstructionCounter) {
             FromBytes::ref_from_bytes(scales.as_bytes()),
             <[i32]>::mut_from_bytes(outputs.as_mut_bytes()),
         ) else {
-            return;
+            return Err(Error::MemoryTooSmall);
         };
         let Some(matrix) = Matrix::new(Weights::Int8 { scales, quants }, rows, columns) else {
-            return;
+            return Err(Error::MemoryTooSmall);
         };
         let inputs = Inputs::<i32>::new(&[], columns).with_quants(x, &[0.025]);
         let (matrix, inputs) = (black_box(matrix), black_box(inputs));
@@ -70,16 +72,18 @@ pub fn integers(memory: &mut [u32], counter: &impl InstructionCounter) {
     });
     y = x;
     measure("integer GELU", ROW as u32, counter, || integer::gelu(black_box(&mut y)));
+    Ok(())
 }
 
 /// Measures the kernels in single precision.
-pub fn floats(memory: &mut [u32], counter: &impl InstructionCounter) {
+pub fn floats(memory: &mut [u32], counter: &impl InstructionCounter) -> Result<(), Error> {
     let mut random = Random::new(2);
     let names = ["f32 matrix 128 x 128", "f32 matrix 128 x 352"];
     for (name, (rows, columns)) in names.into_iter().zip(MATRICES) {
-        let (outputs, rest) = memory.split_at_mut_checked(rows).unwrap_or_default();
-        let (x, weights) = rest.split_at_mut_checked(columns).unwrap_or_default();
-        let weights = weights.get_mut(..rows * columns).unwrap_or_default();
+        let mut memory = &mut *memory;
+        let outputs = take(&mut memory, rows)?;
+        let x = take(&mut memory, columns)?;
+        let weights = take(&mut memory, rows * columns)?;
         for word in x.iter_mut().chain(weights.iter_mut()) {
             *word = random.normal().to_bits();
         }
@@ -88,9 +92,11 @@ pub fn floats(memory: &mut [u32], counter: &impl InstructionCounter) {
             FromBytes::ref_from_bytes(weights.as_bytes()),
             <[f32]>::mut_from_bytes(outputs.as_mut_bytes()),
         ) else {
-            return;
+            return Err(Error::MemoryTooSmall);
         };
-        let Some(matrix) = Matrix::new(Weights::F32(weights), rows, columns) else { return };
+        let Some(matrix) = Matrix::new(Weights::F32(weights), rows, columns) else {
+            return Err(Error::MemoryTooSmall);
+        };
         let (matrix, inputs) = (black_box(matrix), black_box(Inputs::new(x, columns)));
         measure(name, (rows * columns) as u32, counter, || matrix.apply(inputs, outputs));
     }
@@ -115,4 +121,5 @@ pub fn floats(memory: &mut [u32], counter: &impl InstructionCounter) {
     });
     y = x;
     measure("f32 GELU", ROW as u32, counter, || internals::gelu::<Exact>(black_box(&mut y)));
+    Ok(())
 }

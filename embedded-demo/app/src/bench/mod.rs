@@ -26,8 +26,7 @@ pub fn integers(
     counter: &impl InstructionCounter,
 ) -> Result<(), Error> {
     if file.is_empty() {
-        kernels::integers(memory, counter);
-        return Ok(());
+        return kernels::integers(memory, counter);
     }
     let model = Model::new(file)?;
     match model.execution() {
@@ -48,8 +47,7 @@ pub fn integers_and_floats(
 ) -> Result<(), Error> {
     integers(file, memory, counter)?;
     if file.is_empty() {
-        kernels::floats(memory, counter);
-        return Ok(());
+        return kernels::floats(memory, counter);
     }
     decode::decode::<Float, F32>("floats", &Model::new(file)?, memory, counter)
 }
