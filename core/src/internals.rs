@@ -2,9 +2,7 @@
 //! versioning**: anything here may change in any release.
 
 pub use crate::kernels::*;
-pub use crate::model::{
-    Arithmetic, Attend, CacheRun, HeadPosition, Layer, Layers, Observe, Past, observe,
-};
+pub use crate::model::{Arithmetic, CacheRun, HeadPosition, Layer, Layers, Observe, Past, observe};
 pub use crate::num::{
     EXP2_FRACTION_BITS, Frequencies, Math, Multiplier, PreparedMultiplier, Random, RowScales, Turn,
     exp2_minus, mul_pow2, saturate, to_fixed,

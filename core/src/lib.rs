@@ -50,7 +50,7 @@ pub mod token;
 pub use error::Error;
 pub use kernels::{CacheFormat, F16, F32, I8};
 pub use model::{
-    DecodeError, Decoder, Float, ForwardPass, Integer, KvCache, Logit, MemoryError, Model,
+    Attend, DecodeError, Decoder, Float, ForwardPass, Integer, KvCache, Logit, MemoryError, Model,
     SampleError, Sampler, Workspace,
 };
 pub use shape::{Activation, Config, ConfigError, Norm};

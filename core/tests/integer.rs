@@ -4,11 +4,11 @@
 mod support;
 
 use expe_core::format::{DType, TensorKind};
-use expe_core::internals::{Attend, Random};
+use expe_core::internals::Random;
 use expe_core::position::{Beyond, Position, PositionConfig, Scaling};
 use expe_core::{
-    Activation, CacheFormat, Config, DecodeError, Decoder, F16, F32, I8, Integer, Model, Norm,
-    Sampler,
+    Activation, Attend, CacheFormat, Config, DecodeError, Decoder, F16, F32, I8, Integer, Model,
+    Norm, Sampler,
 };
 use support::model::{expe, positions, small};
 use support::{AlignedBytes, TestModel};

@@ -39,7 +39,8 @@ pub struct HeadPosition<'a> {
     pub slope: f32,
 }
 
-/// Attention over a cache of the format `S`.
+/// Attention over a cache of the format `S`: the bound for code that is generic over the arithmetic and
+/// the cache format. Its methods are [`internals`](crate::internals), which may change in any release.
 pub trait Attend<S: CacheFormat>: Arithmetic {
     /// Stores a head's key or value and returns the bits of its scale, a bfloat16.
     fn store(&self, row: &[Self::Scalar], place: &mut [S::Bits]) -> u16;

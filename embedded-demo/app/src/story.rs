@@ -1,12 +1,12 @@
 //! Generates a story. The sampler has a fixed seed, so that every machine tells the same one.
 
-use expe_core::internals::{Arithmetic, Attend};
 use expe_core::position::{Expe, PositionEncoding};
-use expe_core::{CacheFormat, Decoder, Model, Sampler};
+use expe_core::{Attend, CacheFormat, Decoder, Model, Sampler};
 use zerocopy::IntoBytes;
 
 use crate::costs::TokenCosts;
 use crate::demo::PROMPT;
+use crate::memory::take;
 use crate::text::TextPrinter;
 use crate::transcript::Transcript;
 use crate::{Demo, Error, InstructionCounter};
@@ -38,26 +38,39 @@ impl<A: Attend<S>, S: CacheFormat> Demo<A, S> {
         counter: &impl InstructionCounter,
     ) -> Result<(), Error> {
         // Matched in place: `?` would put a second copy of the decoder on the stack.
-        match &decoder(self.model, position) {
+        match &self.decoder(position) {
             Ok(decoder) => self.generate(decoder, memory, counter),
             Err(error) => Err(*error),
         }
     }
 
+    /// Checks the model file and makes a decoder of it.
+    #[inline(never)] // its stack is free again when the story begins
+    fn decoder<P: PositionEncoding>(
+        &self,
+        position: impl FnOnce(&Model<'static>) -> Result<P, Error>,
+    ) -> Result<Decoder<'static, P, A>, Error> {
+        match &Model::new(self.model) {
+            Ok(model) => Ok(Decoder::with_arithmetic(model, position(model)?)?),
+            Err(error) => Err((*error).into()),
+        }
+    }
+
+    /// Generates the story: reads the prompt, then samples one token after the other.
     #[inline(never)]
     fn generate<P: PositionEncoding>(
         &self,
         decoder: &Decoder<'static, P, A>,
-        memory: &mut [u32],
+        mut memory: &mut [u32],
         counter: &impl InstructionCounter,
     ) -> Result<(), Error> {
         let config = decoder.model().config();
         let cache_len = config.cache_len::<S>(self.capacity);
         let workspace_len = config.workspace_len(self.chunk, self.capacity);
-        let (cache, memory) = memory.split_at_mut_checked(cache_len).unwrap_or_default();
-        let (workspace, memory) = memory.split_at_mut_checked(workspace_len).unwrap_or_default();
-        let (prompt, tokens) = memory.split_at_mut_checked(PROMPT.len()).unwrap_or_default();
-        let tokens = tokens.get_mut(..self.printed_tokens()).unwrap_or_default();
+        let cache = take(&mut memory, cache_len)?;
+        let workspace = take(&mut memory, workspace_len)?;
+        let prompt = take(&mut memory, PROMPT.len())?;
+        let tokens = take(&mut memory, self.printed_tokens())?;
 
         let mut cache = match self.sinks {
             Some(sinks) => decoder.ring_cache::<S>(self.capacity, sinks, cache)?,
@@ -114,21 +127,7 @@ impl<A: Attend<S>, S: CacheFormat> Demo<A, S> {
     }
 }
 
-/// Checks a model file and makes a decoder of it.
-///
-/// Not inlined, so that its stack is free again when the story begins.
-#[inline(never)]
-fn decoder<P: PositionEncoding, A: Arithmetic>(
-    file: &'static [u8],
-    position: impl FnOnce(&Model<'static>) -> Result<P, Error>,
-) -> Result<Decoder<'static, P, A>, Error> {
-    match &Model::new(file) {
-        Ok(model) => Ok(Decoder::with_arithmetic(model, position(model)?)?),
-        Err(error) => Err((*error).into()),
-    }
-}
-
-/// The ExPE of a model. `Model::position` would link every other encoding, 12 KB of flash, too.
+/// Makes the ExPE of a model. `Model::position` would link all other encodings too, 12 KB of flash.
 fn expe(model: &Model<'_>) -> Result<Expe, Error> {
     model.config().position.build_expe()?.ok_or(Error::OtherPosition)
 }

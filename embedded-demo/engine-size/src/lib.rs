@@ -6,9 +6,8 @@
 use core::hint::black_box;
 use core::panic::PanicInfo;
 
-use expe_core::internals::Attend;
 use expe_core::position::{Expe, Position, PositionEncoding};
-use expe_core::{CacheFormat, Decoder, Logit, Model};
+use expe_core::{Attend, CacheFormat, Decoder, Logit, Model};
 
 /// Decodes a prompt with the arithmetic `A`, a cache in the format `S` and the position encoding that
 /// `position` makes for the model, and returns the likeliest next token.

@@ -2,11 +2,11 @@
 
 use core::hint::black_box;
 
-use expe_core::internals::Attend;
 use expe_core::num::Approximate;
 use expe_core::position::PositionEncoding;
 use expe_core::{
-    CacheFormat, Config, Decoder, F16, F32, I8, KvCache, Model, Sampler, TextStream, Workspace,
+    Attend, CacheFormat, Config, Decoder, F16, F32, I8, KvCache, Model, Sampler, TextStream,
+    Workspace,
 };
 
 /// Inputs that the optimizer must not know.

@@ -2,11 +2,9 @@ use std::hint::black_box;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use expe_core::internals::{
-    Arithmetic, Attend, CacheRun, HeadPosition, Inputs, Past, Random, rows_mut,
-};
+use expe_core::internals::{Arithmetic, CacheRun, HeadPosition, Inputs, Past, Random, rows_mut};
 use expe_core::position::{ModelDims, Position, PositionConfig, PositionEncoding};
-use expe_core::{Config, F32, Float, Model};
+use expe_core::{Attend, Config, F32, Float, Model};
 use serde::Serialize;
 
 use super::{BenchError, Candidate, Plan, Spread, Times, alternate, random_model};

@@ -2,11 +2,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use expe_core::format::Execution;
-use expe_core::internals::Attend;
 use expe_core::position::{ModelDims, Position, PositionConfig, PositionEncoding, PositionError};
 use expe_core::{
-    CacheFormat, Config, DecodeError, Decoder, F16, F32, I8, KvCache, Logit, Model, Sampler,
-    Workspace,
+    Attend, CacheFormat, Config, DecodeError, Decoder, F16, F32, I8, KvCache, Logit, Model,
+    Sampler, Workspace,
 };
 
 use super::EngineError;

@@ -1,8 +1,7 @@
 //! Generates the stories of the firmware on this machine.
 
 use crc::{CRC_32_ISO_HDLC, Crc};
-use expe_core::internals::Attend;
-use expe_core::{CacheFormat, Decoder, F32, Float, I8, Integer, Model, Sampler};
+use expe_core::{Attend, CacheFormat, Decoder, F32, Float, I8, Integer, Model, Sampler};
 use zerocopy::IntoBytes;
 
 static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);

@@ -1,8 +1,8 @@
-use expe_core::internals::Attend;
-use expe_core::{CacheFormat, Decoder, Logit, Model};
+use expe_core::{Attend, CacheFormat, Decoder, Logit, Model};
 use zerocopy::IntoBytes;
 
 use super::measure;
+use crate::memory::take;
 use crate::transcript::CRC;
 use crate::{Error, InstructionCounter};
 
@@ -14,19 +14,17 @@ const TOKENS: usize = 64;
 pub fn decode<A, S>(
     name: &str,
     model: &Model<'_>,
-    memory: &mut [u32],
+    mut memory: &mut [u32],
     counter: &impl InstructionCounter,
 ) -> Result<(), Error>
 where
     A: Attend<S>,
     S: CacheFormat,
 {
-    let config = model.config();
     let decoder = Decoder::<_, A>::with_arithmetic(model, model.position()?)?;
-    let (cache, workspace) =
-        memory.split_at_mut_checked(config.cache_len::<S>(TOKENS)).ok_or(Error::MemoryTooSmall)?;
+    let cache = take(&mut memory, model.config().cache_len::<S>(TOKENS))?;
     let mut cache = decoder.cache::<S>(TOKENS, cache)?;
-    let mut workspace = decoder.workspace(1, TOKENS, workspace)?;
+    let mut workspace = decoder.workspace(1, TOKENS, memory)?;
 
     measure(name, TOKENS as u32, counter, || {
         let mut token = 1;
