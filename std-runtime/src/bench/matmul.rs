@@ -11,12 +11,12 @@ use crate::device::Cpu;
 use crate::model::ModelError;
 use crate::ops::{Backend, tensor};
 
-/// Rows and columns: so large that memory does not limit, and still several in a second.
+/// Rows and columns, large enough that memory does not limit the rate.
 const SIZE: usize = 768;
 
-/// Floating-point operations per second of products of matrices in single precision on `threads` threads,
-/// each with square matrices of its own of 768 rows: for each the best of its products within `time`, at
-/// least three. They are the products of training.
+/// Returns the operations per second of matrix products in single precision on `threads` threads, each with its
+/// own square matrices of 768 rows. For each thread, the best of its products within `time` counts, of at least
+/// three. The kernel is that of training.
 ///
 /// # Errors
 /// [`BenchError::Transformer`] when memory runs out, [`BenchError::Threads`].
@@ -30,7 +30,7 @@ pub fn matmul_rate(threads: usize, time: Duration) -> Result<f64, BenchError> {
     })
 }
 
-/// The rate of one thread.
+/// Measures the rate of one thread.
 fn one(time: Duration) -> Result<f64, BenchError> {
     let values: Vec<f32> = (0..SIZE * SIZE).map(|n| (n % 31) as f32 / 31.0 - 0.5).collect();
     let matrix = tensor(&Cpu::default(), (SIZE, SIZE), &values).map_err(ModelError::device)?;

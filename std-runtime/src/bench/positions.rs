@@ -12,36 +12,33 @@ use crate::config::RunConfig;
 use crate::engine::{EngineError, ModelFile};
 use crate::export::Scheme;
 
-/// What an encoding adds to one token's way through one layer of the engine, in nanoseconds; negative
-/// where it saves something.
+/// What an encoding costs per token and layer of the engine, in nanoseconds; negative if it saves time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PositionCost {
     /// The encoding.
     pub encoding: String,
-    /// Putting positions into embeddings, queries and keys. What is done once per token is divided by
-    /// the layers.
+    /// Applying positions to embeddings, queries and keys. Work that is done once per token is divided by the
+    /// number of layers.
     pub apply: Spread,
-    /// The query and key projections, beyond those of no encoding: folded columns are not multiplied.
-    /// Zero for encodings that do not touch them.
+    /// Query and key projections, minus those without an encoding, because folded columns are not multiplied.
+    /// Zero for encodings that do not change them.
     pub projections: Spread,
-    /// Scores, softmax and values, beyond those of no encoding; zero for encodings that do not touch
-    /// them.
+    /// Scores, softmax and values, minus those without an encoding. Zero for encodings that do not change them.
     pub attention: Spread,
-    /// The three together.
+    /// The sum of the three medians.
     pub sum: f64,
-    /// `apply` over that of RoPE.
+    /// Ratio of `apply` to that of RoPE.
     pub apply_over_rope: f64,
-    /// `sum` over that of RoPE.
+    /// Ratio of `sum` to that of RoPE.
     pub sum_over_rope: f64,
 }
 
-/// An encoding, and whether overridden columns are written and multiplied as the paper says instead of
-/// folded.
+/// An encoding, and whether overridden columns are written and multiplied, as in the paper, instead of folded.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Variant {
     /// The encoding.
     pub position: PositionConfig,
-    /// Not folded.
+    /// Whether overridden columns are not folded.
     pub direct: bool,
 }
 
@@ -53,8 +50,8 @@ enum Part {
 }
 
 impl Part {
-    /// Whether an encoding makes it another work than none does: elsewhere the difference is zero, and
-    /// not measured. None itself is measured everywhere.
+    /// Returns whether the encoding changes this part, so that it is measured; otherwise the difference is zero.
+    /// The reference without positions is always measured.
     fn is_touched_by(self, variant: &Variant) -> bool {
         let folded = variant.position.override_block().width > 0 && !variant.direct;
         match (self, variant.position) {
@@ -76,7 +73,7 @@ struct Work<'m> {
     model: Model<'m>,
     position: Position<'m>,
     float: Float,
-    /// Position of the first token, and keys in front of it.
+    /// Position of the first token, and number of preceding keys.
     past: u32,
     x: Vec<f32>,
     q: Vec<f32>,
@@ -210,11 +207,11 @@ impl Candidate for Work<'_> {
     }
 }
 
-/// What each of the encodings `variants` costs in a model of the shape of `base`, with `keys` keys in
-/// sight; the first one is the one without positions.
+/// Measures what each of the encodings `variants` costs in a model of the shape of `base` whose queries attend to
+/// `keys` keys. The first variant must be the one without positions.
 ///
 /// # Errors
-/// [`BenchError`] for an encoding that does not fit the model, or interrupted.
+/// [`BenchError`] for an encoding that does not fit the model, and when interrupted.
 pub fn position_costs(
     base: &RunConfig,
     variants: &[(String, Variant)],
@@ -265,7 +262,7 @@ pub fn position_costs(
         };
         let differences: Vec<f64> =
             own.0.iter().zip(&none.0).map(|(own, none)| (own - none) * unit).collect();
-        Spread::of(&differences)
+        Spread::new(&differences)
     };
     let [apply, projections, attention] = parts.as_slice() else { return Ok(Vec::new()) };
     let mut costs: Vec<PositionCost> = variants

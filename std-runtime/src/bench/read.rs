@@ -1,9 +1,9 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-/// Bytes that are streamed: more than any cache of a single socket.
+/// Bytes to stream: more than the caches of one socket.
 const STREAMED: usize = 256 << 20;
-/// Independent sums, so that neither the adder nor one vector register is what limits the reading.
+/// Independent sums, so that neither the adder nor a single vector register limits the rate.
 const LANES: usize = 64;
 
 /// The sum of all words, modulo `2^64`.
@@ -20,8 +20,8 @@ fn sum(words: &[u64]) -> u64 {
     words.fold(0, |sum: u64, word| sum.wrapping_add(*word))
 }
 
-/// Bytes per second of one thread that reads 256 MiB from one end to the other and adds them up: the
-/// best of several passes within `time`, at least three.
+/// Returns the bytes per second of one thread that reads and adds up 256 MiB sequentially: the best of several
+/// passes within `time`, at least three.
 pub fn read_rate(time: Duration) -> f64 {
     let words: Vec<u64> = (0..(STREAMED / size_of::<u64>()) as u64).collect();
     fastest(&words, time)

@@ -5,77 +5,77 @@ use serde::Serialize;
 
 use super::{Machine, PositionCost, Profiled, Spread, Times, peak_memory};
 
-/// What a benchmark found; the form of `--json` files, where a key without a value is left out.
+/// The result of a benchmark. Its JSON is a stable format that omits keys without a value.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
     /// The benchmark: `train`, `decode`, `prefill`, `eval`, `positions` or `scaling`.
     pub benchmark: &'static str,
-    /// What it was measured on.
+    /// The machine.
     pub machine: Machine,
-    /// The GPU that it was measured on, if it was not the processor.
+    /// The GPU, if the benchmark did not run on the processor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
-    /// Bytes per second of one thread that reads memory from one end to the other.
+    /// Bytes per second of one thread that reads memory sequentially.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_rate: Option<f64>,
-    /// Operations per second of large matrix products, on as many threads as the candidates run on.
+    /// Operations per second of large matrix products, on the same number of threads as the candidates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matmul_rate: Option<f64>,
-    /// The most memory that the process has had at once, in bytes.
+    /// Peak memory of the process, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_memory: Option<u64>,
     /// The candidates.
     pub rows: Vec<Row>,
-    /// What grows how fast.
+    /// How times and sizes grow.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub slopes: Vec<Slope>,
-    /// What each encoding adds to a token in a layer.
+    /// What each encoding costs per token and layer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub positions: Vec<PositionCost>,
-    /// What was left out, and why.
+    /// What was skipped, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
-/// One candidate.
+/// The result of one candidate.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
     /// Its name in this report.
     pub candidate: String,
     /// What it does: `train`, `decode`, `prefill` or `eval`.
     pub work: &'static str,
-    /// How its weights are stored; for training, the precision of its matrix products.
+    /// The type of its weights; for training, the precision of its matrix products.
     pub numbers: String,
     /// The model.
     pub model: Config,
-    /// Threads that it runs on.
+    /// Number of threads.
     pub threads: usize,
     /// Tokens of one unit of work.
     pub tokens: usize,
-    /// Keys and values that were there before, for decoding.
+    /// Number of preceding tokens, for decoding.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub past: Option<usize>,
     /// Seconds of one unit of work, over the rounds.
     pub seconds: Spread,
-    /// Its time over that of the first candidate of its work, round by round.
+    /// Ratio of its time to that of the first candidate with the same work, round by round.
     pub ratio: Spread,
-    /// Its time over that of the candidate with RoPE, where encodings are compared.
+    /// Ratio of its time to that of the candidate with RoPE, if encodings are compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub over_rope: Option<Spread>,
     /// Bytes that one token reads, by formula.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_per_token: Option<f64>,
-    /// What it reads per second, as a share of `read_rate`.
+    /// Bytes that it reads per second, as a share of `read_rate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_share: Option<f64>,
-    /// The same as a share of reading just as many bytes, the same ones again and again.
+    /// The same as a share of the rate of reading the same number of bytes repeatedly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cached_read_share: Option<f64>,
-    /// Bytes of the cache of keys and values that each thread has, for evaluation.
+    /// Size in bytes of each thread's key-value cache, for evaluation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_bytes: Option<u64>,
-    /// The most memory that the process had had when it had run once after those in front of it, in bytes;
-    /// for evaluation.
+    /// Peak memory of the process after one run of this candidate and the previous ones, in bytes, for
+    /// evaluation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_memory: Option<u64>,
     /// Operations of the matrix products of one unit of work, by formula.
@@ -83,32 +83,32 @@ pub struct Row {
     /// Its operations per second, as a share of `matmul_rate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matmul_share: Option<f64>,
-    /// Where its time goes, for training steps with `--profile`.
+    /// Time by operation, for training steps if requested.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub profile: Vec<Profiled>,
 }
 
-/// How the time of some work grows: `time ∝ size^slope`, fitted to all rows of a series.
+/// How the time of some work grows: `time ∝ size^slope`, fitted to a series of rows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Slope {
     /// The work.
     pub work: &'static str,
-    /// What grows.
+    /// The size that grows.
     pub against: &'static str,
-    /// From where to where.
+    /// Smallest size.
     pub from: usize,
-    /// To where.
+    /// Largest size.
     pub to: usize,
-    /// The exponent, least squares over the logarithms.
+    /// The exponent, a least-squares fit of logarithms.
     pub slope: f64,
     /// The exponent between the last two sizes.
     pub last: f64,
 }
 
 impl Row {
-    /// A candidate of some work on `model` whose unit of work took the times `measured`, those of the
-    /// first one being `first`; in `f32`, on one thread, and what else it is or needs left empty.
-    pub fn of(work: &'static str, model: &Config, measured: &Times, first: &Times) -> Self {
+    /// Creates a row for a candidate on `model` whose units of work took the times `measured`, where `first` are
+    /// those of the first candidate. Everything else has a default: `f32`, one thread, one token.
+    pub fn new(work: &'static str, model: &Config, measured: &Times, first: &Times) -> Self {
         Self {
             candidate: String::new(),
             work,
@@ -131,17 +131,17 @@ impl Row {
         }
     }
 
-    /// Tokens per second, of the median.
+    /// Returns the tokens per second at the median time.
     pub fn tokens_per_second(&self) -> f64 {
         self.tokens as f64 / self.seconds.median
     }
 }
 
-/// A figure that not every row has.
+/// A value that not every row has.
 type Share = fn(&Row) -> Option<f64>;
 
 impl Report {
-    /// An empty report of this machine and the memory used until now.
+    /// Creates an empty report with this machine and the peak memory so far.
     pub fn new(benchmark: &'static str) -> Self {
         Self {
             benchmark,
@@ -157,7 +157,7 @@ impl Report {
         }
     }
 
-    /// A table for people.
+    /// Formats the report as tables.
     pub fn table(&self) -> String {
         let mut head =
             vec!["candidate", "work", "ms", "quartiles", "tokens/s", "time ratio", "quartiles"];
@@ -241,7 +241,7 @@ impl Report {
 }
 
 impl Report {
-    /// What each encoding adds to a token in a layer.
+    /// Formats what each encoding costs per token and layer.
     fn position_table(&self) -> String {
         if self.positions.is_empty() {
             return String::new();
@@ -272,7 +272,7 @@ impl Report {
     }
 }
 
-/// The time of each operation of a training step.
+/// Formats the time of each operation of a training step.
 fn profile_table(row: &Row) -> String {
     let title = format!("one step, {}", row.candidate);
     let head = [
@@ -302,7 +302,7 @@ fn profile_table(row: &Row) -> String {
     aligned(&lines)
 }
 
-/// Three digits, or all that stand in front of the point.
+/// Formats a number with three digits, or with all digits of its integer part.
 fn figure(value: f64) -> String {
     match value.abs() {
         small if small < 9.995 => format!("{value:.2}"),
@@ -311,7 +311,7 @@ fn figure(value: f64) -> String {
     }
 }
 
-/// Columns side by side, the first one to the left, the others to the right.
+/// Formats cells in columns, the first one aligned to the left, the others to the right.
 fn aligned(lines: &[Vec<String>]) -> String {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {

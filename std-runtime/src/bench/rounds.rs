@@ -58,12 +58,12 @@ pub struct Times(pub Vec<f64>);
 impl Times {
     /// Returns the spread over all rounds.
     pub fn spread(&self) -> Spread {
-        Spread::of(&self.0)
+        Spread::new(&self.0)
     }
 
     /// Returns the spread of the ratios to `other`, round by round.
     pub fn ratio(&self, other: &Self) -> Spread {
-        Spread::of_ratios(&self.0, &other.0)
+        Spread::from_ratios(&self.0, &other.0)
     }
 }
 

@@ -16,10 +16,10 @@ impl Spread {
     ///
     /// ```
     /// use expe::bench::Spread;
-    /// let spread = Spread::of(&[4.0, 1.0, 2.0, 3.0, 9.0]);
+    /// let spread = Spread::new(&[4.0, 1.0, 2.0, 3.0, 9.0]);
     /// assert_eq!(spread, Spread { median: 3.0, low: 2.0, high: 4.0 });
     /// ```
-    pub fn of(values: &[f64]) -> Self {
+    pub fn new(values: &[f64]) -> Self {
         let mut sorted = values.to_vec();
         sorted.sort_unstable_by(f64::total_cmp);
         // Interpolates linearly between the two nearest values.
@@ -33,9 +33,9 @@ impl Spread {
     }
 
     /// Computes the spread of `above[i] / below[i]`, the ratios of two candidates in the same round.
-    pub fn of_ratios(above: &[f64], below: &[f64]) -> Self {
+    pub fn from_ratios(above: &[f64], below: &[f64]) -> Self {
         let ratios: Vec<f64> = above.iter().zip(below).map(|(a, b)| a / b).collect();
-        Self::of(&ratios)
+        Self::new(&ratios)
     }
 
     /// Multiplies every measurement by `factor`, which must be positive.
@@ -52,16 +52,16 @@ mod tests {
     #[test]
     fn quartiles_by_hand() {
         // Places 0.75, 1.5 and 2.25 of 0..=3.
-        let spread = Spread::of(&[10.0, 40.0, 20.0, 30.0]);
+        let spread = Spread::new(&[10.0, 40.0, 20.0, 30.0]);
         assert_eq!(spread, Spread { median: 25.0, low: 17.5, high: 32.5 });
-        assert_eq!(Spread::of(&[7.0]), Spread { median: 7.0, low: 7.0, high: 7.0 });
-        assert!(Spread::of(&[]).median.is_nan());
+        assert_eq!(Spread::new(&[7.0]), Spread { median: 7.0, low: 7.0, high: 7.0 });
+        assert!(Spread::new(&[]).median.is_nan());
     }
 
     #[test]
     fn ratios_are_taken_in_pairs() {
         // The machine was three times slower in the second round, which does not change the ratios.
-        let spread = Spread::of_ratios(&[2.0, 6.0, 2.0], &[1.0, 3.0, 1.0]);
+        let spread = Spread::from_ratios(&[2.0, 6.0, 2.0], &[1.0, 3.0, 1.0]);
         assert_eq!(spread, Spread { median: 2.0, low: 2.0, high: 2.0 });
     }
 }

@@ -9,7 +9,7 @@ use crate::model::ModelError;
 use crate::ops::Kernels;
 use crate::train::{State, Stepper, TrainingDevice, Usage, Workers};
 
-/// Random tokens in which every window of a configuration fits, all equally likely.
+/// Returns uniformly distributed random tokens, enough for a window of the configuration.
 pub fn random_tokens(config: &RunConfig) -> Vec<u32> {
     let mut random = Random::new(config.train.seed);
     let vocab = u32::try_from(config.model.vocab).unwrap_or(u32::MAX);
@@ -17,21 +17,21 @@ pub fn random_tokens(config: &RunConfig) -> Vec<u32> {
     (0..count).map(|_| random.below(vocab)).collect()
 }
 
-/// Training steps of a configuration, one after the other: those of `expe train`, without files.
+/// Training steps of a configuration, without files and validation.
 #[derive(Debug)]
 pub struct Training<'a, D: Kernels> {
     stepper: Stepper<'a, D>,
-    /// What training goes by: it takes as many threads as the pool has that it runs in.
+    /// The pool that training runs in, which determines its number of threads.
     pool: ThreadPool,
 }
 
 impl<'a, D: TrainingDevice> Training<'a, D> {
-    /// A fresh model on `device`, and windows of `tokens`; `threads` is for devices whose work is done
-    /// by threads.
+    /// Creates a model on `device` that trains on windows of `tokens`; `threads` is for devices that compute with
+    /// threads.
     ///
     /// # Errors
-    /// [`BenchError::Config`] for a configuration that makes no sense, [`BenchError::Train`] when it does
-    /// not fit into memory, [`BenchError::Threads`].
+    /// [`BenchError::Config`] for a configuration that is not valid, [`BenchError::Train`] when it does not fit
+    /// into memory, [`BenchError::Threads`] when a thread cannot be started.
     pub fn new(
         config: &'a RunConfig,
         tokens: &'a [u32],
@@ -42,7 +42,7 @@ impl<'a, D: TrainingDevice> Training<'a, D> {
         let pool = ThreadPoolBuilder::new().num_threads(threads).build();
         let pool = pool.map_err(|source| BenchError::Threads { threads, source })?;
         if let Some(free) = device.free_memory() {
-            pool.install(Usage::of::<D>).check(config, free)?;
+            pool.install(Usage::for_device::<D>).check(config, free)?;
         }
         let mut stepper = Stepper::new(config, tokens, State::new(config, device)?)?;
         let workers = pool.install(|| Workers::new(D::SHARDS));
@@ -50,17 +50,17 @@ impl<'a, D: TrainingDevice> Training<'a, D> {
         Ok(Self { stepper, pool })
     }
 
-    /// The state that the steps change.
+    /// Returns the state that steps update.
     pub fn state(&self) -> &State<D> {
         &self.stepper.state
     }
 
-    /// Threads that steps keep busy.
+    /// Returns the number of threads.
     pub fn threads(&self) -> usize {
         self.pool.current_num_threads()
     }
 
-    /// One step; its loss.
+    /// Runs a step and returns its loss.
     ///
     /// # Errors
     /// [`BenchError::Train`].
@@ -86,8 +86,8 @@ mod tests {
     use crate::config::preset;
     use crate::device::Cpu;
 
-    /// Random tokens have nothing to learn but that they are equally likely, which a fresh model nearly
-    /// knows: the loss is `ln 256` and stays there.
+    /// Random tokens have nothing to learn except that they are equally likely, which an initial model almost
+    /// predicts, so the loss stays at `ln 256`.
     #[test]
     fn steps_are_training_steps() {
         let config = preset("quick").unwrap();

@@ -130,7 +130,7 @@ impl OnDevice for &Args {
 ///
 /// # Errors
 /// [`CliError`].
-pub fn of_file(
+pub fn evaluate_with_progress(
     file: &ModelFile,
     corpus: &Corpus,
     lengths: &LengthArgs,

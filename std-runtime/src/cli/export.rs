@@ -13,7 +13,7 @@ use expe_core::format::DType;
 
 use super::CliError;
 use super::data_arg::DataArgs;
-use super::eval::{LengthArgs, of_file};
+use super::eval::{LengthArgs, evaluate_with_progress};
 use super::output::print;
 use super::values::scheme;
 
@@ -78,7 +78,10 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         None => None,
         Some(corpus) => {
             let before = export::float(&trained, DType::F32)?;
-            Some((of_file(&before, corpus, &args.lengths)?, of_file(&file, corpus, &args.lengths)?))
+            Some((
+                evaluate_with_progress(&before, corpus, &args.lengths)?,
+                evaluate_with_progress(&file, corpus, &args.lengths)?,
+            ))
         }
     };
     save(&file, &args.out)?;

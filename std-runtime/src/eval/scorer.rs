@@ -11,27 +11,27 @@ use crate::model::{Sites, Transformer};
 use crate::ops::Backend;
 use crate::train::split;
 
-/// Scores in attention that a dfdx batch holds at a time, per head, where they are held at all.
+/// Largest number of attention scores per head in a dfdx batch, on devices that materialize them.
 const BATCH_SCORES: usize = 1 << 20;
-/// Tokens that a dfdx batch holds at a time.
+/// Largest number of tokens in a dfdx batch.
 const BATCH_TOKENS: usize = 4096;
-/// Tokens whose logits the core engine computes together.
+/// Number of tokens whose logits the core engine computes together.
 const LOGITS: usize = 25;
 
-/// Something that predicts tokens.
+/// A model that predicts tokens.
 pub trait Scorer {
-    /// Positions that it can tell apart.
+    /// Returns the number of positions that it supports.
     ///
     /// # Errors
     /// [`EvalError`] for an encoding that cannot be built.
     fn reach(&self) -> Result<u64, EvalError>;
 
-    /// The log-probabilities, in nats, of the tokens that follow each position of `windows`: of a
-    /// window of `length + 1` tokens, its last `length`. All windows are equally long; the result is
-    /// one row of `length` numbers per window.
+    /// Returns the log-probability, in nats, of the token that follows each position of `windows`: the last
+    /// `length` tokens of a window of `length + 1` tokens. All windows have the same length; the result contains
+    /// `length` values per window.
     ///
     /// # Errors
-    /// [`EvalError`] when the model refuses the tokens or the length.
+    /// [`EvalError`] when the model does not accept the tokens or the length.
     fn score(&self, windows: &[&[u32]]) -> Result<Vec<f64>, EvalError>;
 }
 
@@ -41,7 +41,7 @@ fn reach(config: &Config, position: &PositionConfig, table: &[f32]) -> Result<u6
     Ok(Position::new(position, shape, table)?.length().into())
 }
 
-/// The dfdx model, as it was trained or with another position encoding.
+/// A dfdx model, as it was trained or with another position encoding.
 #[derive(Debug)]
 pub struct DfdxScorer<'m, D: Backend> {
     model: &'m Transformer<D>,
@@ -49,8 +49,8 @@ pub struct DfdxScorer<'m, D: Backend> {
 }
 
 impl<'m, D: Backend> DfdxScorer<'m, D> {
-    /// Score with `model`, its position encoding replaced by `position` (another query cap, another
-    /// scaling; the same one for the model as it is).
+    /// Creates a scorer for `model` with the position encoding `position`: its own, or one with another query cap
+    /// or scaling.
     pub fn new(model: &'m Transformer<D>, position: &PositionConfig) -> Self {
         let config = Config { position: *position, ..*model.config() };
         Self { model, config }
@@ -59,7 +59,7 @@ impl<'m, D: Backend> DfdxScorer<'m, D> {
 
 impl<D: Backend> Scorer for DfdxScorer<'_, D> {
     fn reach(&self) -> Result<u64, EvalError> {
-        // Only the size of a learned table matters here.
+        // Only the size of a learned table matters here, not its content.
         let rows = if self.config.position.needs_table() { self.config.context } else { 0 };
         let table = vec![0.0; rows * self.config.width];
         Ok(reach(&self.config, &self.config.position, &table)?)
@@ -80,8 +80,8 @@ impl<D: Backend> Scorer for DfdxScorer<'_, D> {
     }
 }
 
-/// Windows of `length` tokens that a dfdx batch holds; `dense` where operations hold all scores of one at
-/// once.
+/// Returns the number of windows of `length` tokens in a dfdx batch; `dense` if operations materialize all scores
+/// of a window.
 fn batch(length: usize, dense: bool) -> usize {
     let tokens = BATCH_TOKENS / length.max(1);
     let scores = BATCH_SCORES / (length * length).max(1);
@@ -89,7 +89,7 @@ fn batch(length: usize, dense: bool) -> usize {
     windows.max(1)
 }
 
-/// The core engine, on as many threads as there are processors.
+/// A model in the core engine, on all processors.
 #[derive(Debug)]
 pub struct CoreScorer<'m> {
     model: &'m Model<'m>,
@@ -98,18 +98,18 @@ pub struct CoreScorer<'m> {
 }
 
 impl<'m> CoreScorer<'m> {
-    /// Score with `model`, its position encoding replaced by `position`.
+    /// Creates a scorer for `model` with the position encoding `position`.
     pub fn new(model: &'m Model<'m>, position: &PositionConfig) -> Self {
         Self { model, position: *position, cache: CacheType::default_for(model) }
     }
 
-    /// The same with keys and values stored as `cache`.
+    /// Returns the scorer with another type of the key-value cache.
     #[must_use]
     pub fn with_cache(self, cache: CacheType) -> Self {
         Self { cache, ..self }
     }
 
-    fn score_part(&self, windows: &[&[u32]]) -> Result<Vec<f64>, EngineError> {
+    fn score_windows(&self, windows: &[&[u32]]) -> Result<Vec<f64>, EngineError> {
         let length = windows.first().map_or(0, |window| window.len().saturating_sub(1));
         let mut buffers = Buffers::for_logits(self.model.config(), self.cache, length, LOGITS)?;
         let mut session = Session::new(self.model, &mut buffers, Some(&self.position))?;
@@ -138,23 +138,23 @@ impl Scorer for CoreScorer<'_> {
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let share = windows.len().div_ceil(threads).max(1);
         thread::scope(|scope| {
-            let parts: Vec<_> = windows
+            let threads: Vec<_> = windows
                 .chunks(share)
-                .map(|part| scope.spawn(move || self.score_part(part)))
+                .map(|windows| scope.spawn(move || self.score_windows(windows)))
                 .collect();
             let mut scored = Vec::new();
-            for part in parts {
-                scored.extend(part.join().map_err(|_| EvalError::Worker)??);
+            for thread in threads {
+                scored.extend(thread.join().map_err(|_| EvalError::Worker)??);
             }
             Ok(scored)
         })
     }
 }
 
-/// `log softmax(logits)[target]`; −∞ for a target outside the vocabulary.
+/// Returns `log softmax(logits)[target]`, which is −∞ for a target outside the vocabulary.
 ///
-/// Each exponential is within 2^-23 of itself, so the result within 2^-23; the sum is in `f64`, in eight
-/// parts over `i mod 8`.
+/// Each exponential has a relative error below 2^-23, and so the result an absolute error below 2^-23. The sum is
+/// computed in `f64` as eight sums over `i mod 8`.
 fn log_probability(logits: &[f32], target: usize) -> f64 {
     const PARTS: usize = 8;
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scores_limit_a_batch_only_where_they_are_held() {
+    fn scores_limit_a_batch_only_if_they_are_materialized() {
         for (length, dense, windows) in [
             (128, true, 32),
             (1024, true, 1),

@@ -48,7 +48,7 @@ impl Figure {
     }
 
     /// Returns the figure of a row.
-    pub const fn of(self, row: &Row) -> f64 {
+    pub const fn value(self, row: &Row) -> f64 {
         match self {
             Self::All => row.perplexity,
             Self::Last => row.perplexity_last,

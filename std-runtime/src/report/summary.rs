@@ -88,7 +88,7 @@ impl Cell {
         let mut seeds: Vec<(u64, f64)> = Vec::new();
         for row in rows.iter().filter(|row| of(row)) {
             seeds.retain(|(seed, _)| *seed != row.seed);
-            seeds.push((row.seed, figure.of(row)));
+            seeds.push((row.seed, figure.value(row)));
         }
         let figures = || seeds.iter().map(|(_, figure)| *figure);
         (!seeds.is_empty()).then(|| Self {

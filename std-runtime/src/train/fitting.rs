@@ -7,7 +7,7 @@ use crate::config::RunConfig;
 pub fn batch_that_fits<D: BatchDevice>(device: &D, config: &RunConfig) -> Option<usize> {
     // A batch of `below` fits; a batch of `above` does not.
     let (mut below, mut above) = (0, config.train.batch);
-    let estimate = |free| Usage::of::<D>().largest_batch(config, free);
+    let estimate = |free| Usage::for_device::<D>().largest_batch(config, free);
     let mut next = device.free_memory().and_then(estimate).unwrap_or(above / 2);
     while above - below > 1 + below / 16 {
         let batch = next.clamp(below + 1, above - 1);

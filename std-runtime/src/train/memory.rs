@@ -16,7 +16,7 @@ pub struct Usage {
 
 impl Usage {
     /// Returns the usage of `D` with the current number of threads.
-    pub fn of<D: BatchDevice>() -> Self {
+    pub fn for_device<D: BatchDevice>() -> Self {
         let threads = rayon::current_num_threads();
         Self { copies: D::COPIES, shards: D::SHARDS, threads: threads.min(D::SHARDS) }
     }

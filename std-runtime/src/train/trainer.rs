@@ -60,7 +60,7 @@ fn prepare<'a, D: BatchDevice>(
     // A validation text that is too short must not be detected only at the first validation.
     consecutive_windows(data.validation(), config.model.context).map(drop)?;
     if let Some(free) = free {
-        Usage::of::<D>().check(config, free)?;
+        Usage::for_device::<D>().check(config, free)?;
     }
     let lock = RunLock::acquire(folder)?;
     for name in [CONFIG_FILE, METRICS_FILE, MODEL_FILE, TOKENIZER_FILE, TRAINER_FILE] {

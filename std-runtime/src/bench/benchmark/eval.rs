@@ -60,7 +60,7 @@ impl EvalBenchmark {
                 flops: per_token * *tokens as f64,
                 cache_bytes: Some(Evaluation::cache_bytes(&model, *length)),
                 peak_memory: *peak,
-                ..Row::of("eval", config, measured, first)
+                ..Row::new("eval", config, measured, first)
             });
         }
         let of_one_window: Vec<_> = sizes

@@ -121,7 +121,7 @@ impl InferenceBenchmark {
                 cached_read_share: share(cached),
                 flops,
                 matmul_share: report.matmul_rate.map(|best| flops / seconds / best),
-                ..Row::of(work, config, times_of, &times[0])
+                ..Row::new(work, config, times_of, &times[0])
             });
         }
         Ok(Some(report))

@@ -172,6 +172,6 @@ fn rows_of(
     all.map(move |(((name, _), model), measured)| Row {
         candidate: name.clone(),
         over_rope: rope.map(|(_, rope)| measured.ratio(rope)),
-        ..Row::of(work, model, measured, &times[0])
+        ..Row::new(work, model, measured, &times[0])
     })
 }

@@ -185,7 +185,7 @@ impl Series<'_> {
                 threads: threads(*size),
                 tokens: config.tokens_per_step() as usize,
                 flops: step_flops(&config.model, config.train.batch * config.train.accumulate),
-                ..Row::of("train", &config.model, measured, first)
+                ..Row::new("train", &config.model, measured, first)
             };
             (*size, row)
         });
@@ -240,6 +240,6 @@ fn row(
         tokens,
         past,
         flops: tokens as f64 * forward_flops(config, keys, past.is_some()),
-        ..Row::of(work, config, measured, first)
+        ..Row::new(work, config, measured, first)
     }
 }

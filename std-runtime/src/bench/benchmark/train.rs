@@ -49,7 +49,7 @@ impl TrainBenchmark {
         report.device = (*device != ChosenDevice::Cpu).then(|| device.to_string());
         for ((name, config), measured) in configs.iter().zip(&times) {
             let flops = step_flops(&config.model, config.train.batch * config.train.accumulate);
-            let row = Row::of("train", &config.model, measured, &times[0]);
+            let row = Row::new("train", &config.model, measured, &times[0]);
             report.rows.push(Row {
                 candidate: name.clone(),
                 numbers: config.train.precision.name().to_owned(),
