@@ -1,5 +1,5 @@
 /* A plain forward pass of a Llama in C, f32, a token at a time, with random weights: RMSNorm, RoPE, grouped heads,
- * SwiGLU, tied head. It is what one would write in an afternoon and leave the rest to the compiler. Frequencies are
+ * SwiGLU, tied head. It is plain code that leaves optimization to the compiler. Frequencies are
  * computed once, and sines and cosines once per token, for all layers. Programs around it: rival.c on a host,
  * device/rival.c on a microcontroller. */
 

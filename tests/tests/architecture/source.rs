@@ -59,7 +59,7 @@ pub fn parse(text: &str, name: &str) -> File {
 }
 
 fn relative(folder: &Path, file: &Path) -> String {
-    let path = file.strip_prefix(folder).expect("modules lie beside the root");
+    let path = file.strip_prefix(folder).expect("modules lie in the folder of the root file");
     path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
@@ -110,7 +110,7 @@ pub fn all_paths(file: &File) -> Vec<Vec<String>> {
     paths.into_iter().chain(bindings.into_values()).chain(globs).collect()
 }
 
-/// Whether an item is compiled for tests alone.
+/// Whether an item is compiled only for tests.
 fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("cfg")

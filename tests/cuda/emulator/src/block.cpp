@@ -39,7 +39,7 @@ struct Meetings {
 struct Warp {
   unsigned masks = 0;
   Meetings meetings[MOST_MASKS];
-  uint32_t synchronised = 0;
+  uint32_t synchronized = 0;
   unsigned returned = 0;
 };
 
@@ -79,7 +79,7 @@ void become(uint32_t index) {
   emulated_thread = {index % d[0], index / d[0] % d[1], index / d[0] / d[1]};
   now.thread = index;
   now.warp = index / WARP;
-  now.meeting = block().warps[now.warp].synchronised;
+  now.meeting = block().warps[now.warp].synchronized;
 }
 
 void report(Result result, const std::string &what) {
@@ -159,7 +159,7 @@ void run_block() {
   b.started = 0;
   b.live = b.threads;
   for (uint32_t w = 0; w * WARP < b.threads; w++) {
-    b.warps[w].masks = b.warps[w].synchronised = b.warps[w].returned = 0;
+    b.warps[w].masks = b.warps[w].synchronized = b.warps[w].returned = 0;
   }
   while (!b.failed) {
     if (!b.ready.empty()) {
@@ -276,8 +276,8 @@ extern "C" const uint64_t *emulated_meeting(unsigned mask, uint64_t value, bool 
     return true;
   };
   if (complete()) {
-    if (memory) warp.synchronised++;
-    now.meeting = warp.synchronised;
+    if (memory) warp.synchronized++;
+    now.meeting = warp.synchronized;
     auto &waiting = b.in_meeting;
     for (size_t i = 0; i < waiting.size();) {
       if (waiting[i]->meeting != &meeting) {

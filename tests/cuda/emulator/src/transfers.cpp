@@ -15,7 +15,7 @@ void trace(const char *what, size_t bytes) {
 char *pointer(CUdeviceptr address) { return reinterpret_cast<char *>(address); }
 
 // Waits until the device has finished all submitted work.
-CUresult synchronise(Stream *stream) {
+CUresult synchronize(Stream *stream) {
   trace("wait", 0);
   return in_context([&](Driver &) -> CUresult {
     Stream &s = stream_of(stream);
@@ -40,7 +40,7 @@ CUresult copy_to_device(CUdeviceptr to, const void *from, size_t bytes, Stream *
 
 CUresult copy_to_host(void *to, CUdeviceptr from, size_t bytes, Stream *stream) {
   trace("copy to host", bytes);
-  if (CUresult result = synchronise(stream)) return result;
+  if (CUresult result = synchronize(stream)) return result;
   return in_context([&](Driver &) -> CUresult {
     if (!memory::valid(pointer(from), bytes)) return INVALID_VALUE;
     memcpy(to, pointer(from), bytes);
@@ -114,8 +114,8 @@ CUresult cuStreamDestroy_v2(Stream *stream) {
   // Its work still has to run, so the stream is kept.
   return in_driver([&](Driver &) { return stream ? SUCCESS : INVALID_HANDLE; });
 }
-CUresult cuStreamSynchronize(Stream *stream) { return synchronise(stream); }
-CUresult cuStreamQuery(Stream *stream) { return synchronise(stream); }
+CUresult cuStreamSynchronize(Stream *stream) { return synchronize(stream); }
+CUresult cuStreamQuery(Stream *stream) { return synchronize(stream); }
 CUresult cuStreamWaitEvent(Stream *stream, Event *event, unsigned) {
   return in_context([&](Driver &) -> CUresult {
     if (!event) return INVALID_HANDLE;
@@ -197,7 +197,7 @@ CUresult cuMemFreeHost(void *address) {
 // Calls without a stream use the default stream and wait for it.
 CUresult cuMemcpyHtoD_v2(CUdeviceptr to, const void *from, size_t bytes) {
   CUresult result = copy_to_device(to, from, bytes, nullptr);
-  return result ? result : synchronise(nullptr);
+  return result ? result : synchronize(nullptr);
 }
 CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes, Stream *stream) {
   return copy_to_device(to, from, bytes, stream);
