@@ -1,4 +1,4 @@
-//! Which file imports from which, and the circles among them.
+//! Which file imports from which, and the cycles among them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -127,8 +127,8 @@ pub fn imports(graph: &Graph, wanted: impl Fn(&str, &str) -> bool) -> Vec<String
     wanted.map(|(from, to)| format!("{from} -> {to}")).collect()
 }
 
-/// The circles of a graph: the largest sets of nodes each of which reaches all others of its set.
-pub fn circles(graph: &Graph) -> Vec<Vec<String>> {
+/// The cycles of a graph: the largest sets of nodes each of which reaches all others of its set.
+pub fn cycles(graph: &Graph) -> Vec<Vec<String>> {
     let reach: BTreeMap<&str, BTreeSet<&str>> =
         graph.keys().map(|node| (node.as_str(), reachable(graph, node))).collect();
     let mut found = BTreeSet::new();

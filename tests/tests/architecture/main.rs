@@ -1,5 +1,5 @@
 //! Imports go one way: between packages and between the modules of each, as the table in the README
-//! says, and never in a circle between folders or files. Unit tests may import anything.
+//! says, and never in a cycle between folders or files. Unit tests may import anything.
 
 mod graph;
 mod source;
@@ -25,11 +25,11 @@ fn table() -> BTreeMap<String, Package> {
 fn check(name: &str, package: &Package, files: &Graph) -> BTreeMap<String, Vec<String>> {
     let mut found = package.violations(files);
     for (kind, graph) in [("folders", &graph::folders(files)), ("files", files)] {
-        for circle in graph::circles(graph) {
+        for cycle in graph::cycles(graph) {
             let imports = graph::imports(graph, |from, to| {
-                [from, to].iter().all(|node| circle.iter().any(|inside| inside == node))
+                [from, to].iter().all(|node| cycle.iter().any(|inside| inside == node))
             });
-            found.insert(format!("circle of {kind}: {}", circle.join(", ")), imports);
+            found.insert(format!("cycle of {kind}: {}", cycle.join(", ")), imports);
         }
     }
     found
@@ -163,7 +163,7 @@ fn modules_of_one_row_and_modules_that_the_table_lacks_are_found() {
 }
 
 #[test]
-fn circles_between_files_and_between_folders_are_found() {
+fn cycles_between_files_and_between_folders_are_found() {
     let files = planted(&[
         (&[], "lib.rs", ""),
         (&["low"], "low/mod.rs", "mod a; mod b; mod c; pub use a::A; pub use c::d::D;"),
@@ -177,6 +177,6 @@ fn circles_between_files_and_between_folders_are_found() {
         (&["low", "f", "h"], "low/f/h.rs", "use crate::low::c::e::E;"),
     ]);
     let expected =
-        ["core: circle of files: low/a.rs, low/b.rs", "core: circle of folders: low/c, low/f"];
+        ["core: cycle of files: low/a.rs, low/b.rs", "core: cycle of folders: low/c, low/f"];
     assert_eq!(violations(&files), expected);
 }
