@@ -61,6 +61,23 @@ fn modules_import_only_what_the_table_allows() {
     assert!(found.is_empty(), "imports that the README's table forbids: {found:#?}");
 }
 
+/// The picture shows the modules of std-runtime and then those of core, each from the top down.
+#[test]
+fn the_picture_shows_the_modules_in_the_order_of_the_table() {
+    let picture = include_str!("../../../std-runtime/docs/architecture.svg");
+    let boxes = picture.split(r#"class="t">"#).skip(1).filter_map(|rest| rest.split('<').next());
+    let names: Vec<&str> = boxes.flat_map(|title| title.split(", ")).collect();
+    let table = table();
+    let (upper, rest) = names.split_at(table["std-runtime"].floors.len());
+    let (lower, _) = rest.split_at(table["core"].floors.len());
+    for (package, names) in [("std-runtime", upper), ("core", lower)] {
+        let floors = &table[package].floors;
+        let rows: Vec<usize> = names.iter().filter_map(|name| floors.get(*name).copied()).collect();
+        assert_eq!(rows.len(), names.len(), "the picture of {package} shows {names:?}");
+        assert!(rows.is_sorted_by(|upper, lower| upper >= lower), "{package}: {names:?}");
+    }
+}
+
 #[test]
 fn packages_import_only_the_packages_of_the_table() {
     let crates =
