@@ -6,8 +6,8 @@
 use expe_core::{Config, Decoder, F32, Model, Sampler, TextStream};
 
 /// The model file, linked into flash and read in place.
-const MODEL: &[u8] = expe_core::include_model!("model.expe");
-/// Its shape, read while compiling, so that the buffers below have exactly the right sizes.
+const MODEL: &[u8] = expe_core::include_model!("../examples/model.expe");
+/// Its configuration, read at compile time, so that the buffers below have the exact sizes.
 const CONFIG: Config = match Config::from_file(MODEL) {
     Ok(config) => config,
     Err(_) => panic!("model.expe is not a model file"),
@@ -15,7 +15,7 @@ const CONFIG: Config = match Config::from_file(MODEL) {
 /// Positions in the key-value cache.
 const CONTEXT: usize = 128;
 
-/// All the RAM that the engine needs; firmware makes it a `static`, with `static_cell` for example.
+/// All RAM that the engine needs; in firmware a `static`, for example with `static_cell`.
 struct Memory {
     cache: [u32; CONFIG.cache_len::<F32>(CONTEXT)],
     workspace: [u32; CONFIG.workspace_len(1, CONTEXT)],

@@ -5,22 +5,22 @@ use crate::model::{DecodeError, MemoryError, SampleError};
 use crate::position::PositionError;
 use crate::token::EncodeError;
 
-/// Any error of the crate, for code that does everything from the file to the text with one `?`.
+/// Any error of the crate, so that one `?` serves from the file to the text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error {
-    /// The bytes are not a model.
+    /// The bytes are not a valid model file.
     Format(FormatError),
-    /// A position encoding cannot be built, or a position is beyond it.
+    /// A position encoding cannot be built, or a position is beyond its length.
     Position(PositionError),
     /// A buffer is too small.
     Memory(MemoryError),
     /// The text does not fit its buffer.
     Encode(EncodeError),
-    /// The decoder does not take the tokens.
+    /// The decoder cannot be made or cannot read the tokens.
     Decode(DecodeError),
-    /// The logits allow no next token.
+    /// The sampler cannot be made or cannot choose a token.
     Sample(SampleError),
 }
 

@@ -1,22 +1,4 @@
-//! Exact positional encodings and a small transformer engine: `no_std`, no allocator, no panic.
-//!
-//! The floors, from the bottom up; each knows only those before it:
-//!
-//! | floor | what it holds |
-//! |---|---|
-//! | [`num`], [`token`] | number formats and elementary functions; text to tokens and back |
-//! | [`position`], `kernels` | the position encodings, one file each; matrix products, norms, softmax, activations |
-//! | `shape` | [`Config`], the tensors that follow from it, and the sizes of buffers |
-//! | [`format`](mod@format) | the `.expe` model file |
-//! | `model` | [`Model`], [`Decoder`], [`KvCache`], [`Sampler`] |
-//!
-//! Nothing here allocates or panics, and `unsafe` is in `kernels/arch` alone, in kernels for particular
-//! processors that have a twin in plain Rust: every buffer belongs to the caller and every
-//! failure is a typed error that carries the numbers.
-//!
-//! Two pages in the crate's folder hold the mathematics: `docs/positions.md` the encodings and their
-//! lengths, `docs/numbers.md` the number formats, the formulas of quantization and the bound of every
-//! integer sum.
+#![doc = include_str!("../README.md")]
 #![no_std]
 #![deny(
     unsafe_code,
@@ -55,10 +37,6 @@ pub use model::{
 };
 pub use shape::{Activation, Config, ConfigError, Norm};
 pub use token::{TextStream, Tokenizer};
-
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-mod readme {}
 
 #[cfg(doctest)]
 #[doc = include_str!("../docs/numbers.md")]

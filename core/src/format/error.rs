@@ -17,20 +17,20 @@ pub enum FormatError {
         /// Bytes found.
         found: u64,
     },
-    /// The first eight bytes are not those of a model file.
+    /// The first eight bytes are not a model file's.
     Magic,
-    /// The file's version is not known here.
+    /// The file's version is unknown.
     Version {
         /// The file's version.
         found: u32,
     },
-    /// A length in the file is not what follows from the rest of it.
+    /// A length in the file contradicts the rest of the file.
     Length {
         /// Which length.
         what: &'static str,
-        /// What it must be.
+        /// The value it must have.
         expected: u64,
-        /// What it is.
+        /// The value it has.
         found: u64,
     },
     /// The bytes do not begin at a multiple of [`ALIGNMENT`](super::ALIGNMENT).
@@ -38,7 +38,7 @@ pub enum FormatError {
         /// The address modulo the alignment.
         remainder: usize,
     },
-    /// The checksum is not that of the bytes: the file is damaged.
+    /// The checksum does not match the bytes: the file is damaged.
     Checksum {
         /// As stored.
         stored: u32,
@@ -57,26 +57,26 @@ pub enum FormatError {
         /// Its offset from the start of the file.
         offset: u64,
     },
-    /// The configuration is not a model.
+    /// The configuration does not describe a model.
     Config(ConfigError),
-    /// The vocabulary is not the tokenizer's.
+    /// The model's vocabulary differs from the tokenizer's.
     Vocabulary {
         /// Tokens of the model.
         model: usize,
         /// Tokens of the tokenizer.
         tokenizer: usize,
     },
-    /// The tokenizer's merges are not usable.
+    /// The tokenizer's merges are invalid.
     Merges(MergeError),
-    /// A directory entry is not the one that the configuration demands.
+    /// A directory entry contradicts the configuration.
     Entry {
         /// The tensor.
         tensor: TensorId,
         /// The entry's field.
         field: &'static str,
-        /// What it must be.
+        /// The value it must have.
         expected: u64,
-        /// What it is.
+        /// The value it has.
         found: u64,
     },
     /// A weight is infinite or NaN, or a scale is negative.
@@ -84,14 +84,14 @@ pub enum FormatError {
         /// The tensor that holds it.
         tensor: TensorId,
     },
-    /// A matrix of integers has so many columns that a sum could leave 32 bits.
+    /// An integer matrix has so many columns that a sum could leave 32 bits.
     Columns {
         /// The tensor.
         tensor: TensorId,
         /// Its columns.
         found: u32,
     },
-    /// The tensors of this configuration have more bytes than 64 bits can count.
+    /// The tensors of this configuration have more than 2^64 bytes.
     TooLarge,
 }
 
@@ -176,9 +176,9 @@ impl From<MergeError> for FormatError {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum WriteError<R, W> {
-    /// The source has not got the weights.
+    /// The source failed.
     Source(R),
-    /// The sink does not take the bytes.
+    /// The sink failed.
     Sink(W),
     /// A row of the source has the wrong width.
     Width {
@@ -191,7 +191,7 @@ pub enum WriteError<R, W> {
         /// Its width in the source.
         found: usize,
     },
-    /// A weight is not finite in the numeric format.
+    /// A weight is not finite as the dtype.
     OutOfRange {
         /// The tensor.
         tensor: TensorId,

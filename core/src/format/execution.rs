@@ -1,9 +1,8 @@
 use core::fmt;
 
-/// In which arithmetic a file's model is meant to be run: in the one its perplexity was measured in
-/// when it was exported.
+/// The arithmetic that a file is meant for: the one in which its perplexity was measured at export.
 ///
-/// A model of integer matrices runs in both.
+/// A model with integer matrices runs in both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Execution {

@@ -7,6 +7,7 @@ use super::error::FormatError;
 use super::execution::Execution;
 use super::header::{Header, TokenizerKind};
 use super::tensors::Tensors;
+use crate::num::invariant::slice;
 use crate::shape::Config;
 use crate::token::{Bpe, Tokenizer};
 
@@ -30,7 +31,7 @@ impl<'m> File<'m> {
     pub(crate) fn new(bytes: &'m [u8]) -> Result<Self, FormatError> {
         let header = check_front(bytes)?;
         let stored = header.checksum;
-        let computed = CRC.checksum(bytes.get(CHECKED_FROM..).unwrap_or(&[]));
+        let computed = CRC.checksum(slice(bytes, CHECKED_FROM..));
         if stored != computed {
             return Err(FormatError::Checksum { stored, computed });
         }

@@ -195,7 +195,7 @@ impl<'a> Writer<'a> {
         const ZEROS: [u8; ALIGNMENT] = [0; ALIGNMENT];
         let mut written = 0u64;
         let mut sink = |piece: &[u8]| {
-            written = written.saturating_add(piece.len() as u64);
+            written += piece.len() as u64;
             sink(piece)?;
             Ok(written)
         };

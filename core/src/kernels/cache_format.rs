@@ -7,7 +7,7 @@ pub trait CacheFormat: Stored<Bits: FromBytes + IntoBytes + Immutable> {
     /// Whether each head's key or value has a scale, a bfloat16, beside it.
     const SCALED: bool;
 
-    /// Store a row and give the bits of its scale (0 without one).
+    /// Stores a row and returns the bits of its scale (0 without one).
     fn store(row: &[f32], place: &mut [Self::Bits]) -> u16;
 }
 

@@ -124,7 +124,7 @@ fn inner(
 
 /// Returns `max_o Σ_i |W_oi|`.
 fn sums(tensor: TensorId, matrix: &Matrix<'_>) -> Result<Multiplier, DecodeError> {
-    per_row(tensor, matrix, |quants| quants.fold(0, |sum: u64, q| sum.saturating_add(q)))
+    per_row(tensor, matrix, |quants| quants.fold(0, |sum: u64, q| sum + q))
 }
 
 /// Returns `max_oi |W_oi|`.
@@ -151,7 +151,7 @@ fn per_row(
             .max(),
         Weights::Int4 { scales, factors, quants } => {
             let groups = matrix.cols().div_ceil(GROUP);
-            let quants = rows(quants, groups.saturating_mul(GROUP_BYTES));
+            let quants = rows(quants, groups * GROUP_BYTES);
             scales
                 .iter()
                 .zip(rows(factors, groups).zip(quants))

@@ -1,24 +1,24 @@
 use crate::num::{Exact, Math, Multiplier, exp2_minus};
 
-/// A logit that a [`Sampler`](super::Sampler) can choose by: `f32`, or `i32` in units of `2^-16`, for
-/// which no float instruction is used.
+/// A logit of a [`Sampler`](super::Sampler): `f32`, or `i32` in units of `2^-16`, which takes no float
+/// instruction.
 pub trait Logit: Copy {
-    /// What a temperature is made into once per choice.
+    /// A temperature in the form that [`weight`](Self::weight) needs.
     type Temperature: Copy;
 
-    /// A number whose order is that of the logits; `None` for NaN and +∞.
+    /// Returns a number with the same order as the logits; `None` for NaN and +∞.
     fn order(self) -> Option<u32>;
 
-    /// Whether it rules its token out: −∞.
+    /// Returns whether the logit excludes its token: −∞.
     fn rules_out(self) -> bool;
 
-    /// The logit as a float, for messages.
+    /// Returns the logit as a float.
     fn value(self) -> f32;
 
-    /// A temperature above 0, as this kind of logit needs it.
+    /// Converts a temperature above 0.
     fn temperature(temperature: f32) -> Self::Temperature;
 
-    /// `exp((self − max) / temperature)` for `self ≤ max`, in units of `2^-30`.
+    /// Returns `exp((self − max) / temperature)` for `self ≤ max`, in units of `2^-30`.
     fn weight(self, max: Self, temperature: Self::Temperature) -> u32;
 }
 
@@ -29,7 +29,7 @@ impl Logit for f32 {
         if self.is_nan() || self == Self::INFINITY {
             return None;
         }
-        // The two zeros are one number.
+        // Adding 0.0 makes −0.0 equal to 0.0.
         let bits = (self + 0.0).to_bits();
         Some(if bits >> 31 == 0 { bits | 1 << 31 } else { !bits })
     }
@@ -53,7 +53,7 @@ impl Logit for f32 {
 }
 
 impl Logit for i32 {
-    /// `log2 e` over the temperature.
+    /// `log2(e)` divided by the temperature.
     type Temperature = Multiplier;
 
     fn order(self) -> Option<u32> {
@@ -73,7 +73,7 @@ impl Logit for i32 {
     }
 
     fn weight(self, max: Self, temperature: Multiplier) -> u32 {
-        // Differences past 2^31 have no weight anyway.
+        // A difference above 2^31 has weight 0.
         let difference = max.abs_diff(self).min(i32::MAX as u32) as i32;
         exp2_minus(temperature.apply(difference, 0).unsigned_abs())
     }

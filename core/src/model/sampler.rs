@@ -3,7 +3,7 @@ use core::fmt;
 use super::Logit;
 use crate::num::Random;
 
-/// Chooses the next token from logits: greedily, or at random among the `k` most likely.
+/// Chooses the next token from logits: the most likely one, or at random among the `k` most likely.
 ///
 /// ```
 /// use expe_core::Sampler;
@@ -15,22 +15,21 @@ use crate::num::Random;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Sampler {
-    /// As bits: of a float the compiler would make a float comparison.
+    /// Bits of an `f32`, because comparing floats takes float instructions.
     temperature: u32,
     top_k: usize,
     random: Random,
 }
 
 impl Sampler {
-    /// A sampler that draws token `i` with a probability proportional to
-    /// `exp(logit_i / temperature)` among the `top_k` largest logits; the seed fixes all draws.
+    /// Makes a sampler that draws token `i` with a probability proportional to
+    /// `exp(logit_i / temperature)` among the `top_k` largest logits. The seed determines all draws.
     ///
-    /// Temperature 0 is greedy. `top_k` 1 is greedy too, and 0 means all tokens.
+    /// Temperature 0 and `top_k` 1 are greedy. `top_k` 0 means all tokens.
     ///
     /// # Errors
     /// [`SampleError::Temperature`] if the temperature is negative, infinite or NaN.
     pub fn new(temperature: f32, top_k: usize, seed: u64) -> Result<Self, SampleError> {
-        // By its bits, so that integer firmware has no float comparison.
         let bits = temperature.to_bits();
         if bits < f32::INFINITY.to_bits() || bits == 1 << 31 {
             Ok(Self { temperature: bits, top_k, random: Random::new(seed) })
@@ -39,20 +38,20 @@ impl Sampler {
         }
     }
 
-    /// A sampler that always takes the largest logit, the first of several.
+    /// Makes a sampler that always takes the largest logit, the first one of equals.
     pub const fn greedy() -> Self {
         Self { temperature: 0, top_k: 1, random: Random::new(0) }
     }
 
-    /// Choose a token. A logit of −∞ rules its token out.
+    /// Chooses a token. A logit of −∞ excludes its token.
     ///
-    /// Needs no memory: the `k`-th largest logit is found by bisection over the order of the bit
-    /// patterns, at most 32 passes. Of several tokens that tie for the last places the first ones
-    /// are taken. With `i32` logits all of it is integer arithmetic.
+    /// Needs no memory: it finds the `k`-th largest logit by bisection over the order of the bit
+    /// patterns, in 32 passes. Of tokens that tie for the last places, the first ones are taken. With
+    /// `i32` logits it computes in integers only.
     ///
     /// # Errors
-    /// [`SampleError::NotFinite`] for a logit that is NaN or +∞, [`SampleError::Empty`] if there are
-    /// none, or all are ruled out.
+    /// [`SampleError::NotFinite`] for a logit that is NaN or +∞; [`SampleError::Empty`] if there are no
+    /// logits or all are −∞.
     pub fn sample<L: Logit>(&mut self, logits: &[L]) -> Result<u32, SampleError> {
         let mut best: Option<(u32, L, u32)> = None;
         for (token, logit) in (0u32..).zip(logits) {
@@ -72,11 +71,11 @@ impl Sampler {
         let above = logits.iter().filter(|logit| logit.order() > Some(threshold)).count();
         let temperature = L::temperature(f32::from_bits(self.temperature));
         let weights = || {
-            let mut ties = k.saturating_sub(above);
+            let mut ties = k - above;
             (0u32..).zip(logits).filter_map(move |(token, logit)| {
                 let chosen = logit.order() > Some(threshold) || {
                     let tie = logit.order() == Some(threshold) && ties > 0;
-                    ties = ties.saturating_sub(usize::from(tie));
+                    ties -= usize::from(tie);
                     tie
                 };
                 chosen.then(|| (token, u64::from(logit.weight(max, temperature))))
@@ -88,21 +87,21 @@ impl Sampler {
             if rest < weight {
                 return Ok(token);
             }
-            rest = rest.saturating_sub(weight);
+            rest -= weight;
         }
         Ok(best)
     }
 }
 
-/// `random·total/2^32`, below `total`, for a total below `2^62`.
+/// Returns `⌊random·total/2^32⌋`, for a total below `2^62`.
 const fn draw(random: u32, total: u64) -> u64 {
     let (high, low) = (total >> 32, total & 0xffff_ffff);
     let random = random as u64;
-    (random * high).saturating_add((random * low) >> 32)
+    random * high + ((random * low) >> 32)
 }
 
-/// The [`order`](Logit::order) of the `k`-th largest element, `1 ≤ k ≤ len`: the largest number that at
-/// least `k` elements reach.
+/// Returns the [`order`](Logit::order) of the `k`-th largest element, `1 ≤ k ≤ len`: the largest number
+/// that at least `k` elements reach.
 fn kth_largest<L: Logit>(logits: &[L], k: usize) -> u32 {
     let mut threshold = 0u32;
     for bit in (0..u32::BITS).rev() {
@@ -114,24 +113,24 @@ fn kth_largest<L: Logit>(logits: &[L], k: usize) -> u32 {
     threshold
 }
 
-/// Why no token can be chosen.
+/// Why a sampler cannot be made or cannot choose a token.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum SampleError {
     /// The temperature is negative, infinite or NaN.
     Temperature {
-        /// Its value.
+        /// The value.
         value: f32,
     },
     /// A logit is NaN or +∞.
     NotFinite {
-        /// Its token.
+        /// The token.
         token: u32,
-        /// Its value.
+        /// The value.
         value: f32,
     },
-    /// There are no logits, or all of them are −∞.
+    /// There are no logits, or all are −∞.
     Empty,
 }
 

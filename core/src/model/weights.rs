@@ -6,7 +6,7 @@ use crate::position::{ModelDims, Position, PositionError};
 use crate::shape::Config;
 use crate::token::Tokenizer;
 
-/// A model file, checked: all of it lies in the bytes it was made from and no access can fail.
+/// A checked model file, read in place: no access can fail.
 ///
 /// ```no_run
 /// use expe_core::Model;
@@ -32,21 +32,19 @@ pub struct Model<'m> {
 pub(super) struct ModelId(pub(super) u32);
 
 impl<'m> Model<'m> {
-    /// Check `bytes`, a whole model file, and read it in place.
-    ///
-    /// Everything is looked at once: structure, checksum, and that every weight is finite. Whether
-    /// the position encoding can be built is for [`position`](Self::position) to say.
+    /// Checks `bytes`, a whole model file: its structure, its checksum, and that every weight is finite.
+    /// Whether the position encoding can be built is checked by [`position`](Self::position).
     ///
     /// # Errors
     /// The first [`FormatError`] found.
     pub fn new(bytes: &'m [u8]) -> Result<Self, FormatError> {
         let file = File::new(bytes)?;
-        // Unreachable: the file was checked to hold all of its tensors.
+        // Unreachable: a checked file holds all of its tensors.
         let needed = bytes.len() as u64;
         Self::view(file).ok_or(FormatError::TooShort { needed, found: needed })
     }
 
-    /// The views of a file that has been checked.
+    /// Returns the views of a checked file.
     fn view(file: File<'m>) -> Option<Self> {
         let config = &file.config;
         let mut rest = file.tensors;
@@ -66,41 +64,41 @@ impl<'m> Model<'m> {
         ModelId(self.file.checksum)
     }
 
-    /// The model's shape.
+    /// Returns the model's configuration.
     pub const fn config(&self) -> &Config {
         &self.file.config
     }
 
-    /// The arithmetic that the file was exported for.
+    /// Returns the arithmetic that the file was exported for.
     pub const fn execution(&self) -> Execution {
         self.file.execution
     }
 
-    /// The largest magnitude in the residual stream that integer arithmetic must hold, as measured
-    /// on text when the file was exported; 0 if it was not.
+    /// Returns the largest magnitude in the residual stream that integer arithmetic must hold, as
+    /// measured on text at export; 0 if it was not measured.
     pub const fn residual_range(&self) -> f32 {
         self.file.residual_range
     }
 
-    /// The model's tokenizer.
+    /// Returns the model's tokenizer.
     pub const fn tokenizer(&self) -> Tokenizer<'m> {
         self.file.tokenizer
     }
 
-    /// Token embeddings `[vocab, width]`.
+    /// Returns the token embeddings `[vocab, width]`.
     pub const fn embed(&self) -> Matrix<'m> {
         self.embed
     }
 
-    /// The table of learned positions, `context` rows of `width`; empty with the other encodings.
+    /// Returns the table of learned positions, `context` rows of `width`; empty for other encodings.
     pub const fn position_table(&self) -> &'m [f32] {
         self.position
     }
 
-    /// Build the model's position encoding.
+    /// Builds the model's position encoding.
     ///
-    /// Firmware that knows its model's encoding saves memory by building that one itself, such as
-    /// [`Expe`](crate::position::Expe): this function links all of them.
+    /// This links all encodings. Firmware that knows its model's encoding saves flash by building only
+    /// that one, such as [`Expe`](crate::position::Expe).
     ///
     /// # Errors
     /// The [`PositionError`] of the encoding's constructor.
@@ -113,30 +111,30 @@ impl<'m> Model<'m> {
         )
     }
 
-    /// The layers, from the first to the last.
+    /// Returns the layers, from first to last.
     pub const fn layers(&self) -> Layers<'_, 'm> {
         let config = &self.file.config;
         Layers { config, rest: self.layers, layers: 0..config.layers as u32 }
     }
 
-    /// Gain of the norm before the head.
+    /// Returns the gain of the norm before the head.
     pub const fn final_norm(&self) -> &'m [f32] {
         self.final_norm
     }
 
-    /// Output head `[vocab, width]`: the embedding, if they are tied.
+    /// Returns the output head `[vocab, width]`; the embedding if they are tied.
     pub const fn head(&self) -> Matrix<'m> {
         self.head
     }
 
-    /// All matrices, in the file's order.
+    /// Returns all matrices, in the file's order.
     pub fn matrices(&self) -> impl Iterator<Item = (TensorId, Matrix<'m>)> {
         self.tensors()
             .filter(|tensor| tensor.shape.id.kind.is_matrix())
             .filter_map(|tensor| Some((tensor.shape.id, tensor.matrix()?)))
     }
 
-    /// All tensors as they are stored, in the file's order.
+    /// Returns all tensors as they are stored, in the file's order.
     pub fn tensors(&self) -> impl Iterator<Item = StoredTensor<'m>> {
         let mut rest = self.file.tensors;
         layout(&self.file.config).map_while(move |shape| rest.tensor(shape))
@@ -171,7 +169,7 @@ pub struct Layer<'m> {
 }
 
 impl<'m> Layer<'m> {
-    /// Read the tensors of the next layer.
+    /// Reads the tensors of the next layer.
     fn read(rest: &mut Tensors<'m>, config: &Config, layer: u32) -> Option<Self> {
         Some(Self {
             attn_norm: rest.floats(config, TensorKind::AttnNorm, layer)?,

@@ -30,7 +30,7 @@ pub enum Activation {
     Relu,
 }
 
-/// The shape of a decoder, complete: two equal configurations have the same tensors.
+/// The complete shape of a decoder: two models with equal configurations have the same tensors.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -78,17 +78,16 @@ fn default_tied() -> bool {
     true
 }
 
-/// Largest value of any single dimension; keeps every product of two dimensions inside `u64` and
-/// turns absurd files away early.
+/// The largest value of a dimension: the product of two fits `u64`, and absurd files are rejected early.
 pub const MAX_DIMENSION: usize = 1 << 24;
 
 impl Config {
-    /// Width of all query heads together: `heads · head_width`.
+    /// Returns the width of all query heads: `heads · head_width`.
     pub const fn query_width(&self) -> usize {
         self.heads.saturating_mul(self.head_width)
     }
 
-    /// Width of all key (or value) heads together: `kv_heads · head_width`.
+    /// Returns the width of all key (or value) heads: `kv_heads · head_width`.
     pub const fn key_width(&self) -> usize {
         self.kv_heads.saturating_mul(self.head_width)
     }
@@ -98,7 +97,7 @@ impl Config {
         self.position.override_block()
     }
 
-    /// Check that the numbers fit together.
+    /// Checks that the numbers fit together.
     ///
     /// # Errors
     /// The first [`ConfigError`] found.
@@ -127,7 +126,7 @@ impl Config {
                 return Err(ConfigError::Heads { heads: self.heads, kv_heads: self.kv_heads });
             }
         }
-        // By its bits, which are in the order of the numbers: no float instruction.
+        // Positive floats have the order of their bits; comparing bits takes no float instruction.
         if self.epsilon.to_bits() == 0 || self.epsilon.to_bits() >= 1.0f32.to_bits() {
             return Err(ConfigError::Epsilon { value: self.epsilon });
         }
@@ -143,16 +142,16 @@ impl Config {
     }
 }
 
-/// Why a [`Config`] is not a model.
+/// Why a [`Config`] does not describe a model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// A dimension is zero or absurdly large.
+    /// A dimension is 0 or above [`MAX_DIMENSION`].
     Dimension {
-        /// Its name.
+        /// The dimension's name.
         name: &'static str,
-        /// Its value.
+        /// The value.
         value: usize,
     },
     /// The key-value heads do not divide the query heads.
@@ -164,15 +163,15 @@ pub enum ConfigError {
     },
     /// `ε` is not in `(0, 1)`.
     Epsilon {
-        /// Its value.
+        /// The value.
         value: f32,
     },
-    /// Heads that are rotated have an odd width.
+    /// Rotated heads have an odd width.
     OddHead {
         /// Width of one head.
         head_width: usize,
     },
-    /// The overridden columns are none or more than the model has.
+    /// The number of overridden columns is 0 or above the model's width.
     Override {
         /// Overridden columns.
         columns: usize,

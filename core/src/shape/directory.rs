@@ -12,13 +12,13 @@ pub struct TensorShape {
 }
 
 impl TensorShape {
-    /// Bytes in `dtype`, without padding; `None` past `u64`.
+    /// Returns the bytes of the tensor stored as `dtype`, without padding; `None` past 64 bits.
     pub fn size(&self, dtype: DType) -> Option<u64> {
         dtype.bytes(u64::try_from(self.rows).ok()?, u64::try_from(self.columns).ok()?)
     }
 }
 
-/// All tensors of a model of this configuration, in the file's order.
+/// Returns all tensors of a model of this configuration, in the file's order.
 ///
 /// ```
 /// use expe_core::format::layout;

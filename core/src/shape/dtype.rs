@@ -2,7 +2,7 @@ use core::fmt;
 
 use crate::kernels::{GROUP, GROUP_BYTES};
 
-/// The numeric format of one stored tensor; all but the first are for matrices only.
+/// How a tensor is stored; all except the first are for matrices only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum DType {
@@ -19,10 +19,10 @@ pub enum DType {
 }
 
 impl DType {
-    /// All formats, in the order of their codes.
+    /// All dtypes, in the order of their codes.
     pub const ALL: [Self; 5] = [Self::F32, Self::F16, Self::Bf16, Self::Int8, Self::Int4];
 
-    /// Bytes of a tensor of `rows` rows and `columns` columns; `None` past `u64`.
+    /// Returns the bytes of a tensor of `rows` rows and `columns` columns; `None` past 64 bits.
     pub const fn bytes(self, rows: u64, columns: u64) -> Option<u64> {
         let per_row = match self {
             Self::F32 => columns.checked_mul(4),
@@ -36,12 +36,12 @@ impl DType {
         }
     }
 
-    /// The code that stands for this format in the file.
+    /// Returns the dtype's code in the file.
     pub const fn code(self) -> u16 {
         self as u16
     }
 
-    /// The format of a code; `None` for an unknown one.
+    /// Returns the dtype of a code; `None` for an unknown one.
     pub const fn from_code(code: u16) -> Option<Self> {
         match code {
             0 => Some(Self::F32),
@@ -53,13 +53,13 @@ impl DType {
         }
     }
 
-    /// Whether it is one of the integer formats.
+    /// Returns whether elements are integers.
     pub const fn is_integer(self) -> bool {
         matches!(self, Self::Int8 | Self::Int4)
     }
 }
 
-/// Scales, then factors up to a multiple of four bytes, then the integers.
+/// Returns the bytes of scales, factors padded to a multiple of four, and quants.
 const fn int4_bytes(rows: u64, columns: u64) -> Option<u64> {
     let Some(groups) = rows.checked_mul(columns.div_ceil(GROUP as u64)) else {
         return None;

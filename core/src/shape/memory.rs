@@ -1,11 +1,13 @@
 use super::{Activation, Config};
 use crate::kernels::CacheFormat;
 
-/// Bytes of a word, the unit of the caller's memory.
+/// Bytes in a word, the unit of the caller's memory.
 pub(crate) const WORD: usize = size_of::<u32>();
 
+/// Sizes saturate where they leave `usize`: no memory is that large, so making a cache or a workspace
+/// fails.
 impl Config {
-    /// The length of a `KvCache` of `context` positions in the format `S`, in words of 4 bytes:
+    /// Returns the length of a [`KvCache`](crate::KvCache) of `context` positions in the format `S`, in words of 4 bytes:
     /// keys and values, with `I8` their scales of 2 bytes per position, layer and kv head, and one
     /// word per position and digit; each part is rounded up to words.
     ///
@@ -28,7 +30,7 @@ impl Config {
         half.saturating_mul(2).saturating_add(self.override_block().digits.saturating_mul(context))
     }
 
-    /// The length of a `Workspace`, in words of 4 bytes, for `chunk` tokens at a time and caches of
+    /// Returns the length of a [`Workspace`](crate::Workspace), in words of 4 bytes, for `chunk` tokens at a time and caches of
     /// up to `context` positions:
     /// `chunk·(2·width + max(heads·head_width + kv_heads·head_width, hidden·(2 with SwiGLU, else 1))`
     /// ` + D + (head_width with RoPE) + 1) + context + vocab`, and a quarter of
@@ -59,7 +61,7 @@ impl Config {
         rows.saturating_add(context).saturating_add(self.vocab)
     }
 
-    /// The widest input of a matrix.
+    /// Returns the width of the widest input of a matrix.
     pub(crate) const fn widest(&self) -> usize {
         let mut widest = self.width;
         if self.query_width() > widest {
@@ -71,7 +73,7 @@ impl Config {
         widest
     }
 
-    /// Per token, what attention and the MLP need in turn.
+    /// Returns the scalars per token that attention and the MLP use in turn.
     pub(crate) const fn inner_width(&self) -> usize {
         let attention = self.query_width().saturating_add(self.key_width());
         let mlp = match self.activation {
@@ -86,7 +88,7 @@ impl Config {
     }
 }
 
-/// Words of all keys, or all values: `heads` rows of `head_width` elements and their scales.
+/// Returns the words of all keys, or all values: `heads` rows of `head_width` elements and their scales.
 pub(crate) const fn half_len<S: CacheFormat>(heads: usize, head_width: usize) -> usize {
     let elements = heads.saturating_mul(head_width);
     let bytes = elements.saturating_mul(size_of::<S::Bits>());

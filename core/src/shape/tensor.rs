@@ -2,7 +2,7 @@ use core::fmt;
 
 use super::{Activation, Config};
 
-/// What a tensor is for; the discriminant is its code in the file.
+/// A tensor's purpose; the discriminant is its code in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u16)]
@@ -57,17 +57,17 @@ impl TensorKind {
     ];
     pub(super) const LAST: [Self; 2] = [Self::FinalNorm, Self::Head];
 
-    /// The code that stands for this kind in the file.
+    /// Returns the kind's code in the file.
     pub const fn code(self) -> u16 {
         self as u16
     }
 
-    /// Whether it has a row per token: the embedding and the head.
+    /// Returns whether it has a row per token: embedding and head.
     pub const fn is_vocabulary(self) -> bool {
         matches!(self, Self::Embed | Self::Head)
     }
 
-    /// Whether it is a weight matrix, which may be stored in any format; the others are `f32`.
+    /// Returns whether it is a weight matrix, which any [`DType`](super::DType) can store; the others are `f32`.
     pub const fn is_matrix(self) -> bool {
         !matches!(
             self,
@@ -80,8 +80,8 @@ impl TensorKind {
         )
     }
 
-    /// Leading columns of the trained matrix that the file's does not have: those that the position
-    /// overrides, which are folded.
+    /// Returns the number of leading columns that only the trained matrix has: those that the position
+    /// overrides. The file stores their folded sums.
     pub const fn folded(self, config: &Config) -> usize {
         match self {
             Self::Wq | Self::Wk => config.override_block().width,
@@ -89,7 +89,7 @@ impl TensorKind {
         }
     }
 
-    /// `(rows, columns)` in a model of this configuration; `None` if it has no such tensor.
+    /// Returns `(rows, columns)` in a model of this configuration; `None` if it has no such tensor.
     pub const fn shape(self, config: &Config) -> Option<(usize, usize)> {
         let Config { vocab, width, hidden, .. } = *config;
         let columns = config.override_block();
@@ -117,13 +117,13 @@ impl TensorKind {
 
 /// One tensor of a model: its kind and the layer it belongs to.
 ///
-/// It displays under the name that the tensor has in `model.safetensors`, such as
+/// Displays as the tensor's name in `model.safetensors`, such as
 /// `layers.3.attn.wq.weight`; the sums of overridden columns, which only the `.expe` file has, are
 /// `layers.3.attn.wq.columns` and `layers.3.attn.wk.columns`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TensorId {
-    /// What it is for.
+    /// The tensor's purpose.
     pub kind: TensorKind,
     /// Its layer, counted from 0; 0 for the tensors outside the layers.
     pub layer: u32,
