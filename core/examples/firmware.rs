@@ -6,7 +6,8 @@
 use expe_core::{Config, Decoder, F32, Model, Sampler, TextStream};
 
 /// The model file, linked into flash and read in place.
-const MODEL: &[u8] = expe_core::include_model!("../examples/model.expe");
+const MODEL: &[u8] =
+    expe_core::include_model!(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/model.expe"));
 /// Its configuration, read at compile time, so that the buffers below have the exact sizes.
 const CONFIG: Config = match Config::from_file(MODEL) {
     Ok(config) => config,
