@@ -9,6 +9,7 @@
 
 pub use crate::kernels::*;
 pub use crate::model::{Arithmetic, CacheRun, HeadPosition, Layer, Layers, Observe, Past, observe};
+pub use crate::num::Exponent;
 pub use crate::num::exp2::{EXP2_FRACTION_BITS, exp2_minus};
 pub use crate::num::math::Math;
 pub use crate::num::multiplier::Multiplier;

@@ -1,6 +1,6 @@
 //! Compares the position encodings of core with `golden/positions.py`: exact rationals and decimal angles.
 
-use expe_core::num::Element;
+use expe_core::num::{Element, Exponent};
 use expe_core::position::{
     Expe, Exqpe, ModelDims, Position, PositionConfig, PositionEncoding, PositionError, Scaling,
 };
@@ -218,7 +218,7 @@ fn sinusoids_stay_exact_at_long_positions() {
         for (n, expected) in &case.rows {
             let (mut row, mut fixed) = (vec![0.0; case.width], vec![0; case.width]);
             position.embed(*n, &mut row).unwrap();
-            position.embed_fixed(*n, -30, &mut fixed).unwrap();
+            position.embed_fixed(*n, Exponent(-30), &mut fixed).unwrap();
             let found = row.iter().zip(&fixed);
             for (column, ((found, fixed), expected)) in found.zip(expected).enumerate() {
                 let pair = column / 2;

@@ -1,12 +1,12 @@
 use super::units::{INNER, RESIDUAL_BITS};
 use super::{DecodeError, Model};
 use crate::kernels::{GROUP, GROUP_BYTES, Matrix, Weights, rows, unpack_group};
-use crate::num::Multiplier;
+use crate::num::{Exponent, Multiplier};
 use crate::shape::{Activation, Config, TensorId, TensorKind};
 
 /// Numbers in units of `2^-16` lie below this: `127/128 · 2^15`. The rest is left for rounding, most
 /// of it for the scale of a cached value, a bfloat16.
-const INNER_LIMIT: Multiplier = Multiplier::new(127, 31 - 7 + INNER);
+const INNER_LIMIT: Multiplier = Multiplier::new(127, 31 - 7 + INNER.0);
 /// A norm's gain lies below this: its unit is `2^-20`.
 const GAIN_LIMIT: Multiplier = Multiplier::new(1, 11);
 /// A folded sum lies below this: `2^24` of a query times `2^27` times a head's width fits 64 bits.
@@ -30,9 +30,9 @@ const HEAD_LIMIT: usize = 1 << 11;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     /// Exponent of the residual stream's unit.
-    pub residual: i32,
+    pub residual: Exponent,
     /// Exponent of the unit of the MLP's inner layer after its activation.
-    pub product: i32,
+    pub product: Exponent,
     /// The largest query without its position.
     query: Multiplier,
     /// The largest folded sum.
@@ -52,8 +52,12 @@ impl Bounds {
             }
         }
         let root = Multiplier::root(width as u64);
-        let mut bounds =
-            Self { residual: 0, product: INNER, query: Multiplier::ZERO, folded: Multiplier::ZERO };
+        let mut bounds = Self {
+            residual: Exponent(0),
+            product: INNER,
+            query: Multiplier::ZERO,
+            folded: Multiplier::ZERO,
+        };
         let mut residual = largest(outside(TensorKind::Embed), &model.embed())?;
         let (scale, offset) = position.embedding_bound(width);
         residual = residual.times(scale).plus(offset);
@@ -79,7 +83,7 @@ impl Bounds {
                 hidden = hidden.times(inner(TensorKind::W3, &w3, h)?);
             }
             // So that 2^31 units exceed the product.
-            bounds.product = bounds.product.max(hidden.log2().saturating_sub(30));
+            bounds.product = bounds.product.max(Exponent(hidden.log2().saturating_sub(30)));
             residual = residual.plus(sums(id(TensorKind::W2), &layer.w2)?.times(hidden));
         }
         let h = gain(outside(TensorKind::FinalNorm), model.final_norm())?.times(root);
@@ -89,7 +93,8 @@ impl Bounds {
         if model.residual_range().to_bits() != 0 {
             residual = Multiplier::from_f32(model.residual_range());
         }
-        bounds.residual = residual.log2().saturating_add(1 - RESIDUAL_BITS).max(-RESIDUAL_BITS);
+        let residual = residual.log2().saturating_add(1 - RESIDUAL_BITS);
+        bounds.residual = Exponent(residual.max(-RESIDUAL_BITS));
         Ok(bounds)
     }
 

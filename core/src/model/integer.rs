@@ -14,9 +14,9 @@ use crate::num::{Dyadic, Multiplier, PreparedMultiplier, RowScales, round_shift,
 use crate::position::{MAX_DIGITS, PositionEncoding, PositionError};
 use crate::shape::{Activation, Config, Norm};
 
-const UNIT: Multiplier = Multiplier::new(1, INNER);
+const UNIT: Multiplier = Multiplier::power_of_two(INNER);
 /// Half the range of a score, `2^14`, in units of `2^SLOPE`.
-const TERM_LIMIT: u64 = 1 << (14 - SLOPE);
+const TERM_LIMIT: u64 = 1 << (14 - SLOPE.0);
 
 /// Integers only: no floating-point instruction between tokens, and the same bits on every target.
 ///
@@ -115,7 +115,7 @@ impl Arithmetic for Integer {
     }
 
     fn quantize_inner(&self, x: &[i32], quants: &mut [i8]) -> f32 {
-        quantize(x, Multiplier::new(1, self.bounds.product), quants)
+        quantize(x, Multiplier::power_of_two(self.bounds.product), quants)
     }
 
     fn project(&self, matrix: &Matrix<'_>, inputs: Inputs<'_, i32>, outputs: &mut [i32]) {
@@ -136,7 +136,7 @@ impl Arithmetic for Integer {
         let width = q.len();
         for ((digit, word), folded) in words.iter().enumerate().zip(rows(folded, width)) {
             let value = value(position, digit, *word);
-            let factor = Multiplier::from_dyadic(value).shifted(FOLDED_UNIT);
+            let factor = Multiplier::from_dyadic(value).shifted(FOLDED_UNIT.0);
             let factor = PreparedMultiplier::new(factor, FOLDED_LIMIT, INNER);
             add_folded(folded, factor, value.mantissa < 0, q);
         }
@@ -189,7 +189,7 @@ impl Attend<I8> for Integer {
         let width = query.len();
         let quants = slice_mut(quants, ..width);
         // Scores to base 2, in units of 2^-16.
-        let unit = self.scale.shifted(INNER);
+        let unit = self.scale.shifted(INNER.0);
         let query_scale = quantize(query, unit, quants);
         let largest = width as u32 * (128 * 127);
         let scales = RowScales::new(query_scale, largest, INNER);
@@ -197,7 +197,7 @@ impl Attend<I8> for Integer {
             let scores = slice_mut(slice_mut(scores, run.first..), ..run.key_scales.len());
             sums_int8(run.keys, width, quants, scores);
             for (score, bits) in scores.iter_mut().zip(run.key_scales) {
-                *score = scales.apply(*score, u32::from(*bits) << 16);
+                *score = scales.apply(*score, Bf16::widen(*bits));
             }
         }
         self.add_positions(position, head, past.position_words, query, scores);
@@ -219,12 +219,12 @@ impl Attend<I8> for Integer {
         for run in &past.runs {
             let weights = slice_mut(slice_mut(scores, run.first..), ..run.value_scales.len());
             for (weight, bits) in weights.iter_mut().zip(run.value_scales) {
-                *weight = scales.apply(*weight, u32::from(*bits) << 16);
+                *weight = scales.apply(*weight, Bf16::widen(*bits));
             }
             add_weighted_rows(weights, run.values, query);
         }
         // The weights sum to at most 2^24.
-        let factor = PreparedMultiplier::new(largest.shifted(WEIGHT), (1 << 24) * 127, INNER);
+        let factor = PreparedMultiplier::new(largest.shifted(WEIGHT.0), (1 << 24) * 127, INNER);
         for sum in query {
             *sum = factor.apply(*sum);
         }
@@ -248,7 +248,7 @@ impl Integer {
             return;
         }
         let shift = QUERY_BITS - digits(query) as i32;
-        let unit = INNER - shift + FOLDED_UNIT;
+        let unit = INNER.0 - shift + FOLDED_UNIT.0;
         let mut by_digit = [0i64; MAX_DIGITS];
         let folded = rows(head.key_folded, head.key_width);
         for ((digit, product), folded) in by_digit.iter_mut().enumerate().zip(folded) {

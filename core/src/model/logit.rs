@@ -1,4 +1,4 @@
-use crate::num::{Exact, Math, Multiplier, exp2_minus};
+use crate::num::{Exact, Exponent, Math, Multiplier, exp2_minus};
 
 /// A logit of a [`Sampler`](super::Sampler): `f32`, or `i32` in units of `2^-16`, which takes no float
 /// instruction.
@@ -75,6 +75,6 @@ impl Logit for i32 {
     fn weight(self, max: Self, temperature: Multiplier) -> u32 {
         // A difference above 2^31 has weight 0.
         let difference = max.abs_diff(self).min(i32::MAX as u32) as i32;
-        exp2_minus(temperature.apply(difference, 0).unsigned_abs())
+        exp2_minus(temperature.apply(difference, Exponent(0)).unsigned_abs())
     }
 }

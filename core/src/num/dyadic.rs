@@ -1,3 +1,5 @@
+use super::Exponent;
+
 /// A dyadic rational `mantissa · 2^exponent`, the common ground of all binary number formats.
 ///
 /// Positions are computed here, in integers, and rounded once into their format.
@@ -104,8 +106,8 @@ impl Dyadic {
 
     /// `x` plus this value, both in multiples of `2^exponent`; this value is rounded to one, ties up, and the
     /// sum saturates.
-    pub fn add_to_fixed(self, x: i64, exponent: i32) -> i32 {
-        let sum = x.saturating_add(self.round_half_up(exponent));
+    pub fn add_to_fixed(self, x: i64, exponent: Exponent) -> i32 {
+        let sum = x.saturating_add(self.round_half_up(exponent.0));
         sum.clamp(i32::MIN.into(), i32::MAX.into()) as i32
     }
 

@@ -5,6 +5,7 @@ mod dyadic;
 mod element;
 mod exp;
 pub(crate) mod exp2;
+mod exponent;
 #[cfg(feature = "fixed")]
 mod fixed_point;
 #[cfg(feature = "half")]
@@ -23,6 +24,7 @@ pub(crate) mod to_fixed;
 pub use dyadic::Dyadic;
 pub use element::{Element, Format};
 pub(crate) use exp2::{EXP2_FRACTION_BITS, exp2_minus};
+pub use exponent::Exponent;
 #[cfg(feature = "micromath")]
 pub use math::Approximate;
 pub use math::Exact;

@@ -1,8 +1,8 @@
 use core::cmp::Ordering;
 
-use super::Dyadic;
 use super::division::{quotient, square_root};
 use super::shift::{mul_pow2, saturate};
+use super::{Dyadic, Exponent};
 
 /// A number `mantissa · 2^exponent` that is not negative, with 31 significant binary digits: what a
 /// scale factor is where there is no floating point.
@@ -11,10 +11,10 @@ use super::shift::{mul_pow2, saturate};
 /// a relative error of at most `2^-30`; all of it is integer arithmetic, the same on every target.
 ///
 /// ```
-/// use expe_core::internals::Multiplier;
+/// use expe_core::internals::{Exponent, Multiplier};
 /// let third = Multiplier::from_integer(1).over(Multiplier::from_integer(3));
 /// // A third of 300, in units of 2^-4.
-/// assert_eq!(third.apply(300, -4), 1_600);
+/// assert_eq!(third.apply(300, Exponent(-4)), 1_600);
 /// assert_eq!(Multiplier::from_f32(0.15625).to_f32(), 0.15625);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,11 @@ impl Multiplier {
             if digits > DIGITS { value >> (digits - DIGITS) } else { value << (DIGITS - digits) };
         let moved = digits as i32 - DIGITS as i32;
         Self { mantissa: mantissa as u32, exponent: exponent + moved }
+    }
+
+    /// `2^exponent`
+    pub const fn power_of_two(exponent: Exponent) -> Self {
+        Self::new(1, exponent.0)
     }
 
     /// An integer, cut to 31 digits.
@@ -177,22 +182,22 @@ impl Multiplier {
 
     /// `x` times this, in units of `2^exponent`: rounded half up, saturating.
     #[inline(never)]
-    pub const fn apply(self, x: i32, exponent: i32) -> i32 {
+    pub const fn apply(self, x: i32, exponent: Exponent) -> i32 {
         saturate(self.apply_wide(x, exponent))
     }
 
     /// As [`apply`](Self::apply), saturating where 64 bits end.
     #[inline(never)]
-    pub const fn apply_wide(self, x: i32, exponent: i32) -> i64 {
+    pub const fn apply_wide(self, x: i32, exponent: Exponent) -> i64 {
         let product = x as i64 * self.mantissa as i64;
-        mul_pow2(product, self.exponent - exponent)
+        mul_pow2(product, self.exponent - exponent.0)
     }
 
     /// As [`apply_wide`](Self::apply_wide), for a wide factor of which 31 significant digits count.
-    pub const fn apply_to_wide(self, x: i64, exponent: i32) -> i64 {
+    pub const fn apply_to_wide(self, x: i64, exponent: Exponent) -> i64 {
         let digits = u64::BITS - x.unsigned_abs().leading_zeros();
         let excess = digits.saturating_sub(DIGITS) as i32;
-        let exponent = exponent - excess;
+        let exponent = Exponent(exponent.0 - excess);
         self.apply_wide(saturate(mul_pow2(x, excess.wrapping_neg())), exponent)
     }
 }
@@ -294,7 +299,11 @@ mod tests {
                 (exact + (1i128 << (-by - 1))) >> -by
             };
             let expected = rounded.clamp(i128::from(i32::MIN), i128::from(i32::MAX)) as i32;
-            assert_eq!(multiplier.apply(x, exponent), expected, "{multiplier:?} {x} {exponent}");
+            assert_eq!(
+                multiplier.apply(x, Exponent(exponent)),
+                expected,
+                "{multiplier:?} {x} {exponent}"
+            );
         }
     }
 
@@ -305,7 +314,7 @@ mod tests {
             let x = (random.next_u64() >> random.below(60)) as i64;
             let multiplier = Multiplier::new(random.next_u64(), -65);
             let exact = x as f64 * value(multiplier);
-            let found = multiplier.apply_to_wide(x, 0) as f64;
+            let found = multiplier.apply_to_wide(x, Exponent(0)) as f64;
             assert!((found - exact).abs() <= exact.abs() * 2f64.powi(-29) + 1.0, "{found} {exact}");
         }
     }

@@ -1,4 +1,4 @@
-use super::Multiplier;
+use super::{Exponent, Multiplier};
 
 /// A [`Multiplier`] made ready for many factors whose size is known: each costs a product of 32 bits by
 /// 32, of which the upper half is kept, and two shifts.
@@ -7,10 +7,10 @@ use super::Multiplier;
 /// is taken from `⌊x·2^left·m / 2^32⌋`, for cutting twice in the same direction is cutting once.
 ///
 /// ```
-/// use expe_core::internals::{Multiplier, PreparedMultiplier};
+/// use expe_core::internals::{Exponent, Multiplier, PreparedMultiplier};
 /// let third = Multiplier::from_integer(1).over(Multiplier::from_integer(3));
-/// let prepared = PreparedMultiplier::new(third, 1_000, -4);
-/// assert_eq!(prepared.apply(300), third.apply(300, -4));
+/// let prepared = PreparedMultiplier::new(third, 1_000, Exponent(-4));
+/// assert_eq!(prepared.apply(300), third.apply(300, Exponent(-4)));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PreparedMultiplier {
@@ -27,7 +27,7 @@ pub struct PreparedMultiplier {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Wide {
     multiplier: Multiplier,
-    exponent: i32,
+    exponent: Exponent,
     /// Digits that a product loses, but for the one that rounds it.
     lost: u32,
 }
@@ -45,11 +45,11 @@ impl Wide {
 impl PreparedMultiplier {
     /// `multiplier`, for factors of magnitude `largest` at most, and products in units of `2^exponent`.
     #[inline]
-    pub const fn new(multiplier: Multiplier, largest: u32, exponent: i32) -> Self {
+    pub const fn new(multiplier: Multiplier, largest: u32, exponent: Exponent) -> Self {
         let left = free(largest);
         let (mantissa, from) = multiplier.parts();
         // 33 digits fall off in all: 32 with the lower half, and one is rounded.
-        let right = exponent - from - 33 + left as i32;
+        let right = exponent.0 - from - 33 + left as i32;
         let mantissa = mantissa as i32;
         if right >= 0 {
             let right = if right > 31 { 31 } else { right as u32 };
@@ -127,7 +127,7 @@ const fn half_up(x: i32) -> i32 {
 #[derive(Debug, Clone, Copy)]
 pub struct RowScales {
     input: Multiplier,
-    exponent: i32,
+    exponent: Exponent,
     /// The mantissa of `input`, with 32 digits.
     mantissa: u32,
     left: u32,
@@ -139,28 +139,29 @@ impl RowScales {
     /// For sums of magnitude `largest` at most, an input's scale, and results in units of
     /// `2^exponent`.
     #[inline]
-    pub const fn new(input: f32, largest: u32, exponent: i32) -> Self {
+    pub const fn new(input: f32, largest: u32, exponent: Exponent) -> Self {
         Self::from_multiplier(Multiplier::from_f32(input), largest, exponent)
     }
 
     /// As [`new`](Self::new), for a scale that is a multiplier already.
     #[inline]
-    pub const fn from_multiplier(input: Multiplier, largest: u32, exponent: i32) -> Self {
+    pub const fn from_multiplier(input: Multiplier, largest: u32, exponent: Exponent) -> Self {
         let left = free(largest);
         let (mantissa, from) = input.parts();
         // An f32's bits are 24 digits times 2^(biased - 150), here 32 digits times 2^(biased - 158); the
         // product with 32 more is cut to 32, or one less.
         let from = from - 1 + (32 - 158);
-        let right = exponent - from - 33 + left as i32;
+        let right = exponent.0 - from - 33 + left as i32;
         // A row of exponent 0, whose digits begin elsewhere, must not look like the others.
         let right = if right > 32 { right } else { i32::MIN };
         Self { input, exponent, mantissa: mantissa << 1, left, right }
     }
 
-    /// `sum` times the scale of a row, given as the bits of an `f32` that is finite and not negative,
-    /// times the input's: as `Multiplier::from_f32(row).times(input).apply(sum, exponent)`, to the bit.
+    /// `sum` times the scale of a row, which is finite and not negative, times the input's; the float is read
+    /// by its bits. As `Multiplier::from_f32(row).times(input).apply(sum, exponent)`, to the bit.
     #[inline(always)]
-    pub const fn apply(&self, sum: i32, row: u32) -> i32 {
+    pub const fn apply(&self, sum: i32, row: f32) -> i32 {
+        let row = row.to_bits();
         let product = ((row << 8) | (1 << 31)) as u64 * self.mantissa as u64;
         let top = (product >> 32) as u32;
         // 31 digits are kept.
@@ -210,7 +211,7 @@ mod tests {
             let largest = random.next_u32() >> random.below(32);
             let multiplier = Multiplier::new(random.next_u64() >> random.below(63), -62)
                 .shifted(random.below(100) as i32 - 50);
-            let exponent = random.below(60) as i32 - 40;
+            let exponent = Exponent(random.below(60) as i32 - 40);
             let prepared = PreparedMultiplier::new(multiplier, largest, exponent);
             fast += u32::from(prepared.wide.is_none());
             let size = largest.min(1 << 31);
@@ -224,7 +225,7 @@ mod tests {
             }
         }
         assert!(fast > 50_000, "{fast}");
-        assert_eq!(PreparedMultiplier::new(Multiplier::ZERO, 0, 0).apply(0), 0);
+        assert_eq!(PreparedMultiplier::new(Multiplier::ZERO, 0, Exponent(0)).apply(0), 0);
     }
 
     #[test]
@@ -241,7 +242,7 @@ mod tests {
                 2 => (0.0, any(&mut random)),
                 _ => (usual(&mut random), usual(&mut random)),
             };
-            let exponent = random.below(60) as i32 - 40;
+            let exponent = Exponent(random.below(60) as i32 - 40);
             let scales = RowScales::new(input, largest, exponent);
             for sum in [0, 1, -1, largest as i32, -(largest as i32), (largest / 7) as i32] {
                 if sum.unsigned_abs() > largest {
@@ -249,7 +250,7 @@ mod tests {
                 }
                 let exact = Multiplier::from_f32(row).times(Multiplier::from_f32(input));
                 let expected = exact.apply(sum, exponent);
-                assert_eq!(scales.apply(sum, row.to_bits()), expected, "{scales:?} {row} {sum}");
+                assert_eq!(scales.apply(sum, row), expected, "{scales:?} {row} {sum}");
                 fast += u32::from(expected != 0 && expected.unsigned_abs() < 1 << 28);
                 odd += u32::from(expected == i32::MAX || expected == i32::MIN);
             }

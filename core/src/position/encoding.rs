@@ -1,6 +1,6 @@
 use super::{MAX_DIGITS, OverrideBlock, PositionError, Progression};
-use crate::num::Element;
 use crate::num::invariant::slice_mut;
+use crate::num::{Element, Exponent};
 
 /// A position encoding over elements of type `T`, as the numbers that it puts at each site.
 ///
@@ -37,7 +37,12 @@ pub trait PositionEncoding<T: Element = f32> {
     ///
     /// # Errors
     /// As [`embed`](Self::embed).
-    fn embed_fixed(&self, n: u32, exponent: i32, row: &mut [i32]) -> Result<(), PositionError> {
+    fn embed_fixed(
+        &self,
+        n: u32,
+        exponent: Exponent,
+        row: &mut [i32],
+    ) -> Result<(), PositionError> {
         let _ = (n, exponent, row);
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::{
     Alibi, Beyond, Expe, Exqpe, Growth, Learned, NoPosition, OverrideBlock, PositionEncoding,
     PositionError, Progression, Rope, Scaling, Sinusoidal,
 };
-use crate::num::Multiplier;
+use crate::num::{Exponent, Multiplier};
 
 /// Which encoding a model uses, with its parameters: the plain value that configuration files and
 /// model files hold. [`Position::new`](super::Position::new) checks it and builds the encoding.
@@ -407,7 +407,12 @@ impl PositionEncoding for Position<'_> {
         forward!(self.embed(n, row))
     }
 
-    fn embed_fixed(&self, n: u32, exponent: i32, row: &mut [i32]) -> Result<(), PositionError> {
+    fn embed_fixed(
+        &self,
+        n: u32,
+        exponent: Exponent,
+        row: &mut [i32],
+    ) -> Result<(), PositionError> {
         forward!(self.embed_fixed(n, exponent, row))
     }
 

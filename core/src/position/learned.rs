@@ -1,6 +1,6 @@
 use super::{PositionEncoding, PositionError};
-use crate::num::Element;
 use crate::num::invariant::quotient;
+use crate::num::{Element, Exponent};
 
 /// Learned absolute positions: row `n` of a trained table is added to the token embedding.
 ///
@@ -66,7 +66,12 @@ impl<T: Element> PositionEncoding<T> for Learned<'_> {
     /// # Errors
     /// As [`embed`](PositionEncoding::embed), and [`PositionError::Parameter`] for an element of the
     /// table that is no number; elements before it are already changed.
-    fn embed_fixed(&self, n: u32, exponent: i32, row: &mut [i32]) -> Result<(), PositionError> {
+    fn embed_fixed(
+        &self,
+        n: u32,
+        exponent: Exponent,
+        row: &mut [i32],
+    ) -> Result<(), PositionError> {
         for (p, x) in self.vector(n, row.len())?.iter().zip(row) {
             let (name, range) = ("position table", "below 2^128");
             let code = p.to_dyadic().ok_or(PositionError::Parameter { name, range, value: *p })?;
@@ -85,15 +90,15 @@ mod tests {
         let table = [0.5, -0.5, 0.25, 1e30, -1e30, f32::NAN];
         let learned = Learned::new(&table, 3).unwrap();
         let mut row = [1, 1, i32::MAX];
-        PositionEncoding::<f32>::embed_fixed(&learned, 0, 0, &mut row).unwrap();
+        PositionEncoding::<f32>::embed_fixed(&learned, 0, Exponent(0), &mut row).unwrap();
         assert_eq!(row, [2, 1, i32::MAX]);
-        PositionEncoding::<f32>::embed_fixed(&learned, 0, -2, &mut row).unwrap();
+        PositionEncoding::<f32>::embed_fixed(&learned, 0, Exponent(-2), &mut row).unwrap();
         assert_eq!(row, [4, -1, i32::MAX]);
-        let refused = PositionEncoding::<f32>::embed_fixed(&learned, 1, 0, &mut row);
+        let refused = PositionEncoding::<f32>::embed_fixed(&learned, 1, Exponent(0), &mut row);
         assert!(matches!(refused, Err(PositionError::Parameter { value, .. }) if value.is_nan()));
         assert_eq!(row, [i32::MAX, i32::MIN, i32::MAX]);
         assert_eq!(
-            PositionEncoding::<f32>::embed_fixed(&learned, 2, 0, &mut row),
+            PositionEncoding::<f32>::embed_fixed(&learned, 2, Exponent(0), &mut row),
             Err(PositionError::BeyondLength { position: 2, length: 2 })
         );
     }

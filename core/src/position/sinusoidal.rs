@@ -1,5 +1,5 @@
 use super::{PositionEncoding, PositionError};
-use crate::num::{Dyadic, Element, Frequencies, root};
+use crate::num::{Dyadic, Element, Exponent, Frequencies, root};
 
 /// Sinusoidal positions, added to the token embedding (Vaswani et al. 2017, arXiv 1706.03762):
 /// `x ← √d·x + PE(n)`, where column `2i` of `PE(n)` is `sin(n/base^(2i/d))` and column `2i + 1` the
@@ -71,7 +71,12 @@ impl<T: Element> PositionEncoding<T> for Sinusoidal {
         Ok(())
     }
 
-    fn embed_fixed(&self, n: u32, exponent: i32, row: &mut [i32]) -> Result<(), PositionError> {
+    fn embed_fixed(
+        &self,
+        n: u32,
+        exponent: Exponent,
+        row: &mut [i32],
+    ) -> Result<(), PositionError> {
         self.check(row)?;
         let scale = self.exact_scale;
         for (pair, turn) in row.chunks_exact_mut(2).zip(self.frequencies.iter()) {
@@ -99,7 +104,8 @@ mod tests {
             for n in [0, 1, 77, 65_536, 1 << 30] {
                 let before = [0, 1, -1, 12_345, -54_321, 1 << 20];
                 let mut row = before;
-                PositionEncoding::<f32>::embed_fixed(&sinusoidal, n, exponent, &mut row).unwrap();
+                PositionEncoding::<f32>::embed_fixed(&sinusoidal, n, Exponent(exponent), &mut row)
+                    .unwrap();
                 let unit = 2f64.powi(exponent);
                 for (column, (found, x)) in row.into_iter().zip(before).enumerate() {
                     let turn = sinusoidal.frequencies.iter().nth(column / 2).unwrap().at(n);
@@ -118,9 +124,11 @@ mod tests {
     fn integers_saturate() {
         let sinusoidal = Sinusoidal::new(10_000.0, 4).unwrap();
         let mut row = [i32::MAX, i32::MIN, 1 << 30, -(1 << 30)];
-        PositionEncoding::<f32>::embed_fixed(&sinusoidal, 3, -60, &mut row).unwrap();
+        PositionEncoding::<f32>::embed_fixed(&sinusoidal, 3, Exponent(-60), &mut row).unwrap();
         // sin 3 and cos 3, 2^60 and more units of them; sin 0.03 and cos 0.03.
         assert_eq!(row, [i32::MAX, i32::MIN, i32::MAX, i32::MAX]);
-        assert!(PositionEncoding::<f32>::embed_fixed(&sinusoidal, 3, 0, &mut [0; 3]).is_err());
+        assert!(
+            PositionEncoding::<f32>::embed_fixed(&sinusoidal, 3, Exponent(0), &mut [0; 3]).is_err()
+        );
     }
 }

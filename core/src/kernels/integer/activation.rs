@@ -1,7 +1,7 @@
-use crate::num::{EXP2_FRACTION_BITS, exp2_minus, mul_pow2, saturate};
+use crate::num::{EXP2_FRACTION_BITS, Exponent, exp2_minus, mul_pow2, saturate};
 
 /// Units of the activations' arguments and results: `2^UNIT`.
-const UNIT: i32 = -16;
+const UNIT: Exponent = Exponent(-16);
 
 /// `log2 e` in units of `2^-16`.
 const LOG2_E: u64 = 94_548;
@@ -61,8 +61,8 @@ pub fn silu(x: &mut [i32]) {
 /// The inside of SwiGLU, in place: `x_i ← silu(x_i)·gate_i`, both in units of `2^-16`, the result in
 /// units of `2^exponent`; the twin of [`kernels::swiglu`](crate::kernels::swiglu).
 #[inline(never)]
-pub fn swiglu(x: &mut [i32], gate: &[i32], exponent: i32) {
-    let by = 2 * UNIT - exponent;
+pub fn swiglu(x: &mut [i32], gate: &[i32], exponent: Exponent) {
+    let by = 2 * UNIT.0 - exponent.0;
     if let cut @ 0..32 = -by - 1 {
         // The usual case, in few instructions.
         gate_all(x, gate, |product| rounded(product >> cut));
@@ -110,7 +110,7 @@ mod tests {
             let [a, b, c, d] = &mut y;
             gelu(a);
             silu(b);
-            swiglu(c, &[-3 << 16], -14);
+            swiglu(c, &[-3 << 16], Exponent(-14));
             relu(d);
             let logistic = |z: f64| 1.0 / (1.0 + (-z).exp());
             let z = (2.0 / std::f64::consts::PI).sqrt() * (value + 0.044715 * value.powi(3));
@@ -142,7 +142,7 @@ mod tests {
             let mut any = || random.next_u32() as i32 >> random.below(32);
             let (start, gate) = (any(), any());
             let mut x = [start];
-            swiglu(&mut x, &[gate], exponent);
+            swiglu(&mut x, &[gate], Exponent(exponent));
             let product = i64::from(gated(start, start)) * i64::from(gate);
             assert_eq!(
                 x,
@@ -159,7 +159,7 @@ mod tests {
         assert!(x[0] >= i32::MAX - (1 << 17) && x[2] >= (100 << 16) - 200 && x[2] <= 100 << 16);
         assert!(x[1].abs() <= 1 << 17 && x[3].abs() <= 200, "{x:?}");
         let mut x = [i32::MAX, i32::MIN];
-        swiglu(&mut x, &[i32::MAX, i32::MAX], -16);
+        swiglu(&mut x, &[i32::MAX, i32::MAX], Exponent(-16));
         assert_eq!(x[0], i32::MAX);
     }
 }

@@ -1,13 +1,13 @@
 //! Positions on the query and key inputs: the sums of the overridden columns, as integers.
 
 use crate::kernels::rows::rows;
-use crate::num::{PreparedMultiplier, Shift};
+use crate::num::{Exponent, PreparedMultiplier, Shift};
 
 /// Units of a column: `2^COLUMN`.
-pub const FOLDED_UNIT: i32 = -20;
+pub const FOLDED_UNIT: Exponent = Exponent(-20);
 
 /// A column's magnitude is no larger, in these units: it lies below `2^7`.
-pub const FOLDED_LIMIT: u32 = 1 << (7 - FOLDED_UNIT);
+pub const FOLDED_LIMIT: u32 = 1 << (7 - FOLDED_UNIT.0);
 
 /// A score's term is a product, in units of `2^-30`, cut by so many digits.
 pub const TERM_SHIFT: u32 = 14;
@@ -20,7 +20,7 @@ const fn to_fixed_20(value: f32) -> i32 {
     let sign = bits as i32 >> 31;
     // 31 digits in units of 2^(biased - 157), of which one more than these is cut.
     let digits = ((bits << 8 | 1 << 31) >> 1) as i32;
-    let cut = (FOLDED_UNIT + 156).wrapping_sub((bits >> 23 & 0xff) as i32) as u32;
+    let cut = (FOLDED_UNIT.0 + 156).wrapping_sub((bits >> 23 & 0xff) as i32) as u32;
     let cut = if cut > 31 { 31 } else { cut };
     let rounded = ((digits ^ sign).wrapping_sub(sign) >> cut).wrapping_add(1);
     rounded >> 1
@@ -124,7 +124,7 @@ mod tests {
             let folded = folded(&mut random, round % 23);
             let multiplier = Multiplier::new(random.next_u64(), -64 - random.below(40) as i32)
                 .shifted(random.below(40) as i32);
-            let factor = PreparedMultiplier::new(multiplier, FOLDED_LIMIT, -16);
+            let factor = PreparedMultiplier::new(multiplier, FOLDED_LIMIT, Exponent(-16));
             let start: Vec<i32> = folded.iter().map(|_| random.next_u32() as i32).collect();
             for negative in [false, true] {
                 let mut q = start.clone();
@@ -132,7 +132,7 @@ mod tests {
                 for ((q, start), column) in q.iter().zip(&start).zip(&folded) {
                     let column = to_fixed(*column, FOLDED_UNIT);
                     let column = if negative { -column } else { column };
-                    assert_eq!(*q, start.saturating_add(multiplier.apply(column, -16)));
+                    assert_eq!(*q, start.saturating_add(multiplier.apply(column, Exponent(-16))));
                 }
             }
         }

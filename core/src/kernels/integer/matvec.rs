@@ -1,23 +1,28 @@
 use crate::kernels::arch;
 use crate::kernels::inputs::Inputs;
 use crate::kernels::matrix::Matrix;
-use crate::num::RowScales;
+use crate::num::{Exponent, RowScales};
 
 /// `y_r = W·x_r` for every input row, in units of `2^exponent`: the sums of the products of integers
 /// times the scales of the matrix's row and of the input, rounded half up, saturating. Nothing happens
 /// for a matrix of floats. The twin of [`Matrix::apply`].
 ///
 /// ```
-/// use expe_core::internals::{Inputs, Matrix, Weights};
+/// use expe_core::internals::{Exponent, Inputs, Matrix, Weights};
 /// use expe_core::internals::integer::project;
 /// let weights = Weights::Int8 { scales: &[0.5, 0.25], quants: &[1, 2, 3, 4] };
 /// let matrix = Matrix::new(weights, 2, 2).unwrap();
 /// let mut y = [0; 2];
-/// project(&matrix, Inputs::new(&[], 2).with_quants(&[10, 20], &[0.125]), -16, &mut y);
+/// project(&matrix, Inputs::new(&[], 2).with_quants(&[10, 20], &[0.125]), Exponent(-16), &mut y);
 /// assert_eq!(y, [50 << 12, 110 << 11]);
 /// ```
 #[inline(never)]
-pub fn project(matrix: &Matrix<'_>, inputs: Inputs<'_, i32>, exponent: i32, outputs: &mut [i32]) {
+pub fn project(
+    matrix: &Matrix<'_>,
+    inputs: Inputs<'_, i32>,
+    exponent: Exponent,
+    outputs: &mut [i32],
+) {
     let largest = matrix.largest_sum();
     matrix.each_sum(inputs, outputs, |outputs, sums, rows, input| {
         let scales = RowScales::new(input, largest, exponent);
@@ -31,7 +36,7 @@ pub fn project(matrix: &Matrix<'_>, inputs: Inputs<'_, i32>, exponent: i32, outp
 pub fn project_add(
     matrix: &Matrix<'_>,
     inputs: Inputs<'_, i32>,
-    exponent: i32,
+    exponent: Exponent,
     outputs: &mut [i32],
 ) {
     let largest = matrix.largest_sum();
@@ -56,6 +61,6 @@ fn requantize(
         None => 0,
     };
     for ((y, sum), row) in outputs.iter_mut().zip(sums).zip(rows).skip(done) {
-        put(y, scales.apply(*sum, row.to_bits()));
+        put(y, scales.apply(*sum, *row));
     }
 }

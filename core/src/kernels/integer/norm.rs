@@ -1,15 +1,15 @@
 use super::quantize::{digits, quantize};
-use crate::num::{Multiplier, Shift, saturate, to_fixed};
+use crate::num::{Exponent, Multiplier, Shift, saturate, to_fixed};
 
 /// Digits that the largest element is given before it is squared.
 const DIGITS: i32 = 24;
 /// Units of a gain: `2^GAIN`.
-const GAIN: i32 = -20;
+const GAIN: Exponent = Exponent(-20);
 /// Digits that the product with the gain loses.
 const CUT: i32 = -25;
 
 /// The unit of what is left.
-const UNIT: Multiplier = Multiplier::new(1, GAIN - CUT);
+const UNIT: Multiplier = Multiplier::new(1, GAIN.0 - CUT);
 
 /// Norm of a row in units of `2^exponent`, as 8-bit integers and their scale:
 /// `quants_i·s ≈ g_i·x_i / sqrt(mean(x²) + ε)`, after `x ← x − mean(x)` if it is `centered` (layer norm).
@@ -24,7 +24,7 @@ const UNIT: Multiplier = Multiplier::new(1, GAIN - CUT);
 /// [`kernels::layer_norm`](crate::kernels::layer_norm) with [`quantize`].
 pub fn norm(
     x: &[i32],
-    exponent: i32,
+    exponent: Exponent,
     centered: bool,
     gain: &[f32],
     epsilon: Multiplier,
@@ -38,7 +38,7 @@ pub fn norm(
     }
     // All digits that fit are kept: the result does not depend on how large the row is.
     let shift = DIGITS - digits(y) as i32;
-    let exponent = exponent - shift;
+    let exponent = exponent.0 - shift;
     let shift = Shift::new(shift);
     let mut squares = 0u64;
     for (y, gain) in y.iter_mut().zip(gain) {
@@ -52,7 +52,7 @@ pub fn norm(
     let unit = 2 * exponent;
     let excess = (epsilon.log2() - unit - 60).max(0) as u32;
     let excess = (excess + 1) & !1;
-    let epsilon = epsilon.apply_wide(1, unit + excess as i32).unsigned_abs();
+    let epsilon = epsilon.apply_wide(1, Exponent(unit + excess as i32)).unsigned_abs();
     let mean_square = mean_square.checked_shr(excess).unwrap_or(0);
     let root = Multiplier::root(mean_square + epsilon).shifted((excess / 2) as i32);
     let unit = UNIT.over(root);
@@ -96,7 +96,7 @@ mod tests {
             let gain: Vec<f32> = (0..count).map(|_| 1.0 + random.normal()).collect();
             let (mut y, mut quants) = (vec![0; count], vec![0; count]);
             let epsilon = Multiplier::from_f32(1e-5);
-            let found = norm(&x, exponent, centered, &gain, epsilon, &mut y, &mut quants);
+            let found = norm(&x, Exponent(exponent), centered, &gain, epsilon, &mut y, &mut quants);
 
             let unit = 2f64.powi(exponent);
             let x: Vec<f64> = x.iter().map(|x| f64::from(*x) * unit).collect();
@@ -139,11 +139,12 @@ mod tests {
                 let (mut y, mut quants) = ([0; 4], [0; 4]);
                 let x = [value, 0, value, 0];
                 let gain = [2.0, 1.0, -2000.0, 0.0];
-                let scale = norm(&x, exponent, false, &gain, epsilon, &mut y, &mut quants);
+                let scale =
+                    norm(&x, Exponent(exponent), false, &gain, epsilon, &mut y, &mut quants);
                 assert!(scale.is_finite() && scale >= 0.0);
                 assert_eq!(quants[2], if value == 0 { 0 } else { -127 * value.signum() as i8 });
             }
         }
-        assert_eq!(norm(&[], 0, true, &[], epsilon, &mut [], &mut []), 0.0);
+        assert_eq!(norm(&[], Exponent(0), true, &[], epsilon, &mut [], &mut []), 0.0);
     }
 }

@@ -1,5 +1,5 @@
 use crate::kernels::stored::Bf16;
-use crate::num::{Multiplier, PreparedMultiplier};
+use crate::num::{Exponent, Multiplier, PreparedMultiplier};
 
 /// The largest 8-bit code that is used.
 const LARGEST_QUANT: Multiplier = Multiplier::from_integer(127);
@@ -69,7 +69,7 @@ pub fn quantize_bf16(x: &[i32], unit: Multiplier, quants: &mut [i8]) -> u16 {
 
 /// `x` is of magnitude `largest` at most.
 fn quantize_all(x: &[i32], largest: u32, quants_per_unit: Multiplier, quants: &mut [i8]) {
-    let quants_per_unit = PreparedMultiplier::new(quants_per_unit, largest, 0);
+    let quants_per_unit = PreparedMultiplier::new(quants_per_unit, largest, Exponent(0));
     let most = quants_per_unit.apply(largest.min(i32::MAX as u32) as i32);
     if most < 127 || (most == 127 && largest <= i32::MAX as u32) {
         quants_per_unit

@@ -9,12 +9,12 @@ use crate::num::{Multiplier, exp2_minus};
 /// The twin of [`kernels::softmax`](crate::kernels::softmax).
 ///
 /// ```
-/// use expe_core::internals::integer::softmax;
+/// use expe_core::internals::{Exponent, integer::softmax};
 /// let mut x = [0, 65_536];
 /// let scale = softmax(&mut x);
 /// assert_eq!(x, [1 << 29, 1 << 30]);
 /// // 2/3 in units of 2^-23
-/// assert_eq!(scale.apply(x[1], -23), 5_592_405);
+/// assert_eq!(scale.apply(x[1], Exponent(-23)), 5_592_405);
 /// ```
 pub fn softmax(x: &mut [i32]) -> Multiplier {
     let max = x.iter().copied().max().unwrap_or(0);
@@ -34,7 +34,7 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
-    use crate::num::Random;
+    use crate::num::{Exponent, Random};
 
     #[test]
     fn agrees_with_floating_point() {
@@ -49,7 +49,7 @@ mod tests {
                     x.iter().map(|x| ((f64::from(*x) - max) / 65_536.0).exp2()).collect();
                 let sum: f64 = wide.iter().sum();
                 for (found, wide) in found.iter().zip(&wide) {
-                    let weight = f64::from(scale.apply(*found, -23)) / 8_388_608.0;
+                    let weight = f64::from(scale.apply(*found, Exponent(-23))) / 8_388_608.0;
                     // 2^-26 for the power and for the mean of all of them, relative to a sum of at
                     // least 1, and half a unit of the result.
                     let bound = (count as f64 / sum + 1.0) * 2f64.powi(-26) + 2f64.powi(-24);
@@ -68,7 +68,7 @@ mod tests {
             let power = 1u64 << 30;
             // What softmax gives for so many equal scores.
             let scale = Multiplier::from_integer(1).over(Multiplier::from_integer(count * power));
-            let weight = scale.apply(1 << 30, -23);
+            let weight = scale.apply(1 << 30, Exponent(-23));
             assert!(i64::from(weight) * count as i64 * 127 <= i64::from(i32::MAX), "{count}");
             assert_eq!(weight == 0, count == 0 || count > 1 << 24, "{count}");
         }

@@ -1,6 +1,6 @@
 use core::hint::black_box;
 
-use expe_core::internals::{self, Inputs, Matrix, Multiplier, Random, Weights, integer};
+use expe_core::internals::{self, Exponent, Inputs, Matrix, Multiplier, Random, Weights, integer};
 use expe_core::num::Exact;
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -15,7 +15,7 @@ const ROW: usize = 128;
 const MATRICES: [(usize, usize); 2] = [(128, 128), (128, 352)];
 
 /// The integers in rows are multiples of `2^UNIT`.
-const UNIT: i32 = -16;
+const UNIT: Exponent = Exponent(-16);
 
 /// Measures the kernels of the integer arithmetic.
 pub fn integers(memory: &mut [u32], counter: &impl InstructionCounter) -> Result<(), Error> {
@@ -62,7 +62,7 @@ pub fn integers(memory: &mut [u32], counter: &impl InstructionCounter) -> Result
         integer::norm(black_box(&x), UNIT, false, &[1.25; ROW], epsilon, &mut y, &mut quants)
     });
     measure("integer quantization", ROW as u32, counter, || {
-        integer::quantize(black_box(&x), Multiplier::new(1, UNIT), &mut quants)
+        integer::quantize(black_box(&x), Multiplier::power_of_two(UNIT), &mut quants)
     });
     y = x;
     measure("integer softmax", ROW as u32, counter, || integer::softmax(black_box(&mut y)));
