@@ -1,5 +1,5 @@
-//! Tells the crate what the target's processor has, where `cfg(target_feature)` does not on stable Rust:
-//! `expe_base` for the instructions of Arm's M profile from the Cortex-M3 on, but for processors with vectors,
+//! Sets `cfg`s for features of Arm processors that `cfg(target_feature)` does not show on stable Rust:
+//! `expe_base` for the instructions of Arm's M profile from the Cortex-M3 on, without vectors,
 //! `expe_dsp` for the DSP extension of Arm's M profile (Cortex-M4, M7, M33, M35P), `expe_mve` for its
 //! vector extension (Cortex-M52, M55, M85).
 

@@ -3,23 +3,23 @@
 use super::rows::rows;
 use crate::num::invariant::slice;
 
-/// Columns of a matrix of 4-bit integers that share a factor.
+/// Columns of a 4-bit matrix that share a factor.
 pub const GROUP: usize = 32;
 
 /// Bytes that hold one group: byte `k` has column `k` in its low half and column `k + 16` in its high
 /// half, each in two's complement.
 pub const GROUP_BYTES: usize = GROUP / 2;
 
-/// The most columns of a matrix of 8-bit integers: `2^17 · 128 · 127 < 2^31`.
+/// Largest width of an 8-bit matrix: `2^17 · 128 · 127 < 2^31`.
 pub const INT8_MAX_COLS: usize = 1 << 17;
 
-/// The most columns of a matrix of 4-bit integers: `2^13/32 · 255 · 32 · 8 · 127 < 2^31`.
+/// Largest width of a 4-bit matrix: `2^13/32 · 255 · 32 · 8 · 127 < 2^31`.
 pub const INT4_MAX_COLS: usize = 1 << 13;
 
 /// Independent partial sums: one vector register or two on every target.
 const LANES: usize = 16;
 
-/// Columns that are computed without a branch in between, where there are no vectors.
+/// Columns that are computed without a branch in between on processors without vectors.
 const UNROLLED: usize = 8;
 
 /// `Σ w_i·x_i` over the shorter of the two, exactly, for up to [`INT8_MAX_COLS`] weights and inputs of
@@ -32,7 +32,7 @@ const UNROLLED: usize = 8;
 #[inline]
 pub fn dot_int8(weights: &[i8], x: &[i8]) -> i32 {
     if cfg!(expe_mve) {
-        // The compiler makes a loop of vectors of it that needs no rest.
+        // The compiler vectorizes this with a predicated tail.
         let products = weights.iter().zip(x).map(|(w, x)| i32::from(*w) * i32::from(*x));
         return products.fold(0, i32::wrapping_add);
     }
@@ -53,8 +53,8 @@ pub fn dot_int8(weights: &[i8], x: &[i8]) -> i32 {
     rest.fold(sum, |sum, (w, x)| sum.wrapping_add(i32::from(*w) * i32::from(*x)))
 }
 
-/// The sums of [`dot_int8`] for four rows of weights: every element of `x` is read once for all of them,
-/// which is what counts where there are no vectors. All rows are as long as `x`.
+/// Computes [`dot_int8`] for four rows of weights and reads every element of `x` once for all of them, which
+/// saves most of the loads on processors without vectors. All rows have the length of `x`.
 ///
 /// ```
 /// use expe_core::internals::dot_int8_rows;
@@ -70,7 +70,7 @@ pub fn dot_int8_rows([a, b, c, d]: [&[i8]; 4], x: &[i8]) -> [i32; 4] {
         .zip(x_blocks.remainder());
     let mut sums = [0i32; 4];
     for ((((a, b), c), d), x) in a_blocks.zip(b_blocks).zip(c_blocks).zip(d_blocks).zip(x_blocks) {
-        // All of them are so long.
+        // All blocks have this length.
         if let (Some(a), Some(b), Some(c), Some(d), Some(x)) =
             (a.first_chunk(), b.first_chunk(), c.first_chunk(), d.first_chunk(), x.first_chunk())
         {
@@ -83,7 +83,7 @@ pub fn dot_int8_rows([a, b, c, d]: [&[i8]; 4], x: &[i8]) -> [i32; 4] {
     sums
 }
 
-/// The sums of some columns, one after the other and not in a loop, which would stay one in code that is
+/// Adds the products of a block of columns. Unrolled by hand, for a loop would stay a loop in code that is
 /// compiled for size.
 #[inline(always)]
 fn add_cols(sums: &mut [i32; 4], [a, b, c, d]: [&[i8; UNROLLED]; 4], x: &[i8; UNROLLED]) {

@@ -65,13 +65,13 @@ impl<'a, R> Inputs<'a, R> {
     }
 }
 
-/// The elements from `start` on; none of a slice that is left out: inputs have numbers, 8-bit integers or
+/// Returns the elements from `start` on. An empty slice stays empty: inputs have numbers, 8-bit integers or
 /// both.
 fn from_element<T>(data: &[T], start: usize) -> &[T] {
     if data.is_empty() { data } else { slice(data, start..) }
 }
 
-/// Up to `most` inputs as 8-bit integers, each `stride` behind the one before.
+/// Up to `most` input rows as 8-bit integers, `stride` elements apart.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct QuantRows<'a> {
     pub data: &'a [i8],
@@ -80,7 +80,7 @@ pub(super) struct QuantRows<'a> {
 }
 
 impl QuantRows<'_> {
-    /// Inputs of which `width` elements can be read, up to [`MAX_TILE_INPUTS`].
+    /// Returns the number of rows of which `width` elements can be read, up to [`MAX_TILE_INPUTS`].
     #[allow(dead_code, reason = "not every processor has a kernel for several inputs")]
     pub fn count(&self, width: usize) -> usize {
         let spare = self.data.len().checked_sub(width);

@@ -1,15 +1,15 @@
 //! The interface between the portable kernels and those in `arch`.
 
-/// A portable kernel that the compiler turns into vector instructions, where it may use them.
+/// A portable kernel that the compiler vectorizes for the instructions that the processor has.
 pub(super) trait Kernel {
-    /// Compute; implementations are `#[inline(always)]`, to be compiled anew for every processor.
+    /// Computes. Implementations are `#[inline(always)]`, so that each processor gets its own compilation.
     fn run(self);
 }
 
-/// Outputs of a matrix of integers that are computed together.
+/// Outputs of an integer matrix that are computed together.
 pub(super) const TILE_OUTPUTS: usize = 64;
 
-/// Inputs of a matrix of integers that are computed together, at most: one where a row of weights is not
-/// read for several.
+/// Largest number of inputs of an integer matrix that are computed together; 1 where each row of weights is
+/// read once per input.
 pub(super) const MAX_TILE_INPUTS: usize =
     if cfg!(all(feature = "std", target_arch = "x86_64")) { 16 } else { 1 };

@@ -1,8 +1,8 @@
 /// Independent partial sums or maxima: one vector register or two on every target.
 pub const LANES: usize = 8;
 
-/// `lane ← f(lane, a, b)` for every lane. On a host it is a loop, of which the compiler makes vectors; for a
-/// microcontroller it is none, for it would stay one in code that is compiled for size.
+/// `lane ← f(lane, a, b)` for every lane: a loop on a host, where the compiler vectorizes it, and unrolled for
+/// microcontrollers, where code that is compiled for size would keep the loop.
 #[inline(always)]
 pub fn each_lane<T: Copy, A: Copy, B: Copy>(
     lanes: &mut [T; LANES],

@@ -188,9 +188,9 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// The sums of `rows` rows from `first` on for the first few inputs, and for how many: none if there
-    /// are less than two, or no kernel for more than one.
-    #[inline(never)] // the same for whatever becomes of the sums
+    /// Computes the integer sums of `rows` rows from `first` on for the first few inputs and returns the number
+    /// of inputs: 0 for fewer than two inputs, or without a kernel for several.
+    #[inline(never)] // one copy for all uses of the sums
     fn tile(
         &self,
         first: usize,
@@ -227,8 +227,8 @@ impl<'a> Matrix<'a> {
         self.cols as u32 * product
     }
 
-    /// The sums of the products of integers of the rows from `first` on, as many as `sums` has places.
-    #[inline(never)] // the same for whatever becomes of the sums
+    /// Computes the integer sums of `sums.len()` rows from `first` on.
+    #[inline(never)] // one copy for all uses of the sums
     fn sums(&self, first: usize, x: &[i8], sums: &mut [i32]) {
         match self.weights {
             Weights::Int8 { quants, .. } => {

@@ -4,7 +4,7 @@ use super::arch;
 use super::kernel::Kernel;
 use super::stored::{Bf16, Stored};
 
-/// The largest 8-bit code that is used: the range is symmetric.
+/// The largest 8-bit integer that is used: the range is symmetric.
 pub const LARGEST_QUANT: f32 = 127.0;
 
 /// Quantize a row to 8-bit integers with the scale that its largest magnitude demands:
@@ -14,9 +14,9 @@ pub const LARGEST_QUANT: f32 = 127.0;
 ///
 /// ```
 /// use expe_core::internals::quantize;
-/// let mut codes = [0; 3];
-/// assert_eq!(quantize(&[1.0, -2.0, 0.5], &mut codes), 2.0 / 127.0);
-/// assert_eq!(codes, [64, -127, 32]);
+/// let mut quants = [0; 3];
+/// assert_eq!(quantize(&[1.0, -2.0, 0.5], &mut quants), 2.0 / 127.0);
+/// assert_eq!(quants, [64, -127, 32]);
 /// ```
 pub fn quantize(x: &[f32], quants: &mut [i8]) -> f32 {
     let scale = largest(x) / LARGEST_QUANT;
@@ -80,13 +80,13 @@ mod tests {
     use crate::num::Random;
 
     #[test]
-    fn codes_are_within_half_a_step() {
+    fn quants_are_within_half_a_step() {
         let mut random = Random::new(1);
         for count in 1..100 {
             let x: Vec<f32> = (0..count).map(|_| random.normal() * 10.0).collect();
             let mut quants = vec![0; count];
             let scales = [quantize(&x, &mut quants), Bf16::widen(quantize_bf16(&x, &mut quants))];
-            // The codes are those of the second scale, which is up to 2^-7 larger.
+            // The quants are those of the second scale, which is up to 2^-7 larger.
             assert!(scales[1] >= scales[0] && scales[1] <= scales[0] * 1.0079);
             for scale in [1, 0].map(|coarse| (coarse, scales[coarse])) {
                 if scale.0 == 0 {
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn every_processor_gives_the_same_codes() {
+    fn every_processor_gives_the_same_quants() {
         let mut random = Random::new(2);
         for count in 0..100 {
             let mut x: Vec<f32> = (0..count).map(|_| random.normal()).collect();
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_and_nans_are_no_trouble() {
+    fn zeros_and_nans_give_defined_scales() {
         let mut quants = [9; 2];
         assert_eq!(quantize(&[0.0, -0.0], &mut quants), 0.0);
         assert_eq!(quants, [0, 0]);

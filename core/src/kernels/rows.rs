@@ -1,5 +1,5 @@
-/// The rows of a matrix: `data` cut into slices of `width` elements; what is left over at the end
-/// belongs to none, and width 0 makes no rows.
+/// The rows of a matrix: `data` cut into slices of `width` elements. An incomplete row at the end is left
+/// out; width 0 makes no rows.
 ///
 /// Unlike `chunks_exact` it divides by nothing, so no width can make it panic.
 ///
@@ -13,7 +13,7 @@ pub const fn rows<T>(data: &[T], width: usize) -> RowIter<'_, T> {
     RowIter { data, width }
 }
 
-/// As [`rows`], to be written to.
+/// As [`rows`], mutable.
 ///
 /// ```
 /// use expe_core::internals::rows_mut;

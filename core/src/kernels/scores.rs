@@ -4,7 +4,7 @@ use super::arch;
 use super::kernel::Kernel;
 use super::rows::rows;
 
-/// What positions make of the products of a query and the keys, in place:
+/// Adds the terms of positions to the products of a query and the keys, in place:
 /// `s_m ← (s_m + Σ_j (then_mj − now_j)·products_j)·scale − slope·(n − m)`, where `n` is the last `m`.
 ///
 /// `then` holds one number per digit for every score, rows of as many as `now` has.

@@ -5,15 +5,15 @@ use super::dot_quants::{GROUP_BYTES, dot_int4, dot_int8, dot_int8_rows};
 use super::rows::rows;
 use crate::num::invariant::slice_mut;
 
-/// Whether it pays to read an input once for several rows here: on microcontrollers, which have no vectors,
-/// but for those that `arch` has a kernel for.
+/// Whether to read an input once for several rows: on microcontrollers without vectors, unless `arch` has a
+/// kernel for them.
 const ROWS_TOGETHER: bool = cfg!(any(
     all(target_arch = "arm", not(any(expe_base, expe_mve))),
     all(target_arch = "riscv32", not(target_feature = "m")),
 ));
 
 /// `sums_o = Σ_i W[o, i]·x_i` for the rows of a matrix of 8-bit integers with `columns` columns: one
-/// [`dot_int8`] per row, exactly, for all rows there are or as many as `sums` has places.
+/// [`dot_int8`] per row, exactly, for the shorter of the matrix and `sums`.
 ///
 /// ```
 /// use expe_core::internals::sums_int8;
@@ -52,7 +52,7 @@ fn in_fours(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) {
 }
 
 /// As [`sums_int8`] for a matrix of 4-bit integers: one [`dot_int4`] per row. `codes` and `factors` hold
-/// the rows' groups, as many for each as `x` has.
+/// the groups of each row, `groups` per row.
 pub fn sums_int4(quants: &[u8], factors: &[u8], groups: usize, x: &[i8], sums: &mut [i32]) {
     if arch::sums_int4(quants, factors, groups, x, sums) {
         return;

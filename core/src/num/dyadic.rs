@@ -1,6 +1,6 @@
 use super::Exponent;
 
-/// A dyadic rational `mantissa · 2^exponent`, the common ground of all binary number formats.
+/// A dyadic rational `mantissa · 2^exponent`, which every binary number format can hold.
 ///
 /// Positions are computed here, in integers, and rounded once into their format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

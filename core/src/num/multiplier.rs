@@ -34,7 +34,7 @@ impl Multiplier {
     pub const LOG2_E: Self = Self::new(3_098_164_009, -31);
 
     /// `value · 2^exponent`, cut to 31 digits.
-    #[inline(never)] // for its size, as what follows: none of it is called for single elements
+    #[inline(never)] // for code size, as below: never called per element
     pub const fn new(value: u64, exponent: i32) -> Self {
         if value == 0 {
             return Self::ZERO;

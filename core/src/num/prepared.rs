@@ -15,15 +15,15 @@ use super::{Exponent, Multiplier};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PreparedMultiplier {
     mantissa: i32,
-    /// Digits that a factor is moved up first; so many are free.
+    /// Left shift of a factor before the product: its free digits.
     left: u32,
-    /// Digits that the upper half of the product then has too many, but for the one that rounds it.
+    /// Right shift of the product's upper half, less the digit that rounds it.
     right: u32,
-    /// What to do with products whose upper half has too few digits.
+    /// The slower way, for products whose upper half has too few digits.
     wide: Option<Wide>,
 }
 
-/// For products of which more than the upper half counts.
+/// A multiplier for products of which more than the upper half counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Wide {
     multiplier: Multiplier,

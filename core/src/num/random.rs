@@ -1,4 +1,4 @@
-/// The project's random generator: xoshiro128++ (Blackman and Vigna), seeded through SplitMix64.
+/// A random generator: xoshiro128++ (Blackman and Vigna), seeded through SplitMix64.
 ///
 /// 32-bit operations only, so it costs the same few instructions on a microcontroller; the sequence
 /// of a seed is the same on every target and fixed for good.

@@ -378,8 +378,8 @@ impl<'a> Position<'a> {
     }
 }
 
-/// Call a method of the encoding that is held. A `dyn` reference would do it in a line, but its table
-/// of methods would link those in floats into firmware that calls none of them.
+/// Calls a method of the encoding. A `dyn` reference would be shorter, but its table of methods would link
+/// the floating-point ones into firmware that never calls them.
 macro_rules! forward {
     ($position:ident.$method:ident($($argument:ident),*)) => {
         match $position {

@@ -74,7 +74,7 @@ impl<T: Element> Expe<T> {
         Ok(value)
     }
 
-    /// The position whose code is `code`, by integer arithmetic; `None` when it is no code.
+    /// The position whose code is `code`, by integer arithmetic; `None` if no position has it.
     pub fn decode(&self, code: T) -> Option<u32> {
         self.grid.decode(code)
     }

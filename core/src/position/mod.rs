@@ -1,4 +1,4 @@
-//! Position encodings: what tells a transformer where a token stands.
+//! Position encodings: they tell a transformer at which position a token is.
 //!
 //! Every encoding implements [`PositionEncoding`], whose methods are grouped by the four *sites* of
 //! a decoder where a position can act. All of them default to "does nothing here", so an encoding

@@ -12,7 +12,7 @@ pub enum MergeError {
         /// The token it refers to.
         token: u32,
     },
-    /// The stored length of a merged token is not the sum of its parts' or too large.
+    /// The stored length of a merged token is not the sum of the lengths of its parts, or is too large.
     Length {
         /// The merge's rank.
         rank: usize,

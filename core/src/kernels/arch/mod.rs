@@ -1,8 +1,8 @@
-//! Kernels in the instructions of one processor family; each has a twin in plain Rust, which says what it
-//! computes, and gives the same bits. The only `unsafe` code of the crate.
+//! Kernels in the instructions of one processor family, each with the bits of its portable reference. The only
+//! `unsafe` code of the crate.
 //!
-//! What leads to it is safe: the functions here check the lengths and, on a host, find out what the
-//! processor has; where there is nothing for it they say so, and the plain twin goes to work.
+//! The functions exported here are safe: they check the lengths of their slices and, on a host, detect what
+//! the processor has. They return `false` or 0 where there is no kernel, and the caller computes portably.
 #![allow(unsafe_code)]
 
 #[cfg(expe_dsp)]

@@ -1,4 +1,4 @@
-//! Where there are no kernels for the processor.
+//! Stand-ins for kernels that a processor does not have: they compute nothing and say so.
 
 use crate::kernels::inputs::{Inputs, QuantRows};
 use crate::kernels::kernel::{Kernel, MAX_TILE_INPUTS, TILE_OUTPUTS};

@@ -27,7 +27,7 @@ fn gated(x: i32, z: i32) -> i32 {
 }
 
 /// GELU in its tanh form, in place, in units of `2^-16`: `x ← x·σ(2z)`, `z = √(2/π)·(x + 0.044715·x³)`;
-/// the twin of [`kernels::gelu`](crate::kernels::gelu). Off by less than `2^-14·|x| + 2^-14`.
+/// the integer form of [`kernels::gelu`](crate::kernels::gelu). Off by less than `2^-14·|x| + 2^-14`.
 #[inline(never)]
 pub fn gelu(x: &mut [i32]) {
     /// `2·√(2/π)` in units of `2^-16`
@@ -49,7 +49,7 @@ const fn round(x: i64) -> i64 {
     (x + (1 << 15)) >> 16
 }
 
-/// SiLU, in place, in units of `2^-16`: `x ← x·σ(x)`; the twin of
+/// SiLU, in place, in units of `2^-16`: `x ← x·σ(x)`; the integer form of
 /// [`kernels::silu`](crate::kernels::silu). Off by less than `2^-14·|x| + 2^-14`.
 #[inline(never)]
 pub fn silu(x: &mut [i32]) {
@@ -59,12 +59,12 @@ pub fn silu(x: &mut [i32]) {
 }
 
 /// The inside of SwiGLU, in place: `x_i ← silu(x_i)·gate_i`, both in units of `2^-16`, the result in
-/// units of `2^exponent`; the twin of [`kernels::swiglu`](crate::kernels::swiglu).
+/// units of `2^exponent`; the integer form of [`kernels::swiglu`](crate::kernels::swiglu).
 #[inline(never)]
 pub fn swiglu(x: &mut [i32], gate: &[i32], exponent: Exponent) {
     let by = 2 * UNIT.0 - exponent.0;
     if let cut @ 0..32 = -by - 1 {
-        // The usual case, in few instructions.
+        // The common case, in few instructions.
         gate_all(x, gate, |product| rounded(product >> cut));
     } else {
         gate_all(x, gate, |product| saturate(mul_pow2(product, by)));
@@ -89,7 +89,7 @@ const fn rounded(x: i64) -> i32 {
     saturate(x.wrapping_add(1) >> 1)
 }
 
-/// ReLU, in place, in any units: `x ← max(x, 0)`, exactly; the twin of [`kernels::relu`](crate::kernels::relu).
+/// ReLU, in place, in any units: `x ← max(x, 0)`, exactly.
 pub fn relu(x: &mut [i32]) {
     for x in x {
         *x = (*x).max(0);

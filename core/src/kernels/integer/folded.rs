@@ -1,4 +1,4 @@
-//! Positions on the query and key inputs: the sums of the overridden columns, as integers.
+//! The query/key-input site in integers: products with the folded (summed) columns of the overridden block.
 
 use crate::kernels::rows::rows;
 use crate::num::{Exponent, PreparedMultiplier, Shift};
@@ -9,10 +9,10 @@ pub const FOLDED_UNIT: Exponent = Exponent(-20);
 /// A column's magnitude is no larger, in these units: it lies below `2^7`.
 pub const FOLDED_LIMIT: u32 = 1 << (7 - FOLDED_UNIT.0);
 
-/// A score's term is a product, in units of `2^-30`, cut by so many digits.
+/// Binary digits that are cut off a score's term, a product in units of `2^-30`.
 pub const TERM_SHIFT: u32 = 14;
 
-/// A column in units of `2^-20`, rounded half up: [`fixed`](crate::num::to_fixed) for magnitudes below `2^7`,
+/// A column in units of `2^-20`, rounded half up: [`to_fixed`](crate::num::to_fixed) for magnitudes below `2^7`,
 /// without a branch.
 #[inline(always)]
 const fn to_fixed_20(value: f32) -> i32 {
@@ -44,7 +44,7 @@ pub fn dot_folded(folded: &[f32], query: &[i32], shift: i32) -> i64 {
     })
 }
 
-/// No code is larger, nor are two of them further apart: below twice the largest one.
+/// Returns a bound of the words and of the distance of any two of them: at most twice the largest word.
 #[inline(never)]
 pub fn distance_bound(words: &[u32]) -> u32 {
     let add = |all: u32, word: &u32| all | word;
@@ -57,8 +57,8 @@ pub fn distance_bound(words: &[u32]) -> u32 {
 }
 
 /// What the positions add to scores: `score_m += round(Σ_j (then_mj − now_j)·products_j / 2^14)`,
-/// saturating; `then` has a row of as many codes for every score as `now` has. No sum may reach `2^44`,
-/// and no code may be further from that of `now` than `reach`, which is below `2^31`.
+/// saturating; `then` has a row of `now.len()` words for every score. The magnitude of every sum must stay
+/// below `2^44`, and the distance of every word from that of `now` at most `bound`, below `2^31`.
 #[inline(never)]
 pub fn add_terms(scores: &mut [i32], then: &[u32], now: &[u32], products: &[i64], bound: u32) {
     if let ([now], [product, ..]) = (now, products) {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_those_of_fixed_point() {
+    fn folded_columns_have_the_bits_of_to_fixed() {
         let mut random = Random::new(1);
         for value in folded(&mut random, 400_000) {
             assert_eq!(to_fixed_20(value), to_fixed(value, FOLDED_UNIT), "{value:e}");
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn added_columns_are_those_of_the_multiplier() {
+    fn added_columns_have_the_bits_of_the_multiplier() {
         let mut random = Random::new(2);
         for round in 0..3_000 {
             let folded = folded(&mut random, round % 23);
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn no_code_is_beyond_the_reach() {
+    fn no_word_exceeds_the_bound() {
         let mut random = Random::new(5);
         for count in 0..70 {
             let bits = random.below(32);

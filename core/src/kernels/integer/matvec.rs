@@ -5,7 +5,7 @@ use crate::num::{Exponent, RowScales};
 
 /// `y_r = W·x_r` for every input row, in units of `2^exponent`: the sums of the products of integers
 /// times the scales of the matrix's row and of the input, rounded half up, saturating. Nothing happens
-/// for a matrix of floats. The twin of [`Matrix::apply`].
+/// for a matrix of floats. The integer form of [`Matrix::apply`].
 ///
 /// ```
 /// use expe_core::internals::{Exponent, Inputs, Matrix, Weights};
@@ -30,7 +30,7 @@ pub fn project(
     });
 }
 
-/// `y_r += W·x_r`, saturating: [`project`] onto what `outputs` holds already; the twin of
+/// `y_r += W·x_r`, saturating: [`project`] onto what `outputs` holds already; the integer form of
 /// [`Matrix::apply_add`].
 #[inline(never)]
 pub fn project_add(

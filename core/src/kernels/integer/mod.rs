@@ -1,5 +1,5 @@
-//! The kernels of the integer arithmetic, twins of the floating-point ones: no float instruction, and
-//! the same bits on every target.
+//! Kernels in integer arithmetic, with the functions of the floating-point ones: no float instruction, and the
+//! same bits on every target.
 //!
 //! Numbers are 32-bit integers in units of `2^exponent`; scales are read from `f32`s by their bits
 //! (see [`Multiplier`](crate::num::Multiplier)). Whatever does not fit saturates; nothing wraps.

@@ -17,10 +17,10 @@ const UNIT: Multiplier = Multiplier::new(1, GAIN.0 - CUT);
 /// `y` is room for a row. The gain's magnitude must be below `2^11`, and the row at most `2^15` wide:
 /// the squares are those of 24-bit numbers, so their sum stays below `2^63`.
 ///
-/// The codes depend on the gain and on the ratios of the elements alone; the mean square goes into
+/// The quants depend on the gain and on the ratios of the elements alone; the mean square goes into
 /// one number, the scale, which is off by less than `2^-20` of itself.
 ///
-/// The twin of [`kernels::rms_norm`](crate::kernels::rms_norm) and
+/// The integer form of [`kernels::rms_norm`](crate::kernels::rms_norm) and
 /// [`kernels::layer_norm`](crate::kernels::layer_norm) with [`quantize`].
 pub fn norm(
     x: &[i32],

@@ -1,7 +1,7 @@
 use crate::kernels::stored::Bf16;
 use crate::num::{Exponent, Multiplier, PreparedMultiplier};
 
-/// The largest 8-bit code that is used.
+/// The largest 8-bit integer that is used.
 const LARGEST_QUANT: Multiplier = Multiplier::from_integer(127);
 
 /// The largest magnitude.
@@ -9,7 +9,7 @@ const LARGEST_QUANT: Multiplier = Multiplier::from_integer(127);
 pub fn largest(x: &[i32]) -> u32 {
     let more = |most: u32, x: &i32| most.max(x.unsigned_abs());
     if cfg!(expe_mve) {
-        // The compiler makes a loop of vectors of it.
+        // The compiler vectorizes this.
         return x.iter().fold(0, more);
     }
     let fours = x.chunks_exact(4);
@@ -39,14 +39,14 @@ pub fn digits(x: &[i32]) -> u32 {
 /// Quantize a row, in units of `unit`, to 8-bit integers with the scale that its largest magnitude
 /// demands: `quants_i = round(x_i·unit/s)`, `s = max|x|·unit/127`. Gives `s` as an `f32`'s bits have it.
 ///
-/// The twin of [`kernels::quantize`](crate::kernels::quantize).
+/// The integer form of [`kernels::quantize`](crate::kernels::quantize).
 ///
 /// ```
 /// use expe_core::internals::Multiplier;
 /// use expe_core::internals::integer::quantize;
-/// let mut codes = [0; 3];
-/// let scale = quantize(&[11, -20, 5], Multiplier::new(1, -3), &mut codes);
-/// assert_eq!(codes, [70, -127, 32]);
+/// let mut quants = [0; 3];
+/// let scale = quantize(&[11, -20, 5], Multiplier::new(1, -3), &mut quants);
+/// assert_eq!(quants, [70, -127, 32]);
 /// assert!((scale - 20.0 / 8.0 / 127.0).abs() < 1e-8);
 /// ```
 pub fn quantize(x: &[i32], unit: Multiplier, quants: &mut [i8]) -> f32 {
@@ -91,7 +91,7 @@ mod tests {
     use crate::num::Random;
 
     #[test]
-    fn codes_are_within_half_a_step() {
+    fn quants_are_within_half_a_step() {
         let mut random = Random::new(1);
         for count in 1..200usize {
             let bits = random.below(31);

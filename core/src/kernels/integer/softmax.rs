@@ -1,12 +1,12 @@
 use crate::num::{Multiplier, exp2_minus};
 
 /// Softmax to the base 2, in place: scores in units of `2^-16` become `2^(x_i − max x)` in units of
-/// `2^-30`; gives `1/Σ`, so that the weights of all add up to 1.
+/// `2^-30`; returns `1/Σ`, so that the weights add up to 1.
 ///
 /// A score that was multiplied with `log2 e` gives the softmax of the natural exponential. The largest
 /// term is 1, so the sum is never 0 (but for an empty row, whose factor is 0).
 ///
-/// The twin of [`kernels::softmax`](crate::kernels::softmax).
+/// The integer form of [`kernels::softmax`](crate::kernels::softmax).
 ///
 /// ```
 /// use expe_core::internals::{Exponent, integer::softmax};

@@ -3,7 +3,7 @@ use crate::kernels::rows::rows;
 use crate::num::invariant::{slice, slice_mut};
 
 /// `y += Σ_m weights[m]·matrix[m]`, rows of 8-bit integers as wide as `y`; wraps where 32 bits end. The
-/// twin of [`kernels::add_weighted_rows`](crate::kernels::add_weighted_rows).
+/// integer form of [`kernels::add_weighted_rows`](crate::kernels::add_weighted_rows).
 ///
 /// ```
 /// use expe_core::internals::integer::add_weighted_rows;

@@ -23,7 +23,7 @@ const LONG: usize = 96;
 /// row, up to `C` of which are computed together.
 ///
 /// A tile of them has one register of eight partial sums each. The first `columns % 8` products are those of
-/// the first eight columns with the inputs of the others taken for zero. At the end eight registers are
+/// the first eight columns with the other inputs set to zero. At the end eight registers are
 /// transposed, so that the partial sums are added up in order for eight results at once.
 pub struct Dots<'a, L: Load, const C: usize> {
     weights: &'a [L::Bits],
@@ -39,7 +39,7 @@ pub struct Dots<'a, L: Load, const C: usize> {
 }
 
 impl<'a, L: Load, const C: usize> Dots<'a, L, C> {
-    /// `None` if the slices are none of whole rows that are long enough, or shorter than a register.
+    /// Returns `None` for slices without whole rows of the right length, or for rows shorter than a register.
     pub fn new(
         weights: &'a [L::Bits],
         cols: usize,
@@ -85,8 +85,8 @@ impl<L: Load, const C: usize> Kernel for Dots<'_, L, C> {
                         add,
                     }
                 };
-                // SAFETY: the kernel runs at a level, which has AVX2 and F16C; `new` has seen to it that
-                // there are `rows` rows of weights, and as many places in each row of outputs, and that
+                // SAFETY: the kernel runs at a level, which has AVX2 and F16C; `new` has checked that
+                // there are `rows` rows of weights and places in each row of outputs, and that
                 // an input row has `columns` elements after those that are skipped.
                 unsafe {
                     match count {
@@ -127,7 +127,7 @@ impl<L: Load> Group<L> {
     #[inline(always)]
     unsafe fn rows<const R: usize, const C: usize>(&self, first: usize, end: usize) {
         let mut o = first;
-        // SAFETY: the caller's; `o + R ≤ end`, then `o + 1 ≤ end`.
+        // SAFETY: the caller guarantees it; `o + R ≤ end`, then `o + 1 ≤ end`.
         unsafe {
             while o + R <= end {
                 self.tile::<R, C>(o);
@@ -152,7 +152,7 @@ impl<L: Load> Group<L> {
     unsafe fn tile<const R: usize, const C: usize>(&self, o: usize) {
         let Self { cols, x, x_stride, y_stride, add, .. } = *self;
         let odd = cols % LANES;
-        // SAFETY: the caller's; eight columns can be read in any case, `i + 8 ≤ columns` in the loops, as
+        // SAFETY: the caller guarantees it; eight columns can be read in any case, `i + 8 ≤ columns` in the loops, as
         // `columns - i` is a multiple of eight, and a result `k < R·C` belongs to the output `k % R` of
         // the input row `k / R`.
         unsafe {
@@ -233,7 +233,7 @@ unsafe fn first_places(count: usize) -> __m256 {
         }
         mask
     };
-    // SAFETY: the caller's; eight of 16 places are read, from `8 - count` on.
+    // SAFETY: the caller guarantees it; eight of 16 places are read, from `8 - count` on.
     unsafe { _mm256_loadu_ps(MASK.as_ptr().add(LANES - count).cast()) }
 }
 
@@ -243,7 +243,7 @@ unsafe fn first_places(count: usize) -> __m256 {
 /// AVX2.
 #[inline(always)]
 unsafe fn add_cols(rows: &[__m256; LANES]) -> __m256 {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it.
     unsafe {
         let [a, b, c, d, e, f, g, h] = *rows;
         // Two rows each: columns 0, 1 and 4, 5; columns 2, 3 and 6, 7.
@@ -269,7 +269,7 @@ unsafe fn add_cols(rows: &[__m256; LANES]) -> __m256 {
 /// AVX.
 #[inline(always)]
 unsafe fn low(a: __m256, b: __m256) -> __m256 {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it.
     unsafe { _mm256_castpd_ps(_mm256_unpacklo_pd(_mm256_castps_pd(a), _mm256_castps_pd(b))) }
 }
 
@@ -277,6 +277,6 @@ unsafe fn low(a: __m256, b: __m256) -> __m256 {
 /// AVX.
 #[inline(always)]
 unsafe fn high(a: __m256, b: __m256) -> __m256 {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it.
     unsafe { _mm256_castpd_ps(_mm256_unpackhi_pd(_mm256_castps_pd(a), _mm256_castps_pd(b))) }
 }

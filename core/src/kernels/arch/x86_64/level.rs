@@ -1,10 +1,10 @@
-//! What the processor has, found out at run time.
+//! Detection of the processor's instructions at run time.
 
 use std::is_x86_feature_detected;
 
 use crate::kernels::kernel::Kernel;
 
-/// What the processor can do.
+/// The instructions that a kernel may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     /// Eight numbers in a register, sixteen registers; halves widened.
@@ -15,7 +15,7 @@ pub enum Level {
 }
 
 impl Level {
-    /// The best that this processor has; the standard library remembers what it found.
+    /// Returns the best level of this processor; the standard library caches the detection.
     #[inline]
     pub fn found() -> Option<Self> {
         let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("f16c");
@@ -31,7 +31,7 @@ impl Level {
         avx2.then_some(Self::Avx2)
     }
 
-    /// Run `kernel`, compiled for this processor.
+    /// Runs `kernel`, compiled for this level.
     #[inline(always)]
     pub fn run(self, kernel: impl Kernel) {
         match self {
@@ -59,7 +59,7 @@ pub unsafe fn avx512(kernel: impl Kernel) {
     kernel.run();
 }
 
-/// Run a portable kernel in the widest vectors there are.
+/// Runs a portable kernel in the widest vectors of this processor.
 pub fn vectorized(kernel: impl Kernel) {
     match Level::found() {
         Some(level) => level.run(kernel),

@@ -21,7 +21,7 @@ pub trait Load: Stored {
 impl Load for F32 {
     #[inline(always)]
     unsafe fn load(from: *const f32) -> __m256 {
-        // SAFETY: the caller's.
+        // SAFETY: the caller guarantees it.
         unsafe { _mm256_loadu_ps(from) }
     }
 }
@@ -29,7 +29,7 @@ impl Load for F32 {
 impl Load for F16 {
     #[inline(always)]
     unsafe fn load(from: *const u16) -> __m256 {
-        // SAFETY: the caller's; the load takes any alignment.
+        // SAFETY: the caller guarantees it; the load takes any alignment.
         unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) }
     }
 }
@@ -37,7 +37,7 @@ impl Load for F16 {
 impl Load for Bf16 {
     #[inline(always)]
     unsafe fn load(from: *const u16) -> __m256 {
-        // SAFETY: the caller's; the load takes any alignment.
+        // SAFETY: the caller guarantees it; the load takes any alignment.
         unsafe {
             let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
             _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
@@ -48,7 +48,7 @@ impl Load for Bf16 {
 impl Load for I8 {
     #[inline(always)]
     unsafe fn load(from: *const i8) -> __m256 {
-        // SAFETY: the caller's; the load takes any alignment and reads eight bytes.
+        // SAFETY: the caller guarantees it; the load takes any alignment and reads eight bytes.
         unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast()))) }
     }
 }

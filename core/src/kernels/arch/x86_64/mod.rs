@@ -1,4 +1,4 @@
-//! AVX2 and AVX-512, found out while running.
+//! AVX2 and AVX-512, detected at run time.
 //!
 //! Floating point keeps the order of the portable kernels, eight partial sums and no fused operations, so
 //! that the results have their bits: on the processors measured products and sums side by side cost a
@@ -111,7 +111,7 @@ pub fn sums_int4(quants: &[u8], factors: &[u8], groups: usize, x: &[i8], sums: &
     Level::found().is_some_and(|level| sums::sums_int4(level, quants, factors, groups, x, sums))
 }
 
-/// The sums of the portable `sums_int8` for several inputs, and how many it were.
+/// Computes the sums of the portable `sums_int8` for several inputs and returns the number of inputs.
 pub fn int8_tile(
     weights: &[i8],
     cols: usize,
@@ -122,7 +122,7 @@ pub fn int8_tile(
     Level::found().map_or(0, |level| tiles::int8(level, weights, cols, rows, x, sums))
 }
 
-/// The sums of the portable `sums_int4` for several inputs, and how many it were.
+/// Computes the sums of the portable `sums_int4` for several inputs and returns the number of inputs.
 pub fn int4_tile(
     quants: &[u8],
     factors: &[u8],

@@ -59,7 +59,7 @@ unsafe fn strip<L: Load, const N: usize>(
     width: usize,
     y: *mut f32,
 ) -> usize {
-    // SAFETY: the caller's; `matrix` goes past the last row without being read there.
+    // SAFETY: the caller guarantees it; `matrix` goes past the last row without being read there.
     unsafe {
         let mut sums: [__m256; N] = [_mm256_setzero_ps(); N];
         for n in 0..N {

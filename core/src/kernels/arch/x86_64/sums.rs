@@ -35,7 +35,7 @@ pub fn sums_int8(level: Level, weights: &[i8], cols: usize, x: &[i8], sums: &mut
     true
 }
 
-/// A sum for every row of weights as long as `x`; there are as many.
+/// Computes a sum for every row of weights; there are `sums.len()` rows of the length of `x`.
 struct Int8<'a> {
     weights: &'a [i8],
     x: &'a [i8],
@@ -73,7 +73,7 @@ impl Kernel for Int8<'_> {
 unsafe fn widened<const R: usize>(weights: *const i8, x: &[i8]) -> [i32; R] {
     let cols = x.len();
     let whole = cols - cols % WIDENED;
-    // SAFETY: the caller's; `i + 16 ≤ columns` in the loop, then `i < columns`.
+    // SAFETY: the caller guarantees it; `i + 16 ≤ columns` in the loop, then `i < columns`.
     unsafe {
         let mut parts = [_mm256_setzero_si256(); R];
         let mut i = 0;
@@ -105,7 +105,7 @@ unsafe fn widened<const R: usize>(weights: *const i8, x: &[i8]) -> [i32; R] {
 /// AVX2.
 #[inline(always)]
 unsafe fn total(parts: __m256i) -> i32 {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it.
     unsafe {
         let four =
             _mm_add_epi32(_mm256_castsi256_si128(parts), _mm256_extracti128_si256::<1>(parts));
@@ -148,7 +148,7 @@ impl Kernel for Int4<'_> {
         let Self { quants, factors, groups, x, sums } = self;
         let (mut quants, mut factors) = (quants.as_ptr(), factors.as_ptr());
         for sums in sums.chunks_mut(ROWS) {
-            // SAFETY: the kernel runs at a level, which has AVX2; there are `groups` groups of codes and as
+            // SAFETY: the kernel runs at a level, which has AVX2; there are `groups` groups of quants and as
             // many factors for every sum, and `wrapping_add` may go past the last one.
             unsafe {
                 match sums {
@@ -172,7 +172,7 @@ impl Kernel for Int4<'_> {
 /// `2·128·15 < 2^15`, and below `2^11` afterwards, so that two of them times a factor fit 32 bits.
 ///
 /// # Safety
-/// AVX2; `R` rows of `groups` groups of codes and factors can be read; `x` has so many groups, of which the
+/// AVX2; `R` rows of `groups` groups of quants and factors can be read; `x` has `groups` groups, of which the
 /// last may be shorter.
 #[inline(always)]
 unsafe fn grouped<const R: usize>(
@@ -181,7 +181,7 @@ unsafe fn grouped<const R: usize>(
     groups: usize,
     x: &[i8],
 ) -> [i32; R] {
-    // SAFETY: the caller's; the last group of `x`, if it is shorter, is copied into a whole one.
+    // SAFETY: the caller guarantees it; the last group of `x`, if it is shorter, is copied into a whole one.
     unsafe {
         let (eight, low) = (_mm256_set1_epi8(8), _mm256_set1_epi8(15));
         let mut parts = [_mm256_setzero_si256(); R];

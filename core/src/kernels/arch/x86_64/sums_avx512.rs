@@ -21,7 +21,7 @@ const LANES: usize = 64;
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 pub unsafe fn sums_int8(mut weights: *const i8, x: &[i8], sums: &mut [i32]) {
     for sums in sums.chunks_mut(ROWS) {
-        // SAFETY: the caller's; `wrapping_add` may go past the last row.
+        // SAFETY: the caller guarantees it; `wrapping_add` may go past the last row.
         unsafe {
             if let Ok(sums) = <&mut [i32; ROWS]>::try_from(&mut *sums) {
                 *sums = products(weights, x);
@@ -44,7 +44,7 @@ pub unsafe fn sums_int8(mut weights: *const i8, x: &[i8], sums: &mut [i32]) {
 unsafe fn products<const R: usize>(weights: *const i8, x: &[i8]) -> [i32; R] {
     let cols = x.len();
     let whole = cols - cols % LANES;
-    // SAFETY: the caller's; `i + 64 ≤ columns` in the loop, and the mask has the rest's bits.
+    // SAFETY: the caller guarantees it; `i + 64 ≤ columns` in the loop, and the mask has the rest's bits.
     unsafe {
         let sign = _mm512_set1_epi8(i8::MIN);
         let mut parts = [_mm512_setzero_si512(); R];
@@ -84,6 +84,6 @@ unsafe fn products<const R: usize>(weights: *const i8, x: &[i8]) -> [i32; R] {
 /// AVX-512.
 #[inline(always)]
 unsafe fn total(parts: __m512i) -> i32 {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it.
     unsafe { _mm512_reduce_add_epi32(parts) }
 }

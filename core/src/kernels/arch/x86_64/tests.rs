@@ -32,7 +32,7 @@ fn bytes(random: &mut Random, count: usize) -> Vec<u8> {
     (0..count).map(|_| random.below(256) as u8).collect()
 }
 
-/// Matrices of every format with the bits of the portable twin.
+/// Matrices of every format with the bits of the portable reference.
 fn check_dots<S: Stored>(store: impl Fn(f32) -> S::Bits) {
     let mut random = Random::new(1);
     let cols = (8..40).chain([64, 270, 288, 301]);
@@ -150,7 +150,7 @@ fn sums_of_integers_are_exact() {
     let mut random = Random::new(3);
     for cols in (1..200).chain([288, 768, 1000]) {
         for rows in [1, 3, 4, 8, 11] {
-            // All bytes, also those that are no codes.
+            // All bytes, also those that quantization never makes.
             let x: Vec<i8> = bytes(&mut random, cols).into_iter().map(|x| x as i8).collect();
             let weights: Vec<i8> =
                 bytes(&mut random, rows * cols).into_iter().map(|x| x as i8).collect();

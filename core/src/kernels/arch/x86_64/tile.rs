@@ -9,13 +9,13 @@ pub const ROWS: usize = 4;
 
 /// Rows of weights in one format, for the instructions of one level.
 pub trait Tile {
-    /// The sums of the rows `o..o + 4` for `C` inputs, [`excess`](Self::excess) too large, modulo `2^32`.
+    /// The sums of the rows `o..o + 4` for `C` inputs, plus [`excess`](Self::excess), modulo `2^32`.
     ///
     /// # Safety
     /// The level's instructions; the rows, and `C` inputs that lie `stride` apart.
     unsafe fn sums<const C: usize>(&self, o: usize, x: *const i8, stride: usize) -> [__m128i; C];
 
-    /// What the sums of the rows `o..o + 4` are too large by, whatever the input.
+    /// The excess of the sums of the rows `o..o + 4`; it does not depend on the input.
     ///
     /// # Safety
     /// As for [`sums`](Self::sums).
@@ -37,7 +37,7 @@ impl<T: Tile, const C: usize> Kernel for Block<'_, T, C> {
         let Self { weights, rows, x, stride, sums } = self;
         let mut o = 0;
         loop {
-            // SAFETY: the kernel runs at the level of its format; `int8` and `int4` have seen to it that
+            // SAFETY: the kernel runs at the level of its format; `int8` and `int4` have checked that
             // there are `rows` rows, at least four and no more than places, and an input for every row of
             // `sums`; `o + 4 ≤ rows`.
             unsafe {
@@ -74,7 +74,7 @@ unsafe fn put<const C: usize>(
     o: usize,
 ) {
     for (c, sums) in sums.into_iter().enumerate() {
-        // SAFETY: the caller's.
+        // SAFETY: the caller guarantees it.
         unsafe {
             let place = places.add(c).cast::<i32>().add(o);
             _mm_storeu_si128(place.cast(), _mm_sub_epi32(sums, excess));

@@ -25,7 +25,7 @@ impl Tile for Int8 {
     unsafe fn sums<const C: usize>(&self, o: usize, x: *const i8, stride: usize) -> [__m128i; C] {
         let cols = self.cols;
         let whole = cols - cols % WIDENED;
-        // SAFETY: the caller's; `i + 16 ≤ columns` in the loop. The last columns are read with those in
+        // SAFETY: the caller guarantees it; `i + 16 ≤ columns` in the loop. The last columns are read with those in
         // front of them, of which the inputs are taken for zero.
         unsafe {
             let w = self.weights.add(o * cols);
@@ -51,7 +51,7 @@ impl Tile for Int8 {
 
     #[inline(always)]
     unsafe fn excess(&self, _: usize) -> __m128i {
-        // SAFETY: the caller's.
+        // SAFETY: the caller guarantees it.
         unsafe { _mm_setzero_si128() }
     }
 }
@@ -70,7 +70,7 @@ unsafe fn widened<const C: usize>(
     stride: usize,
     mask: __m256i,
 ) {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it.
     unsafe {
         let mut row = [_mm256_setzero_si256(); ROWS];
         for r in 0..ROWS {
@@ -131,7 +131,7 @@ impl Int4 {
         stride: usize,
     ) -> [__m128i; C] {
         let Self { groups, cols, .. } = *self;
-        // SAFETY: the caller's; what is behind the last column is taken for zero.
+        // SAFETY: the caller guarantees it; what is behind the last column is taken for zero.
         unsafe {
             let (eight, low) = (_mm256_set1_epi8(8), _mm256_set1_epi8(15));
             let sign = _mm256_set1_epi8(i8::MIN);
@@ -176,13 +176,13 @@ impl Int4 {
 impl Tile for Int4 {
     #[inline(always)]
     unsafe fn sums<const C: usize>(&self, o: usize, x: *const i8, stride: usize) -> [__m128i; C] {
-        // SAFETY: the caller's.
+        // SAFETY: the caller guarantees it.
         unsafe { self.shifted::<C, false>(o, x, stride) }
     }
 
     #[inline(always)]
     unsafe fn excess(&self, o: usize) -> __m128i {
-        // SAFETY: the caller's; no input is read.
+        // SAFETY: the caller guarantees it; no input is read.
         let [excess] = unsafe { self.shifted::<1, true>(o, [].as_ptr(), 0) };
         excess
     }
@@ -194,7 +194,7 @@ impl Tile for Int4 {
 /// AVX2.
 #[inline(always)]
 unsafe fn totals([a, b, c, d]: [__m256i; ROWS]) -> __m128i {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it.
     unsafe {
         let four = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
         _mm_add_epi32(_mm256_castsi256_si128(four), _mm256_extracti128_si256::<1>(four))

@@ -39,7 +39,7 @@ impl Int8 {
         stride: usize,
     ) -> [__m128i; C] {
         let cols = self.cols;
-        // SAFETY: the caller's; only columns below `columns` are read.
+        // SAFETY: the caller guarantees it; only columns below `columns` are read.
         unsafe {
             let w = self.weights.add(o * cols);
             let sign = _mm512_set1_epi8(i8::MIN);
@@ -70,13 +70,13 @@ impl Int8 {
 impl Tile for Int8 {
     #[inline(always)]
     unsafe fn sums<const C: usize>(&self, o: usize, x: *const i8, stride: usize) -> [__m128i; C] {
-        // SAFETY: the caller's.
+        // SAFETY: the caller guarantees it.
         unsafe { self.shifted::<C, false>(o, x, stride) }
     }
 
     #[inline(always)]
     unsafe fn excess(&self, o: usize) -> __m128i {
-        // SAFETY: the caller's; no input is read.
+        // SAFETY: the caller guarantees it; no input is read.
         let [excess] = unsafe { self.shifted::<1, true>(o, [].as_ptr(), 0) };
         excess
     }
@@ -104,7 +104,7 @@ impl Int4 {
         stride: usize,
     ) -> [__m128i; C] {
         let Self { groups, cols, .. } = *self;
-        // SAFETY: the caller's; `g < groups`, and the group behind it is read where there is one.
+        // SAFETY: the caller guarantees it; `g < groups`, and the group behind it is read where there is one.
         unsafe {
             let sign = _mm512_set1_epi8(i8::MIN);
             let mut parts = [[_mm512_setzero_si512(); ROWS]; C];
@@ -140,13 +140,13 @@ impl Int4 {
 impl Tile for Int4 {
     #[inline(always)]
     unsafe fn sums<const C: usize>(&self, o: usize, x: *const i8, stride: usize) -> [__m128i; C] {
-        // SAFETY: the caller's.
+        // SAFETY: the caller guarantees it.
         unsafe { self.shifted::<C, false>(o, x, stride) }
     }
 
     #[inline(always)]
     unsafe fn excess(&self, o: usize) -> __m128i {
-        // SAFETY: the caller's; no input is read.
+        // SAFETY: the caller guarantees it; no input is read.
         let [excess] = unsafe { self.shifted::<1, true>(o, [].as_ptr(), 0) };
         excess
     }
@@ -161,7 +161,7 @@ impl Tile for Int4 {
 unsafe fn two_groups(quants: *const u8, factors: *const u8, more: bool) -> (__m512i, __m512i) {
     /// The second and the fourth quarter.
     const ODD_QUARTERS: u32 = 0xff00_ff00;
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it.
     unsafe {
         let (bytes, pair) = if more {
             (_mm256_loadu_si256(quants.cast()), factors.cast::<[u8; 2]>().read())
@@ -188,7 +188,7 @@ unsafe fn two_groups(quants: *const u8, factors: *const u8, more: bool) -> (__m5
 /// AVX-512 with BW; as many elements can be read; there is one at least.
 #[inline(always)]
 unsafe fn load(from: *const i8, there: usize) -> __m512i {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it.
     unsafe {
         if there >= LANES {
             return _mm512_loadu_si512(from.cast());
@@ -202,7 +202,7 @@ unsafe fn load(from: *const i8, there: usize) -> __m512i {
 /// AVX-512.
 #[inline(always)]
 unsafe fn each_total<const C: usize>(parts: &[[__m512i; ROWS]; C]) -> [__m128i; C] {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it.
     unsafe {
         let mut sums = [_mm_setzero_si128(); C];
         for c in 0..C {
@@ -218,7 +218,7 @@ unsafe fn each_total<const C: usize>(parts: &[[__m512i; ROWS]; C]) -> [__m128i; 
 /// AVX-512.
 #[inline(always)]
 unsafe fn totals([a, b, c, d]: [__m512i; ROWS]) -> __m128i {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it.
     unsafe {
         // In every quarter the halves of a and b, then a quarter's sums of all four.
         let ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
