@@ -1,4 +1,4 @@
-//! What `--data` finds in real folders.
+//! Text sources in real folders.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ impl Folder {
 }
 
 #[test]
-fn searches_folders_to_the_bottom_and_passes_over_what_is_no_text() {
+fn folders_are_searched_recursively_and_files_that_are_not_text_are_skipped() {
     let folder = Folder::new(&[
         ("b/z.txt", b"zz"),
         ("b/deep/er/a.rs", b"fn a() {}"),
@@ -61,7 +61,7 @@ fn searches_folders_to_the_bottom_and_passes_over_what_is_no_text() {
 }
 
 #[test]
-fn the_order_of_the_arguments_and_naming_twice_change_nothing() {
+fn order_and_repetition_of_sources_change_nothing() {
     let folder = Folder::new(&[("a/1", b"one"), ("a/2", b"two"), ("b", b"three")]);
     let once = folder.open(&["a", "b"]).unwrap();
     let again = folder.open(&["b", "a", "a/1", "b"]).unwrap();
@@ -72,7 +72,7 @@ fn the_order_of_the_arguments_and_naming_twice_change_nothing() {
 
 #[cfg(unix)]
 #[test]
-fn follows_links_but_not_in_a_loop() {
+fn links_are_followed_but_not_in_a_loop() {
     let folder = Folder::new(&[("a/text", b"text"), ("elsewhere/more", b"more")]);
     std::os::unix::fs::symlink(folder.path("a"), folder.path("a/loop")).unwrap();
     std::os::unix::fs::symlink(folder.path("elsewhere"), folder.path("a/link")).unwrap();
@@ -83,7 +83,7 @@ fn follows_links_but_not_in_a_loop() {
 }
 
 #[test]
-fn says_what_is_wrong_with_a_source() {
+fn errors_name_the_source_and_the_reason() {
     let folder = Folder::new(&[
         ("empty", b""),
         ("binary", b"a\0"),
@@ -100,7 +100,7 @@ fn says_what_is_wrong_with_a_source() {
 }
 
 #[test]
-fn too_short_text_says_how_much_is_missing() {
+fn the_error_for_a_short_text_has_both_lengths() {
     let folder = Folder::new(&[("short", b"0123456789\n0123456789\n")]);
     let data = Dataset::encode(&folder.open(&["short"]).unwrap(), &Tokenizer::Byte).unwrap();
     let error = TrainWindows::new(data.train(), 64, 0).unwrap_err().to_string();
@@ -108,7 +108,7 @@ fn too_short_text_says_how_much_is_missing() {
 }
 
 #[test]
-fn the_held_out_text_is_in_no_training_window() {
+fn no_training_window_contains_held_out_text() {
     let stories = |seed| Source::Stories { seed, bytes: 30_000 };
     let corpus = Corpus::open(&[stories(1), stories(2)]).unwrap();
     let data = Dataset::encode(&corpus, &Tokenizer::Byte).unwrap();
@@ -116,7 +116,7 @@ fn the_held_out_text_is_in_no_training_window() {
     for story in Tokenizer::Byte.decode(data.validation()).trim().split("\n\n") {
         assert!(!text.contains(story));
     }
-    // The two streams are the whole corpus, and nothing else as each is one document.
+    // Each stream is one document, so together they are exactly the corpus.
     assert_eq!(data.train().len() + data.validation().len(), corpus.bytes());
 }
 

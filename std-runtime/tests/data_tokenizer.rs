@@ -1,4 +1,4 @@
-//! The byte pair encoding of the core against that of the `tokenizers` library.
+//! Byte pair encoding in the core compared with the `tokenizers` library.
 #![cfg(feature = "bpe")]
 
 use std::fs;
@@ -11,7 +11,7 @@ fn train(texts: &[&str], vocab_size: usize) -> Tokenizer {
     Tokenizer::train_bpe(texts, vocab_size).unwrap()
 }
 
-/// Save with our code and load with theirs.
+/// Saves with our code and loads with the library.
 fn theirs(ours: &Tokenizer) -> tokenizers::Tokenizer {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
@@ -39,7 +39,7 @@ fn same(text: &str) {
 }
 
 #[test]
-fn both_encode_our_text_alike() {
+fn both_encode_typical_text_equally() {
     same("");
     same(&stories::text(2, 20_000));
     same(include_str!("data_tokenizer.rs"));
@@ -52,17 +52,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn both_encode_any_text_alike(text in "\\PC{0,60}") {
+    fn both_encode_any_text_equally(text in "\\PC{0,60}") {
         same(&text);
     }
 
     #[test]
-    fn both_encode_any_spacing_alike(text in "[ \t\r\nabthe.\u{a0}é漢🦀]{0,80}") {
+    fn both_encode_any_whitespace_equally(text in "[ \t\r\nabthe.\u{a0}é漢🦀]{0,80}") {
         same(&text);
     }
 
     #[test]
-    fn any_bytes_come_back(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+    fn any_bytes_survive_a_round_trip(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
         let (ours, _) = &*TRAINED;
         prop_assert_eq!(ours.decode_bytes(&ours.encode_bytes(&bytes)), bytes.clone());
         prop_assert_eq!(Tokenizer::Byte.decode_bytes(&Tokenizer::Byte.encode_bytes(&bytes)), bytes);
@@ -95,7 +95,7 @@ fn merges_shorten_text() {
 #[test]
 fn training_is_deterministic() {
     let text = stories::text(5, 60_000);
-    // The library's hash tables are seeded anew for every trainer, so equal results are no accident.
+    // The library seeds its hash tables for every trainer, so equal results are not a coincidence.
     let first = train(&[&text], 900);
     for _ in 0..3 {
         assert_eq!(train(&[&text], 900).merges(), first.merges());
@@ -105,7 +105,7 @@ fn training_is_deterministic() {
 }
 
 #[test]
-fn a_file_reads_back() {
+fn a_saved_tokenizer_loads_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
     for tokenizer in [&TRAINED.0, &Tokenizer::Byte] {
@@ -120,7 +120,7 @@ fn a_file_reads_back() {
 }
 
 #[test]
-fn what_their_library_writes_we_read() {
+fn files_of_the_library_can_be_loaded() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
     TRAINED.1.save(&path, true).unwrap();
@@ -128,7 +128,7 @@ fn what_their_library_writes_we_read() {
 }
 
 #[test]
-fn any_other_tokenizer_is_refused() {
+fn other_kinds_of_tokenizers_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
     TRAINED.0.save(&path).unwrap();
@@ -165,11 +165,11 @@ fn any_other_tokenizer_is_refused() {
 }
 
 #[test]
-fn absurd_sizes_and_short_texts() {
+fn sizes_out_of_range_are_refused_and_short_texts_work() {
     for size in [0, 256, 65_537, usize::MAX] {
         assert!(matches!(Tokenizer::train_bpe(&["text"], size), Err(DataError::Training(_))));
     }
-    // No pair occurs twice: nothing to merge, so it is the byte tokenizer.
+    // No pair occurs twice, so there is nothing to merge.
     assert_eq!(train(&["abc"], 300).vocab_size(), 256);
     assert_eq!(train(&[], 300).vocab_size(), 256);
     assert_eq!(train(&["ab ab"], 300).merges(), [(97, 98)]);

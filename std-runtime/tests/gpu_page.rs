@@ -1,6 +1,6 @@
-//! The table of memory in `docs/gpu.md` is the one that the estimate gives.
+//! The table of memory in `docs/gpu.md` contains the lower bounds that training checks.
 //!
-//! `EXPE_BLESS=1 cargo test -p expe --test gpu_page` writes it anew.
+//! `EXPE_BLESS=1 cargo test -p expe --test gpu_page` updates it.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -14,7 +14,7 @@ use expe_core::Config;
 const MODELS: [(usize, usize, usize); 4] =
     [(256, 6, 512), (512, 8, 512), (768, 12, 1024), (1024, 24, 1024)];
 const BATCHES: [usize; 3] = [8, 32, 128];
-/// What training on a GPU does with memory.
+/// Memory usage of training on a GPU.
 const USAGE: Usage = Usage { copies: 3, shards: 1, threads: 1 };
 
 fn config(width: usize, layers: usize, context: usize) -> RunConfig {
@@ -45,7 +45,7 @@ fn table() -> String {
     text.push_str("\n|---|---:|---:|---:|---:|\n");
     for (width, layers, context) in MODELS {
         let config = config(width, layers, context);
-        // Parameters, two moments and gradients are all that is needed without a batch.
+        // Without a batch, only parameters, two moments and gradients are needed.
         let parameters = USAGE.needed(&config, 0) as f64 / 16.0;
         write!(text, "| {width}, {layers}, {context} | {:.0} million |", parameters / 1e6).unwrap();
         for batch in BATCHES {

@@ -1,4 +1,4 @@
-//! `config.toml`: round trip and refusals.
+//! `config.toml`: round trips and errors.
 
 use expe::config::{PRESETS, RunConfig, position, preset};
 use expe_core::position::SUPPORTED;
@@ -20,15 +20,15 @@ fn presets_are_valid_and_survive_a_round_trip_with_every_position() {
 }
 
 #[test]
-fn presets_use_the_usual_position() {
+fn presets_use_the_default_position_encoding() {
     for (name, _) in PRESETS {
         let model = preset(name).unwrap().model;
         assert_eq!(model.position, position("expe", model.width).unwrap());
     }
 }
 
-/// The text of a valid configuration with one line replaced.
-fn with(from: &str, to: &str) -> String {
+/// Returns the text of a valid configuration with one line replaced.
+fn replaced(from: &str, to: &str) -> String {
     let text = preset("context-64").unwrap().to_toml().unwrap();
     let changed = text.replacen(from, to, 1);
     assert_ne!(text, changed, "{from} is not in\n{text}");
@@ -36,7 +36,7 @@ fn with(from: &str, to: &str) -> String {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_with_its_name() {
+fn invalid_values_are_refused_by_name() {
     for (from, to, message) in [
         ("seed = 0", "seed = 0\nsed = 1", "unknown field `sed`"),
         ("steps = 800", "", "missing field `steps`"),
@@ -57,14 +57,14 @@ fn what_makes_no_sense_is_refused_with_its_name() {
         ("step = 0.0625", "step = 0.0625\nscale = 2", "unknown field `scale`"),
         ("width = 8", "width = 800", "overrides 800 of 128 columns"),
     ] {
-        let error = RunConfig::from_toml(&with(from, to)).unwrap_err().to_string();
+        let error = RunConfig::from_toml(&replaced(from, to)).unwrap_err().to_string();
         assert!(error.contains(message), "{to}: {error}");
     }
 }
 
 #[test]
-fn encodings_must_reach_the_training_length() {
-    // Digits that saturate after 16 positions cannot tell 64 apart.
-    let text = with("step = 0.0625", "step = 1e-9");
+fn encodings_must_support_the_training_length() {
+    // With so small a step, the positions are not distinct.
+    let text = replaced("step = 0.0625", "step = 1e-9");
     assert!(RunConfig::from_toml(&text).is_err());
 }

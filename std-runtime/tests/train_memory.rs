@@ -1,6 +1,6 @@
-//! Training for long takes no more memory than training for short, with the allocator that `expe` uses.
+//! Memory does not grow with the number of training steps, with the allocator that `expe` uses.
 #![cfg(target_os = "linux")]
-// An allocator cannot be counted without.
+// Counting allocations needs an allocator of our own, which is unsafe to implement.
 #![expect(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -13,23 +13,23 @@ use expe::config::preset;
 use expe::device::Cpu;
 use mimalloc::MiMalloc;
 
-/// The allocator, and the bytes that were asked of it and not given back.
+/// The allocator, with a count of the allocated bytes.
 struct Counted;
 
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: everything is MiMalloc's; the counter changes nothing of it. `realloc` and `alloc_zeroed` are those
-// of the trait, by way of these two.
+// SAFETY: forwards to MiMalloc; the counter does not affect it. The default `realloc` and `alloc_zeroed` call
+// these two methods.
 unsafe impl GlobalAlloc for Counted {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         IN_USE.fetch_add(layout.size(), Relaxed);
-        // SAFETY: the caller's.
+        // SAFETY: the caller upholds the contract of the trait.
         unsafe { MiMalloc.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
         IN_USE.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the caller's.
+        // SAFETY: the caller upholds the contract of the trait.
         unsafe { MiMalloc.dealloc(place, layout) }
     }
 }
@@ -37,7 +37,7 @@ unsafe impl GlobalAlloc for Counted {
 #[global_allocator]
 static ALLOCATOR: Counted = Counted;
 
-/// Memory that this process has in use, in bytes.
+/// Returns the resident memory of this process, in bytes.
 fn resident() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -46,12 +46,11 @@ fn resident() -> u64 {
 
 /// Steps of training.
 const STEPS: u32 = 10_000;
-/// Steps after which the allocator has seen all that there is to see.
+/// Steps after which the allocator has reached its steady state.
 const WARM: u32 = 2_000;
-/// What may be in use more than before, in bytes: less than one a step, so that whatever a step leaves behind
-/// is seen.
+/// Allowed growth in bytes: less than one per step, so that any leak of a step is detected.
 const LEFT: usize = (STEPS - WARM) as usize / 2;
-/// What is allowed to an allocator that lays things out differently now and then: 256 bytes a step.
+/// Allowed growth of resident memory, whose layout varies: 256 bytes per step.
 const LAID_OUT: u64 = 256 * (STEPS - WARM) as u64;
 
 #[test]
@@ -79,7 +78,7 @@ fn memory_does_not_grow_over_ten_thousand_steps() {
     assert!(left < LEFT, "{left} bytes more in use after {STEPS} steps than after {WARM}");
     let grown = resident().saturating_sub(memory);
     assert!(grown < LAID_OUT, "{grown} bytes more of memory after {STEPS} steps than after {WARM}");
-    // It would have been seen: the same number of steps that leave a byte behind.
+    // The test detects a leak of one byte per step.
     for _ in WARM..STEPS {
         std::mem::forget(black_box(Box::new(1_u8)));
     }

@@ -66,14 +66,6 @@ pub enum CliError {
         .0.display()
     )]
     NoCache(PathBuf),
-    /// A context that the position encoding does not support.
-    #[error("--context {context}: the model's positions end at {positions}")]
-    Context {
-        /// Requested tokens.
-        context: usize,
-        /// Positions that the encoding distinguishes.
-        positions: u32,
-    },
     /// A device cannot be used, or failed.
     #[error("device: {0}")]
     Device(#[from] DeviceError),
@@ -231,6 +223,7 @@ fn engine_hint(error: &EngineError) -> Option<&'static str> {
         EngineError::Folder(_) => {
             Some("`expe export --model DIR --out FILE.expe` exports the model of a run folder")
         }
+        EngineError::Context { .. } => Some("use a smaller --context"),
         EngineError::IntegerCache => Some("use --cache i8"),
         EngineError::Memory { .. } => Some("request fewer --tokens, or limit them with --window"),
         _ => None,

@@ -31,6 +31,14 @@ pub enum EngineError {
     /// The position encoding cannot be built, or supports fewer positions.
     #[error("the position encoding: {0}")]
     Position(#[from] PositionError),
+    /// The position encoding supports fewer positions than a context.
+    #[error("a context of {context} tokens: the model's positions end at {positions}")]
+    Context {
+        /// Requested tokens.
+        context: usize,
+        /// Positions that the encoding distinguishes.
+        positions: u32,
+    },
     /// There is not enough memory.
     #[error("there is not enough memory for {positions} positions")]
     Memory {

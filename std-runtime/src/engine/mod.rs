@@ -3,6 +3,7 @@
 //! The arithmetic is that of `expe-core`, the same code that runs on a microcontroller; this module
 //! provides the buffers.
 
+mod describe;
 mod error;
 mod file;
 mod generate;
@@ -10,6 +11,7 @@ mod memory;
 mod session;
 mod text;
 
+pub use describe::{Description, MemoryNeed, TensorDescription, describe};
 pub use error::EngineError;
 pub use file::ModelFile;
 pub use generate::{CacheChoice, Sampling, Window, generate};

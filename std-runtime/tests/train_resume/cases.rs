@@ -1,4 +1,4 @@
-//! Training in a run folder that is stopped, resumed, killed, and diverges.
+//! Training in a run folder that is interrupted, resumed, killed, or diverges.
 
 use std::fs;
 use std::path::Path;
@@ -49,7 +49,7 @@ pub fn dataset(seed: u64) -> Dataset {
     Dataset::encode(&corpus, &Tokenizer::Byte).unwrap()
 }
 
-/// Train, and ask to stop after step `until`.
+/// Trains, and requests a stop after step `until`.
 pub fn train(
     config: &RunConfig,
     folder: &Path,
@@ -71,7 +71,7 @@ pub fn contents(folder: &Path) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn stopped_and_resumed_training_ends_with_the_same_bytes() {
+fn resumed_training_ends_with_the_same_bytes() {
     for name in ["expe", "learned"] {
         let config = config(name);
         let [whole, again, parts] = [(); 3].map(|()| tempfile::tempdir().unwrap());
@@ -80,7 +80,7 @@ fn stopped_and_resumed_training_ends_with_the_same_bytes() {
             assert_eq!((outcome.ending, outcome.step), (Ending::Finished, 11));
         }
         assert_eq!(contents(whole.path()), contents(again.path()), "{name}");
-        // On a validation step, off one, twice without progress in between, then to the end.
+        // At a validation step, between two, twice without progress, then to the end.
         for until in [4, 6, 6, 9] {
             let outcome = train(&config, parts.path(), true, until).unwrap();
             assert_eq!(outcome.ending, Ending::Interrupted);
@@ -91,18 +91,18 @@ fn stopped_and_resumed_training_ends_with_the_same_bytes() {
 }
 
 #[test]
-fn a_checkpoint_cut_off_between_two_files_is_put_right() {
+fn a_checkpoint_interrupted_between_two_files_is_repaired() {
     let config = config("expe");
     let folder = tempfile::tempdir().unwrap();
     train(&config, folder.path(), false, 4).unwrap();
     let early = contents(folder.path());
     train(&config, folder.path(), true, u64::MAX).unwrap();
     let late = contents(folder.path());
-    // Killed after the new metrics and trainer were in place and before the model was.
+    // Killed after metrics and trainer were replaced, before the model was.
     fs::write(folder.path().join(MODEL_FILE), &early[1]).unwrap();
     train(&config, folder.path(), true, u64::MAX).unwrap();
     assert_eq!(contents(folder.path()), late);
-    // Killed after the new metrics were in place and before trainer and model were.
+    // Killed after the metrics were replaced, before trainer and model were.
     fs::write(folder.path().join(MODEL_FILE), &early[1]).unwrap();
     fs::write(folder.path().join(TRAINER_FILE), &early[2]).unwrap();
     train(&config, folder.path(), true, u64::MAX).unwrap();
@@ -110,7 +110,7 @@ fn a_checkpoint_cut_off_between_two_files_is_put_right() {
 }
 
 #[test]
-fn the_best_model_is_the_one_that_is_kept() {
+fn the_model_with_the_lowest_validation_loss_is_kept() {
     let config = config("rope");
     let folder = tempfile::tempdir().unwrap();
     let outcome = train(&config, folder.path(), false, u64::MAX).unwrap();
@@ -125,7 +125,7 @@ fn the_best_model_is_the_one_that_is_kept() {
 }
 
 #[test]
-fn a_loss_that_is_no_number_stops_training() {
+fn a_loss_that_is_not_finite_stops_training() {
     let mut config = config("none");
     config.train.learning_rate = 1e30;
     config.train.warmup = 0;

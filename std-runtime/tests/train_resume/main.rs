@@ -1,5 +1,4 @@
-//! Training on the processor: see `cases`, and beside them what no device has a part in, training that must
-//! not start.
+//! Training on the processor: the `cases` for every device, and trainings that must not start.
 
 mod cases;
 
@@ -15,7 +14,7 @@ fn fast() -> Cpu {
 }
 
 #[test]
-fn two_trainings_in_two_threads_do_not_touch_each_other() {
+fn concurrent_trainings_are_independent() {
     let config = config("exqpe");
     let alone = tempfile::tempdir().unwrap();
     train(&config, alone.path(), false, u64::MAX).unwrap();
@@ -35,7 +34,7 @@ fn two_trainings_in_two_threads_do_not_touch_each_other() {
 }
 
 #[test]
-fn what_must_not_start_does_not() {
+fn invalid_trainings_do_not_start() {
     let config = config("expe");
     let folder = tempfile::tempdir().unwrap();
     train(&config, folder.path(), false, 4).unwrap();
@@ -78,7 +77,7 @@ fn damaged_checkpoints_are_errors() {
         let error = train(&config, folder.path(), true, u64::MAX).unwrap_err();
         assert!(error.to_string().contains(TRAINER_FILE), "{error}");
     }
-    // The last tensor's last number becomes a NaN.
+    // The last element of the last tensor becomes NaN.
     let mut damaged = good.clone();
     let end = damaged.len() - 4;
     damaged[end..].copy_from_slice(&f32::NAN.to_le_bytes());
