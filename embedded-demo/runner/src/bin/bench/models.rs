@@ -4,7 +4,7 @@ use std::{convert::Infallible, fs, path::Path};
 
 use anyhow::{Context as _, Result, anyhow};
 use expe_core::format::{
-    Execution, DType, QuantizedRow, Storage, TensorId, TensorKind, WeightSource, Writer,
+    DType, Execution, QuantizedRow, Storage, TensorId, TensorKind, WeightSource, Writer,
 };
 use expe_core::internals::Random;
 use expe_core::position::PositionConfig;
