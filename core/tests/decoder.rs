@@ -1,4 +1,4 @@
-//! The engine against the reference decoder, and against itself in other chunks.
+//! The engine against the reference decoder, and against itself with other chunk lengths.
 
 mod support;
 
@@ -12,7 +12,7 @@ use expe_core::{Activation, Config, DecodeError, Decoder, F16, F32, Model, Norm}
 use support::model::{expe, positions, small};
 use support::{AlignedBytes, TestModel, reference};
 
-/// Logits after every token, `chunk` tokens at a time.
+/// Returns the logits after every token, read `chunk` tokens at a time.
 fn logits(file: &AlignedBytes, tokens: &[u32], chunk: usize) -> Vec<Vec<f32>> {
     let model = Model::new(file.bytes()).unwrap();
     let config = model.config();
@@ -31,7 +31,7 @@ fn logits(file: &AlignedBytes, tokens: &[u32], chunk: usize) -> Vec<Vec<f32>> {
         })
         .unwrap();
     assert_eq!(rows.len(), tokens.len());
-    // Without the others' logits the last ones are the same.
+    // Computed alone, the last logits are the same.
     cache.clear();
     assert_eq!(decoder.forward(tokens, &mut cache, &mut workspace).unwrap(), rows[rows.len() - 1]);
     rows
@@ -47,12 +47,12 @@ fn distance(a: &[Vec<f64>], b: &[Vec<f64>]) -> f64 {
     differences.fold(0.0, |max, d| if d > max || d.is_nan() { d } else { max })
 }
 
-/// How far f32 arithmetic may lead from the exact logits.
+/// Returns the allowed distance of f32 logits from the exact ones.
 ///
 /// A sum of `n` products in f32 is the exact sum of factors that are off by about `√n·2^-24` (Higham
 /// and Mary 2019, <https://doi.org/10.1137/18M1226312>), and every other step is off by a few 2^-24
-/// of its result: the whole is the exact result of a model whose weights are a little different. So
-/// change all weights by as much, at random, and see what that does to the exact logits; four times
+/// of its result: the whole is the exact result of a model whose weights differ a little. So change all
+/// weights by as much, at random, and measure the change of the exact logits; the tolerance is four times
 /// the largest of three changes.
 fn tolerance(model: &TestModel, tokens: &[u32], exact: &[Vec<f64>]) -> f64 {
     let Config { width, hidden, heads, head_width, .. } = model.config;
@@ -133,7 +133,7 @@ fn chunks_have_the_bits_of_single_tokens() {
 }
 
 #[test]
-fn rewinding_the_cache_gives_the_same_bits_again() {
+fn truncating_the_cache_and_reading_again_gives_the_same_bits() {
     for position in positions() {
         let file = TestModel::random(small(position), 4).file(DType::F32);
         let model = Model::new(file.bytes()).unwrap();
@@ -157,7 +157,7 @@ fn rewinding_the_cache_gives_the_same_bits_again() {
 }
 
 #[test]
-fn half_precision_weights_are_the_same_numbers() {
+fn half_precision_weights_give_the_bits_of_their_widened_values() {
     for position in positions() {
         let mut model = TestModel::random(small(position), 5);
         for kind in [
@@ -190,7 +190,7 @@ fn half_precision_weights_are_the_same_numbers() {
 }
 
 #[test]
-fn buffers_of_exactly_the_computed_size_suffice() {
+fn buffers_of_exactly_the_computed_length_suffice() {
     for position in positions() {
         for activation in [Activation::Gelu, Activation::SwiGlu] {
             let config = Config { activation, ..small(position) };
@@ -270,7 +270,7 @@ fn errors_are_typed_and_change_nothing() {
     assert!(matches!(found, Err(DecodeError::Workspace(_))), "{found:?}");
 }
 
-/// Knows every position but one.
+/// An encoding that lacks one position.
 struct Gap(u32);
 
 impl PositionEncoding for Gap {
@@ -281,7 +281,7 @@ impl PositionEncoding for Gap {
 }
 
 #[test]
-fn an_error_in_a_later_chunk_takes_back_the_earlier_ones() {
+fn an_error_in_a_later_chunk_undoes_the_earlier_ones() {
     let config = small(PositionConfig::None);
     let file = TestModel::random(config, 9).file(DType::F32);
     let model = Model::new(file.bytes()).unwrap();
@@ -297,7 +297,7 @@ fn an_error_in_a_later_chunk_takes_back_the_earlier_ones() {
 }
 
 #[test]
-fn only_the_models_encoding_is_taken() {
+fn only_the_models_encoding_is_accepted() {
     let file = |position| TestModel::random(small(position), 8).file(DType::F32);
     let (plain, expe) = (file(PositionConfig::None), file(expe()));
     let (plain, expe) = (Model::new(plain.bytes()).unwrap(), Model::new(expe.bytes()).unwrap());
@@ -315,11 +315,11 @@ fn only_the_models_encoding_is_taken() {
     assert_eq!(Position::Expe(*fixed.position()), expe.position().unwrap());
 }
 
-/// That the approximations stay within their bounds is for the kernels' tests; here, that they reach
-/// the decoder, and that the exact functions do so without being asked for.
+/// The kernels' tests check the bounds of the approximations. This one checks that they reach the decoder,
+/// and that exact functions are the default.
 #[cfg(feature = "micromath")]
 #[test]
-fn approximate_mathematics_are_a_choice() {
+fn approximate_functions_are_opt_in() {
     use expe_core::Float;
     use expe_core::internals::Math;
     use expe_core::num::{Approximate, Exact};

@@ -52,7 +52,7 @@ fn logits(file: &AlignedBytes, bits: u32) -> Vec<i32> {
 /// Where positions add up to `2^15` powers of two to a score and more, attention is on one position
 /// alone, so that the last digit of a term does not matter.
 #[test]
-fn digits_may_be_larger_than_positions() {
+fn digits_can_be_larger_than_positions() {
     let step = 2f32.powi(8);
     let (width, query_cap, beyond) = (6, None, Beyond::Refuse);
     let config = small(PositionConfig::Expe { start: 0.0, step, width, query_cap, beyond });

@@ -1,4 +1,4 @@
-//! Models with weights, gains and ranges of any size: what the integer arithmetic accepts it computes
+//! Models with weights, gains and ranges of any size: integer arithmetic runs every model that it accepts
 //! without an overflow, which would panic in this build.
 
 mod support;
@@ -15,7 +15,7 @@ fn power(random: &mut Random, lowest: i32, count: u32) -> f32 {
 }
 
 #[test]
-fn whatever_is_accepted_runs() {
+fn every_accepted_model_runs_without_overflow() {
     let (mut accepted, mut refused) = (0, 0);
     for (seed, position) in (0..60).flat_map(|seed| positions().into_iter().map(move |p| (seed, p)))
     {

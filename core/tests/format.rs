@@ -1,4 +1,4 @@
-//! The model file: what is written is what the specification says, and reads back.
+//! The model file: written as specified, and read back.
 
 mod support;
 
@@ -98,7 +98,7 @@ fn version_2_stays_readable() {
 }
 
 #[test]
-fn the_header_is_the_specified_one() {
+fn the_header_is_written_as_specified() {
     let mut expected = Vec::new();
     let put = |bytes: &mut Vec<u8>, field: &[u8]| bytes.extend_from_slice(field);
     put(&mut expected, &[0x89, b'E', b'X', b'P', b'E', 0x0d, 0x0a, 0x1a]);
@@ -245,7 +245,7 @@ fn check_weights(source: &TestModel, model: &Model<'_>, numbers: DType) {
 }
 
 #[test]
-fn the_tokenizer_is_in_the_file() {
+fn the_tokenizer_reads_back() {
     let config = Config { vocab: 259, ..small(expe()) };
     let mut records = [[0; 3]; 3];
     let bpe = Bpe::build([(104, 105), (32, 256), (257, 257)], &mut records).unwrap();
@@ -364,7 +364,7 @@ fn a_source_or_sink_that_fails_is_an_error() {
 }
 
 #[test]
-fn what_could_not_be_read_is_not_written() {
+fn models_that_could_not_be_read_are_not_written() {
     let refused =
         |config| Writer::new(&config, Tokenizer::Bytes, DType::F32).map(|_| ()).unwrap_err();
     let zero = ConfigError::Dimension { name: "layers", value: 0 };
@@ -386,7 +386,7 @@ fn what_could_not_be_read_is_not_written() {
 }
 
 #[test]
-fn a_range_that_is_no_magnitude_is_refused() {
+fn a_range_that_is_not_a_magnitude_is_rejected() {
     let numbers = Storage::from(DType::Int8);
     for range in [-1.0, f32::NAN, f32::INFINITY] {
         let storage = Storage { residual_range: range, ..numbers };

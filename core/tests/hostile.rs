@@ -49,7 +49,7 @@ fn checksum(bytes: &[u8]) -> u32 {
 }
 
 /// Make the first 32 bytes fit the rest again, so that deeper checks are reached.
-fn mend(file: &mut AlignedBytes) {
+fn fix_checksum(file: &mut AlignedBytes) {
     let bytes = file.bytes_mut();
     let len = bytes.len() as u64;
     if len >= 32 {
@@ -59,8 +59,8 @@ fn mend(file: &mut AlignedBytes) {
     }
 }
 
-/// Whether the file is a model; if so it must run, whatever its numbers are.
-fn survives(file: &AlignedBytes) -> bool {
+/// Returns whether the file is a model; if so, it must run, whatever its numbers are.
+fn loads_and_runs(file: &AlignedBytes) -> bool {
     let Ok(model) = Model::new(file.bytes()) else { return false };
     let config = model.config();
     assert_eq!(model.layers().count(), config.layers);
@@ -82,7 +82,7 @@ fn survives(file: &AlignedBytes) -> bool {
     true
 }
 
-/// In integers it runs too, or is refused.
+/// The model also runs in integers, or is rejected.
 fn runs_in_integers(model: &Model<'_>, position: Position<'_>) {
     let config = model.config();
     let Ok(decoder) = Decoder::integer(model, position) else { return };
@@ -98,13 +98,13 @@ fn runs_in_integers(model: &Model<'_>, position: Position<'_>) {
 #[test]
 fn every_truncation_is_an_error() {
     for file in files() {
-        assert!(survives(&file));
+        assert!(loads_and_runs(&file));
         for len in 0..file.bytes().len() {
             let mut cut = AlignedBytes::new(&file.bytes()[..len]);
             let error = Model::new(cut.bytes()).unwrap_err();
             assert!(matches!(error, FormatError::TooShort { .. }), "{len}: {error}");
-            mend(&mut cut);
-            assert!(Model::new(cut.bytes()).is_err(), "{len} mended");
+            fix_checksum(&mut cut);
+            assert!(Model::new(cut.bytes()).is_err(), "{len}, with a valid checksum");
         }
     }
 }
@@ -117,14 +117,14 @@ fn bytes_after_the_end_are_an_error() {
             long.resize(long.len() + extra, 0);
             let mut long = AlignedBytes::new(&long);
             assert!(matches!(Model::new(long.bytes()), Err(FormatError::Length { .. })));
-            mend(&mut long);
+            fix_checksum(&mut long);
             assert!(matches!(Model::new(long.bytes()), Err(FormatError::Length { .. })));
         }
     }
 }
 
 #[test]
-fn random_changes_are_found() {
+fn random_changes_are_detected() {
     let files = files();
     let mut random = Random::new(3);
     for round in 0..10_000usize {
@@ -143,7 +143,7 @@ fn random_changes_are_found() {
 }
 
 #[test]
-fn random_changes_behind_a_right_checksum_are_an_error_or_run() {
+fn random_changes_with_a_valid_checksum_are_an_error_or_run() {
     let files = files();
     let mut random = Random::new(4);
     let (mut refused, mut ran) = (0, 0);
@@ -162,8 +162,8 @@ fn random_changes_behind_a_right_checksum_are_an_error_or_run() {
                 _ => random.next_u32() as u8,
             };
         }
-        mend(&mut changed);
-        match survives(&changed) {
+        fix_checksum(&mut changed);
+        match loads_and_runs(&changed) {
             true => ran += 1,
             false => refused += 1,
         }
@@ -182,13 +182,13 @@ fn absurd_numbers_are_an_error_or_run() {
             for value in absurd {
                 let mut changed = AlignedBytes::new(file.bytes());
                 changed.bytes_mut()[at..at + 4].copy_from_slice(&u32::to_le_bytes(value));
-                mend(&mut changed);
-                survives(&changed);
+                fix_checksum(&mut changed);
+                loads_and_runs(&changed);
                 // Two at a time: dimensions whose product overflows 32 and 64 bits.
                 let other = 32 + (at * 7 + value as usize % 64) / 4 * 4 % (front - 36);
                 changed.bytes_mut()[other..other + 4].copy_from_slice(&u32::to_le_bytes(value));
-                mend(&mut changed);
-                survives(&changed);
+                fix_checksum(&mut changed);
+                loads_and_runs(&changed);
             }
         }
     }
@@ -205,7 +205,7 @@ fn an_address_that_is_not_aligned_is_an_error() {
 }
 
 #[test]
-fn what_is_wrong_is_said() {
+fn errors_name_what_is_wrong() {
     let message = |change: &dyn Fn(&mut [u8])| {
         let mut file = AlignedBytes::new(files()[6].bytes());
         change(file.bytes_mut());
@@ -240,7 +240,7 @@ fn padding_must_be_zero() {
         for at in paddings.into_iter().flatten() {
             let mut changed = AlignedBytes::new(file.bytes());
             changed.bytes_mut()[at] = 1;
-            mend(&mut changed);
+            fix_checksum(&mut changed);
             let expected = FormatError::Reserved { offset: at as u64 };
             assert_eq!(Model::new(changed.bytes()).unwrap_err(), expected);
         }
@@ -266,7 +266,7 @@ fn weights_must_be_finite() {
             for bits in [infinite, nan] {
                 let mut changed = AlignedBytes::new(file.bytes());
                 changed.bytes_mut()[last..last + size].copy_from_slice(bits);
-                mend(&mut changed);
+                fix_checksum(&mut changed);
                 let expected = FormatError::NotFinite { tensor: tensor.shape.id };
                 assert_eq!(Model::new(changed.bytes()).unwrap_err(), expected);
             }
@@ -293,7 +293,7 @@ fn more_tensors_than_the_model_has_are_an_error() {
         shift(128 + 32 * entry + 16, 32);
     }
     let mut longer = AlignedBytes::new(&bytes);
-    mend(&mut longer);
+    fix_checksum(&mut longer);
     let expected = FormatError::Unknown { field: "tensors", value: count as u32 + 1 };
     assert_eq!(Model::new(longer.bytes()).unwrap_err(), expected);
 }
@@ -308,7 +308,7 @@ fn every_field_of_an_entry_has_one_value() {
     for (at, name) in fields {
         let mut changed = AlignedBytes::new(file.bytes());
         changed.bytes_mut()[128 + 2 * 32 + at] ^= 0x10;
-        mend(&mut changed);
+        fix_checksum(&mut changed);
         match Model::new(changed.bytes()).unwrap_err() {
             FormatError::Entry { tensor: found, field, .. } => {
                 assert_eq!((found, field), (tensor, name))
@@ -320,7 +320,7 @@ fn every_field_of_an_entry_has_one_value() {
     for (entry, value, expected) in [(1, 1, "must be 0, found 1"), (0, 5, "`dtype` is 5")] {
         let mut changed = AlignedBytes::new(file.bytes());
         changed.bytes_mut()[128 + entry * 32 + 2] = value;
-        mend(&mut changed);
+        fix_checksum(&mut changed);
         let message = Model::new(changed.bytes()).unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");
     }

@@ -1,5 +1,5 @@
-//! The integer arithmetic: against the exact model that the file's integers stand for, against itself
-//! in other chunks and steps, and without end.
+//! The integer arithmetic: against floating point with the same matrices, against itself with other
+//! chunk lengths and in steps, and over a million tokens.
 
 mod support;
 
@@ -18,7 +18,7 @@ fn tokens(count: usize, seed: u64) -> Vec<u32> {
     (0..count).map(|_| random.below(256)).collect()
 }
 
-/// Logits after every token, `chunk` tokens at a time.
+/// Returns the logits after every token, read `chunk` tokens at a time.
 fn logits<A: Attend<S>, S: CacheFormat>(
     decoder: &Decoder<'_, Position<'_>, A>,
     tokens: &[u32],
@@ -48,7 +48,7 @@ fn in_floats<S: CacheFormat>(file: &AlignedBytes, tokens: &[u32]) -> Vec<Vec<f32
     logits::<_, S>(&decoder, tokens, 4)
 }
 
-/// The root mean square of the difference, relative to that of `exact`.
+/// Returns the root mean square of the difference, relative to that of `exact`.
 fn difference(found: &[Vec<f32>], exact: &[Vec<f32>]) -> f64 {
     let square = |x: f64| x * x;
     let pairs = || found.iter().flatten().zip(exact.iter().flatten());
@@ -68,7 +68,7 @@ fn values(logits: Vec<Vec<i32>>) -> Vec<Vec<f32>> {
 const ACTIVATIONS: f64 = 0.08;
 
 #[test]
-fn integers_say_what_floats_say_for_every_encoding() {
+fn integers_agree_with_floats_for_every_encoding() {
     for position in positions() {
         for numbers in [DType::Int8, DType::Int4] {
             let file = TestModel::random(small(position), 1).file(numbers);
@@ -91,7 +91,7 @@ fn integers_say_what_floats_say_for_every_encoding() {
 }
 
 #[test]
-fn integers_say_what_floats_say_for_every_kind_of_layer() {
+fn integers_agree_with_floats_for_every_kind_of_layer() {
     for norm in [Norm::RmsNorm, Norm::LayerNorm] {
         for activation in [Activation::Gelu, Activation::SwiGlu, Activation::Relu] {
             for (heads, kv_heads, tied_head) in [(4, 4, true), (4, 2, false), (4, 1, true)] {
@@ -107,9 +107,9 @@ fn integers_say_what_floats_say_for_every_kind_of_layer() {
     }
 }
 
-/// Rounded matrices give what their dequantized weights give in floating point, but for the inputs.
+/// Integer matrices give the results of their dequantized weights, except for the rounding of inputs.
 #[test]
-fn integer_matrices_stand_for_their_weights() {
+fn integer_matrices_act_as_their_dequantized_weights() {
     for numbers in [DType::Int8, DType::Int4, DType::Bf16] {
         let config = small(expe());
         let source = TestModel::random(config, 3);
@@ -172,7 +172,7 @@ fn chunks_and_steps_have_the_bits_of_single_tokens() {
 /// position is its place in the window; seen in the first layer, whose keys and values depend on the
 /// token alone.
 #[test]
-fn a_ring_moves_its_window_without_touching_a_key() {
+fn a_ring_moves_its_window_without_changing_a_key() {
     let free = |position: &PositionConfig| {
         !matches!(
             position,
@@ -213,7 +213,7 @@ fn a_ring_moves_its_window_without_touching_a_key() {
 
 /// Encodings whose positions are inside the keys count on, and end where the encoding does.
 #[test]
-fn a_ring_of_keys_with_positions_counts_on() {
+fn positions_count_on_in_a_ring_of_keys_with_positions() {
     for position in positions() {
         let file = TestModel::random(small(position), 6).file(DType::Int8);
         let model = Model::new(file.bytes()).unwrap();
@@ -233,10 +233,10 @@ fn a_ring_of_keys_with_positions_counts_on() {
     }
 }
 
-/// A million tokens in fixed memory, twice: no overflow (which would panic in this build), no drift of
-/// what is held, and the same digest.
+/// A million tokens in fixed memory, twice: no overflow (which would panic in this build), no drift, and
+/// the same digest.
 #[test]
-fn a_million_tokens_go_through_a_ring() {
+fn a_million_tokens_pass_through_a_ring() {
     let config = Config {
         vocab: 256,
         width: 8,
@@ -280,7 +280,7 @@ fn a_million_tokens_go_through_a_ring() {
 }
 
 #[test]
-fn what_integers_cannot_do_is_refused() {
+fn models_that_integers_cannot_run_are_rejected() {
     let config = small(expe());
     let refused = |source: &TestModel, numbers| {
         let file = source.file(numbers);
@@ -310,7 +310,7 @@ fn what_integers_cannot_do_is_refused() {
 /// A position that moves a score by more than its 32 bits hold: the first or the last token gets all
 /// the weight in some heads, as it does in floats.
 #[test]
-fn positions_beyond_the_range_of_a_score_decide_as_they_do_in_floats() {
+fn positions_beyond_the_range_of_a_score_act_as_in_floats() {
     let position = PositionConfig::Expe {
         start: 0.0,
         step: 8.0,

@@ -1,4 +1,4 @@
-//! What a cache holds after it was rewound, and after an error: never more or less than is promised.
+//! The contents of a cache after truncation and after errors.
 
 mod support;
 
@@ -33,9 +33,9 @@ fn with_ring<R>(
     act(&decoder, &mut ring, &mut workspace)
 }
 
-/// The sinks know nothing of what made room behind them.
+/// Sinks do not depend on the positions that made room.
 #[test]
-fn a_ring_that_is_rewound_to_its_sinks_was_never_full() {
+fn a_ring_truncated_to_its_sinks_is_as_if_it_had_never_been_full() {
     for position in positions() {
         let file = TestModel::random(small(position), 1).file(DType::Int8);
         let all = tokens(16, 2);
@@ -57,7 +57,7 @@ fn a_ring_that_is_rewound_to_its_sinks_was_never_full() {
 /// Rewinding a full ring by a few and reading them again changes nothing, wherever its window begins;
 /// seen in the first layer, whose keys and values do not depend on what was in the window before.
 #[test]
-fn a_full_ring_can_be_rewound_by_a_few() {
+fn a_full_ring_can_be_truncated_and_read_again() {
     for position in positions() {
         let config = Config { layers: 1, ..small(position) };
         let file = TestModel::random(config, 1).file(DType::Int8);
@@ -96,7 +96,7 @@ fn a_full_ring_that_meets_an_error_loses_nothing() {
 
 /// With digits, a query can be too large for its bits at one position and not at the next.
 #[test]
-fn no_logits_come_before_an_error_in_between() {
+fn an_error_at_a_middle_position_comes_before_any_logits() {
     let position = PositionConfig::Exqpe {
         start: 0.0,
         step: 4.0,

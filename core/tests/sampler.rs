@@ -1,4 +1,4 @@
-//! Sampling against the distribution it promises.
+//! Sampling against its specified distribution.
 
 use expe_core::{Logit, SampleError, Sampler};
 use proptest::prelude::*;

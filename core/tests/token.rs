@@ -122,7 +122,7 @@ proptest! {
 }
 
 #[test]
-fn hostile_merges_are_refused() {
+fn hostile_merges_are_rejected() {
     let reference = |rank, token| Err(MergeError::Reference { rank, token });
     assert_eq!(Bpe::new(&[[256, 97, 2]]), reference(0, 256), "itself");
     assert_eq!(Bpe::new(&[[97, 97, 2], [258, 97, 3], [97, 97, 2]]), reference(1, 258), "forward");

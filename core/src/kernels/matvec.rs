@@ -6,7 +6,7 @@ use super::stored::Stored;
 /// `y_r = W·x_r` for every row `r`: `weights` is `W`, `[outs, columns]`, row by row, and `outputs`
 /// holds one row of `outs` elements per input row.
 ///
-/// Each element is one [`dot`], so it has the same bits however many rows are given together.
+/// Each element is one [`dot`](super::dot), so it has the same bits however many rows are given together.
 ///
 /// ```
 /// use expe_core::internals::{matvec, Inputs};

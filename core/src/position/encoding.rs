@@ -8,7 +8,7 @@ use crate::num::{Element, Exponent};
 /// from another one ([`PositionError::BeyondLength`]).
 pub trait PositionEncoding<T: Element = f32> {
     /// Positions `0..length()` are encoded. For ExPE and ExQPE they have pairwise different codes in
-    /// `T`, unless [saturation](Beyond::Saturate) was asked for.
+    /// `T`, unless [saturation](super::Beyond::Saturate) was asked for.
     ///
     /// `u32::MAX` where the encoding itself sets no limit, and with saturation; ExPE and ExQPE then
     /// still tell their `collision_free_length`.
@@ -17,7 +17,7 @@ pub trait PositionEncoding<T: Element = f32> {
     }
 
     /// *Token embedding*: what embeddings are multiplied with before a code is added; 1 but for
-    /// [`Sinusoidal`].
+    /// [`Sinusoidal`](super::Sinusoidal).
     fn embedding_scale(&self) -> f32 {
         1.0
     }
@@ -123,7 +123,7 @@ pub trait PositionEncoding<T: Element = f32> {
     }
 
     /// *Query/key head*: the rotation of position `n`, as cosines in the first half of `table` and
-    /// sines in the second; `table` is one head wide. Apply it with [`rotate`].
+    /// sines in the second; `table` is one head wide. Apply it with [`rotate`](super::rotate).
     ///
     /// # Errors
     /// [`PositionError::BeyondLength`], or [`PositionError::Width`] for another head width.
