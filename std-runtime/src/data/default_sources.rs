@@ -69,10 +69,10 @@ fn locked_versions(lock: &str) -> BTreeMap<String, String> {
     for line in lock.lines() {
         if let Some(found) = value(line, "name =") {
             name = Some(found);
-        } else if let Some(version) = value(line, "version =") {
-            if let Some(name) = name.take() {
-                versions.insert(name, version);
-            }
+        } else if let Some((name, version)) =
+            value(line, "version =").and_then(|version| Some((name.take()?, version)))
+        {
+            versions.insert(name, version);
         }
     }
     versions

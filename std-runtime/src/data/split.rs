@@ -59,7 +59,8 @@ pub(super) fn split(documents: &[Document]) -> Split {
         }
     }
     if bytes == 0 && documents.len() > 1 {
-        if let Some(&smallest) = by_hash.iter().min_by_key(|&&index| documents[index].len()) {
+        let smallest = by_hash.iter().min_by_key(|&&index| documents[index].len());
+        if let Some(&smallest) = smallest {
             held_out[smallest] = true;
             bytes = documents[smallest].len();
         }
@@ -97,15 +98,13 @@ pub(super) fn split(documents: &[Document]) -> Split {
 /// or of the character if the text is a single line.
 fn line_boundary(text: &[u8], near: usize) -> usize {
     let (before, after) = text.split_at(near);
-    if let Some(newline) = before.iter().rposition(|&byte| byte == b'\n') {
-        if newline + 1 >= near / 2 {
-            return newline + 1;
-        }
+    let this_line = before.iter().rposition(|&byte| byte == b'\n').map(|newline| newline + 1);
+    if let Some(start) = this_line.filter(|start| *start >= near / 2) {
+        return start;
     }
-    if let Some(newline) = after.iter().position(|&byte| byte == b'\n') {
-        if near + newline + 1 < text.len() {
-            return near + newline + 1;
-        }
+    let next_line = after.iter().position(|&byte| byte == b'\n').map(|newline| near + newline + 1);
+    if let Some(start) = next_line.filter(|start| *start < text.len()) {
+        return start;
     }
     let Some(first) = after.first() else { return near };
     let is_continuation = |&&byte: &&u8| byte & 0b1100_0000 == 0b1000_0000;
