@@ -62,8 +62,9 @@ pub fn silu(x: &mut [i32]) {
 /// units of `2^exponent`; the integer form of [`kernels::swiglu`](crate::kernels::swiglu).
 #[inline(never)]
 pub fn swiglu(x: &mut [i32], gate: &[i32], exponent: Exponent) {
-    let by = 2 * UNIT.0 - exponent.0;
-    if let cut @ 0..32 = -by - 1 {
+    // Saturating: with wrapping arithmetic the loop takes 7 % more instructions on a Cortex-M55.
+    let by = (2 * UNIT.0).saturating_sub(exponent.0);
+    if let cut @ 0..32 = by.saturating_neg().saturating_sub(1) {
         // The common case, in few instructions.
         gate_all(x, gate, |product| rounded(product >> cut));
     } else {
