@@ -4,7 +4,7 @@ use super::arch;
 use super::kernel::Kernel;
 use crate::num::Math;
 
-/// `x·σ(kx)` with the logistic function `σ`; no overflow matters: `x / ∞` is 0.
+/// `x·σ(exponent)` with the logistic function `σ`; overflow is harmless: `x / ∞` is 0.
 #[inline(always)]
 fn gated<M: Math>(x: f32, exponent: f32) -> f32 {
     x / (1.0 + M::exp(-exponent))

@@ -120,9 +120,8 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// For every output of every input row, in blocks of neighbors: `put` gets their places, the sums
-    /// of the products of integers, the scales of the matrix's rows, all of one length, and the scale of
-    /// the input. Nothing happens for a matrix of floats.
+    /// Calls `put` for blocks of outputs of every input row with their places, their integer sums, the scales of
+    /// their rows (slices of one length) and the scale of the input. Does nothing for a matrix of floats.
     #[inline(always)]
     pub fn each_sum<R: Copy, Q>(
         &self,
@@ -156,8 +155,8 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// [`each_sum`](Self::each_sum) for the outputs from `first` on, and several inputs at a time while
-    /// there is a kernel for that; gives the inputs that are left.
+    /// [`each_sum`](Self::each_sum) for the outputs from `first` on, several inputs at a time where a kernel
+    /// exists; returns the remaining inputs.
     #[inline(always)]
     fn tiles<'i, R: Copy, Q>(
         &self,
@@ -244,7 +243,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Widen row `index` into `row`; whether there is such a row.
+    /// Widens row `index` into `row`; returns whether the row exists.
     pub fn read_row(&self, index: usize, row: &mut [f32]) -> bool {
         match self.weights {
             Weights::F32(weights) => widen::<F32>(weights, self.cols, index, row),
@@ -257,7 +256,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// Row `index` of a matrix of integers: every element becomes `value(integer, scale)`, where the
-    /// integer has the group's factor in it; whether there is such a row.
+    /// integer includes the factor of its group. Returns whether the row exists.
     #[inline(always)]
     pub fn read_quants<R>(
         &self,

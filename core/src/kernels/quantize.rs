@@ -7,8 +7,8 @@ use super::stored::{Bf16, Stored};
 /// The largest 8-bit integer that is used: the range is symmetric.
 pub const LARGEST_QUANT: f32 = 127.0;
 
-/// Quantize a row to 8-bit integers with the scale that its largest magnitude demands:
-/// `quants_i = round(x_i/s)`, `s = max|x|/127`. Gives `s`.
+/// Quantizes a row to 8-bit integers with the scale that its largest magnitude demands:
+/// `quants_i = round(x_i/s)`, `s = max|x|/127`. Returns `s`.
 ///
 /// The error of an element is at most `s/2·(1 + 2^-15)`. A row with a NaN gets the scale NaN.
 ///
@@ -24,8 +24,7 @@ pub fn quantize(x: &[f32], quants: &mut [i8]) -> f32 {
     scale
 }
 
-/// As [`quantize`], with the scale rounded up to a bfloat16, whose bits it gives; a row that is not
-/// finite gets a NaN.
+/// As [`quantize`], with the scale rounded up to a bfloat16. Returns its bits: NaN for a row that is not finite.
 pub fn quantize_bf16(x: &[f32], quants: &mut [i8]) -> u16 {
     const NAN: u16 = 0x7fc0;
     let largest = largest(x);

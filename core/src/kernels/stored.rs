@@ -6,15 +6,15 @@ pub trait Stored {
     /// The stored weight's value.
     fn widen(bits: Self::Bits) -> f32;
 
-    /// The same weights by the name of their format, for kernels that are written for one; `None` for a
-    /// format without a name.
+    /// Returns the weights with their format as a value, for kernels written for one format; `None` for a format
+    /// without kernels.
     fn stored_slice(bits: &[Self::Bits]) -> Option<StoredSlice<'_>> {
         let _ = bits;
         None
     }
 }
 
-/// Stored weights by the name of their format; see [`Stored::stored_slice`].
+/// Stored weights with their format as a value; see [`Stored::stored_slice`].
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum StoredSlice<'a> {
@@ -45,8 +45,8 @@ impl Stored for F32 {
     }
 }
 
-/// Weights stored as IEEE 754 half precision, given as their 16 bits. Only finite ones: the model
-/// file is refused otherwise, which leaves the conversion without a branch, and so vectorizable.
+/// Weights stored as IEEE 754 half precision, given as their 16 bits. All are finite, which the
+/// check of the model file guarantees: the conversion needs no branch and vectorizes.
 #[derive(Debug, Clone, Copy)]
 pub struct F16;
 

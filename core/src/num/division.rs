@@ -14,14 +14,14 @@ pub const fn square_root(x: u64) -> u32 {
         }
         digit >>= 2;
     }
-    // The same, for its first digit is set; now the compiler knows that it is not zero.
+    // The value is unchanged, as its first digit is set; the compiler now knows that it is not zero.
     let (upper, twice) = (root, root << 1 | 1 << 15);
-    // Below 2^32, for the rest is at most twice the root.
+    // Below 2^32, as the rest is at most twice the root.
     let next = rest << 16 | (x as u32 >> 16);
     let (mut lower, rest) = (next / twice, next % twice);
     let mut rest = ((rest as u64) << 16 | (x & 0xffff)) as i64;
     rest = rest.wrapping_sub((lower as i64).wrapping_mul(lower as i64));
-    // A few too large at the most.
+    // The lower half is too large by a few at most.
     while rest < 0 {
         lower = lower.wrapping_sub(1);
         let root = (upper << 16).wrapping_add(lower) as i64;
@@ -43,11 +43,11 @@ pub const fn quotient(a: u32, b: u32) -> u32 {
 
 /// A digit of the quotient `2^16·a/b` for `a < b`, and the remainder; the first digit of `b` is set.
 const fn digit(a: u32, b: u32) -> (u32, u32) {
-    // The same, for it is set; now the compiler knows that it is not zero.
+    // The value is unchanged, as the bit is set; the compiler now knows that it is not zero.
     let (upper, lower) = (b >> 16 | 1 << 15, b & 0xffff);
     let mut digit = a / upper;
     let mut rest = a % upper;
-    // At most two too large.
+    // The digit is too large by two at most.
     while digit >> 16 != 0 || digit.wrapping_mul(lower) > rest << 16 {
         digit = digit.wrapping_sub(1);
         rest = rest.wrapping_add(upper);

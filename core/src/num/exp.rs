@@ -1,6 +1,5 @@
-/// `e^x` without a branch or a table, so that it can be computed for a whole vector at once: within
-/// 1 unit in the last place, or one step of the subnormal numbers where the result is one. NaN gives
-/// NaN.
+/// `e^x` without a branch or a table, so that a loop over it vectorizes: within 1 unit in the last place, or
+/// one step of the subnormal numbers for a subnormal result. NaN gives NaN.
 ///
 /// `x = n·ln 2 + r` with `|r| ≤ ln 2/2`, and `e^r` by a polynomial of degree 7 (Cephes, `expf`). Products
 /// and sums are rounded one by one, so the bits are the same on every processor.
@@ -9,9 +8,10 @@ pub fn exp(x: f32) -> f32 {
     /// `e^89` is above the largest number, `e^-104` below half the smallest one.
     const LARGEST: f32 = 89.0;
     const SMALLEST: f32 = -104.0;
-    /// `1.5·2^23`: what is added to it is rounded to a whole number.
+    /// `1.5·2^23`: adding it rounds to a whole number.
     const WHOLE: f32 = 12_582_912.0;
-    /// `ln 2` is their sum; the first has so few bits that a whole number below 2^8 times it is exact.
+    /// Their sum is `ln 2`; the first has few enough bits for its product with a whole number below 2^8 to be
+    /// exact.
     const LN_2: [f32; 2] = [355.0 / 512.0, -2.121_944_4e-4];
     let x = if x > LARGEST { LARGEST } else { x };
     let x = if x < SMALLEST { SMALLEST } else { x };
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_are_exact() {
+    fn the_ends_of_the_range_are_exact() {
         for (x, expected) in [
             (0.0, 1.0),
             (-0.0, 1.0),

@@ -40,10 +40,10 @@ impl Turn {
     ///
     /// Integers only: the angle is reduced to `t` eighths of a turn, `|t| ≤ 1`, where the Taylor
     /// series of `sin(t·π/4)` to `t^11` and of `cos(t·π/4)` to `t^12` are off by less than `2^-33`
-    /// (the first term left out). What remains is rounding; the test adds it up.
+    /// (the first omitted term). The rest is rounding, which the test adds up.
     pub fn sin_cos_fixed(self) -> (i32, i32) {
         const EIGHTH: u64 = 1 << 61;
-        // The nearest quarter turn, and what is left: at most an eighth of a turn either way.
+        // The nearest quarter turn and the remainder, at most an eighth of a turn either way.
         let shifted = self.0.wrapping_add(EIGHTH);
         let rest = (shifted & (u64::MAX >> 2)) as i64 - EIGHTH as i64;
         // t and t² in multiples of 2^-31.
@@ -102,8 +102,8 @@ const fn shift_rounded(value: i64, by: u32) -> i64 {
 /// The frequencies `base^(−2i/width)`, `i = 0, 1, …, width/2 − 1`, in radians per position, as the
 /// angle that one position adds; shared by the sinusoidal and the rotary encoding.
 ///
-/// Each is the last one times a fixed ratio, in 64-bit integers: the relative error of the `i`-th is
-/// below `i · 2^-59`, and `i + 1` times `2^-64` turns for what is cut off.
+/// Each is the previous one times a fixed ratio, in 64-bit integers: the error of the `i`-th is below
+/// `i · 2^-59` of itself, plus `(i + 1) · 2^-64` turns for what is cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frequencies {
     /// In multiples of `2^-64`.
@@ -136,9 +136,9 @@ impl Frequencies {
 mod tests {
     use super::*;
 
-    /// What rounding can add up to, in multiples of 2^-30. Sine: the result (1/2), five steps of
+    /// Largest sum of the rounding errors, in multiples of 2^-30. Sine: the result (1/2), five steps of
     /// Horner's rule and six coefficients (1/8 each), t (π/16), t² (at most 1/25, the slope of the
-    /// series in it being below 1/12), the series (2^-7). Cosine has less of everything.
+    /// series in it being below 1/12), the series (2^-7). The cosine has smaller ones.
     const ROUNDING: f64 = 0.5 + 11.0 / 8.0 + core::f64::consts::PI / 16.0 + 0.04 + 0.008;
 
     #[test]

@@ -1,13 +1,13 @@
-//! Powers and logarithms to the base 2 in integers, for what position encodings are built from:
-//! frequencies, slopes, scalings. Used once per model, so that precision counts and speed does not.
+//! Powers and logarithms to base 2 in integers, from which encodings build frequencies, slopes and scalings.
+//! They run once per model, so they favor precision over speed.
 
 use super::{Dyadic, Element};
 
-/// `log2(value)` in multiples of `2^-64`, less than 7 of them too small; `None` unless
+/// `log2(value)` in multiples of `2^-64`, at most 7 of them too small; `None` unless
 /// `1 ≤ value < ∞`.
 ///
 /// One binary digit at a time: squaring a number of `[1, 2)` doubles its logarithm. Squaring number
-/// `i` is cut by a part of less than `2^-62`, which counts for `2^(−i)·2^-62/ln 2` in the result.
+/// `i` loses less than `2^-62` of its result, which is `2^(−i)·2^-62/ln 2` in the result.
 pub(crate) fn log2(value: f32) -> Option<u128> {
     let Dyadic { mantissa, exponent } = value.to_dyadic()?;
     let magnitude = u64::try_from(mantissa).ok()?;
@@ -54,7 +54,7 @@ pub(crate) fn root(value: u64) -> Option<f32> {
     let shift = value.leading_zeros() & !1;
     let wide = value.checked_shl(shift)?;
     let root = wide.isqrt();
-    // One more digit says whether anything was cut off: enough to round by.
+    // One more digit says whether anything was cut off, which decides the rounding.
     let cut = root * root != wide;
     let mantissa = i64::try_from((root << 1) | u64::from(cut)).ok()?;
     let half = i32::try_from(shift / 2).ok()?;

@@ -1,9 +1,9 @@
 use super::{Exponent, Multiplier};
 
-/// A [`Multiplier`] made ready for many factors whose size is known: each costs a product of 32 bits by
-/// 32, of which the upper half is kept, and two shifts.
+/// A [`Multiplier`] prepared for many factors of known magnitude: each costs the upper half of a 32-bit by
+/// 32-bit product and two shifts.
 ///
-/// [`apply`](Self::apply) gives what [`Multiplier::apply`] does, to the bit: `x·m·2^e`, rounded half up,
+/// [`apply`](Self::apply) has the bits of [`Multiplier::apply`]: `x·m·2^e`, rounded half up,
 /// is taken from `⌊x·2^left·m / 2^32⌋`, for cutting twice in the same direction is cutting once.
 ///
 /// ```
@@ -28,7 +28,7 @@ pub struct PreparedMultiplier {
 struct Wide {
     multiplier: Multiplier,
     exponent: Exponent,
-    /// Digits that a product loses, but for the one that rounds it.
+    /// Digits that a product loses, less the one that rounds it.
     lost: u32,
 }
 
@@ -68,7 +68,7 @@ impl PreparedMultiplier {
         half_up(high(x << (self.left & 31), self.mantissa) >> (self.right & 31))
     }
 
-    /// Put `x` times the multiplier, as [`apply`](Self::apply) has it, into `put` for every `x`.
+    /// Calls `put` with each place and the product of its `x`, as [`apply`](Self::apply) gives it.
     #[inline(always)]
     pub fn apply_all<P>(
         self,
@@ -83,8 +83,8 @@ impl PreparedMultiplier {
             }
             return;
         }
-        // Half of the last digit is added before the digits are cut: one addition for both. Of 31 digits
-        // too many none would be left, nor of 30.
+        // Half of the last digit is added before the shift, which then rounds. A shift by 30 leaves no digit,
+        // as one by 31 does.
         let right = if right > 30 { 30 } else { right };
         let half = 1 << right;
         for (x, place) in x.zip(places) {
@@ -122,8 +122,8 @@ const fn half_up(x: i32) -> i32 {
     x.wrapping_add(1) >> 1
 }
 
-/// Scales of many rows, each multiplied with the same other scale, for sums of known size: what
-/// requantization needs for the outputs of a matrix.
+/// Requantization of a matrix's outputs: multiplies sums of known magnitude by the scale of the input and the
+/// scale of each row.
 #[derive(Debug, Clone, Copy)]
 pub struct RowScales {
     input: Multiplier,
@@ -175,8 +175,8 @@ impl RowScales {
         }
     }
 
-    /// The mantissa of the input's scale, 32 digits, what sums are moved up by, and what the product with
-    /// a row of exponent 0 then has too many, for a vector kernel; if it works for all `rows`.
+    /// Returns the parameters of a vector kernel if it is right for all `rows`: the 32-digit mantissa of the
+    /// input's scale, the left shift of the sums, and the right shift of the product with a row of exponent 0.
     pub(crate) fn fast_path(&self, rows: &[f32]) -> Option<(u32, u32, i32)> {
         let slow = rows.iter().map(|row| {
             let right = self.right.wrapping_sub((row.to_bits() >> 23) as i32).wrapping_sub(1);
@@ -201,8 +201,7 @@ mod tests {
     use super::*;
     use crate::num::Random;
 
-    /// All sizes of factors, multipliers and units, where the results are ordinary numbers and where they
-    /// vanish or saturate.
+    /// Factors, multipliers and units of all magnitudes: results are ordinary numbers, vanish or saturate.
     #[test]
     fn has_the_bits_of_the_multiplier() {
         let mut random = Random::new(1);

@@ -8,7 +8,7 @@ pub const fn mul_pow2(x: i64, by: i32) -> i64 {
         if by >= i64::BITS {
             return 0;
         }
-        // One bit is kept for the rounding, so that nothing overflows.
+        // One bit is kept for the rounding.
         return ((x >> (by - 1)).saturating_add(1)) >> 1;
     }
     let shifted = if by < i64::BITS as i32 { x << by } else { 0 };
@@ -29,7 +29,7 @@ pub(crate) const fn round_shift<const DIGITS: u32>(x: i64) -> i64 {
     ((x >> (DIGITS - 1)) + 1) >> 1
 }
 
-/// A shift to the left or, rounding half up, to the right, without a branch.
+/// A shift to the left or, with rounding half up, to the right, without a branch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shift {
     left: u32,
@@ -50,7 +50,7 @@ impl Shift {
     /// The shifted number.
     #[inline(always)]
     pub const fn apply(self, x: i32) -> i32 {
-        // A place more than is wanted, so that there is one to round.
+        // One place more than wanted, which the addition rounds.
         ((x << (self.left & 31)) >> (self.right & 31)).wrapping_add(1) >> 1
     }
 }

@@ -4,25 +4,25 @@ use crate::num::{Element, Exponent};
 
 /// A position encoding over elements of type `T`, as the numbers that it puts at each site.
 ///
-/// Positions count from 0. Each fallible method refuses a position that the encoding cannot tell
+/// Positions count from 0. Each fallible method refuses a position that the encoding cannot distinguish
 /// from another one ([`PositionError::BeyondLength`]).
 pub trait PositionEncoding<T: Element = f32> {
     /// Positions `0..length()` are encoded. For ExPE and ExQPE they have pairwise different codes in
     /// `T`, unless [saturation](super::Beyond::Saturate) was asked for.
     ///
     /// `u32::MAX` where the encoding itself sets no limit, and with saturation; ExPE and ExQPE then
-    /// still tell their `collision_free_length`.
+    /// still have a `collision_free_length`.
     fn length(&self) -> u32 {
         u32::MAX
     }
 
-    /// *Token embedding*: what embeddings are multiplied with before a code is added; 1 but for
+    /// *Token embedding*: the factor of embeddings before an offset is added; 1 except for
     /// [`Sinusoidal`](super::Sinusoidal).
     fn embedding_scale(&self) -> f32 {
         1.0
     }
 
-    /// *Token embedding*: scale an embedding `row` of model width and add the code of position `n`.
+    /// *Token embedding*: scales an embedding `row` of model width and adds the offset of position `n`.
     ///
     /// # Errors
     /// [`PositionError::BeyondLength`], or [`PositionError::Width`] for a row of another width.
@@ -32,7 +32,7 @@ pub trait PositionEncoding<T: Element = f32> {
     }
 
     /// *Token embedding*, in integers: as [`embed`](Self::embed), where `row` holds multiples of
-    /// `2^exponent`. The scaled element and the code are each rounded to such a multiple, ties up,
+    /// `2^exponent`. The scaled element and the offset are each rounded to such a multiple, ties up,
     /// and their sum saturates.
     ///
     /// # Errors
@@ -70,7 +70,7 @@ pub trait PositionEncoding<T: Element = f32> {
         Ok(())
     }
 
-    /// *Query/key input*: the digits of a query at position `n`: those of a key but for a query cap.
+    /// *Query/key input*: the digits of a query at position `n`: those of a key, except for a query cap.
     ///
     /// # Errors
     /// As [`key_digits`](Self::key_digits).
@@ -94,7 +94,7 @@ pub trait PositionEncoding<T: Element = f32> {
         rounded_values(self, n, values, |digits| self.key_digits(n, digits))
     }
 
-    /// *Query/key input*, direct form: override the leading columns of a query's input `row`.
+    /// *Query/key input*, direct form: overrides the leading columns of a query's input `row`.
     ///
     /// # Errors
     /// As [`query_values`](Self::query_values); [`PositionError::Width`] for a row narrower than
@@ -106,7 +106,7 @@ pub trait PositionEncoding<T: Element = f32> {
         block.fill(&values, row)
     }
 
-    /// *Query/key input*, direct form: override the leading columns of a key's input `row`.
+    /// *Query/key input*, direct form: overrides the leading columns of a key's input `row`.
     ///
     /// # Errors
     /// As [`override_query`](Self::override_query).

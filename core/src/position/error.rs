@@ -28,7 +28,7 @@ pub enum PositionError {
     },
     /// A value of the encoding is not representable in the number format without rounding.
     Inexact {
-        /// The digit whose values are not.
+        /// The digit whose values are not representable.
         digit: u32,
     },
     /// The digits are not `1..=MAX_DIGITS`, or their base is less than 2, or they do not divide the width.

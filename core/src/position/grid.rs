@@ -17,7 +17,7 @@ pub enum Beyond {
 }
 
 impl Beyond {
-    /// The position whose code `n` gets among `length ≥ 1` different ones.
+    /// Returns the position whose code `n` gets, of `length ≥ 1` distinct codes.
     pub(super) fn limit(self, n: u32, length: u32) -> Result<u32, PositionError> {
         match self {
             Self::Refuse if n < length => Ok(n),
@@ -34,9 +34,9 @@ impl Beyond {
 ///
 /// - holds the value *exactly* while `|s + t·n| ≤ 2^p` (and the format's range and smallest spacing allow),
 /// - keeps neighbors *apart* also where it rounds, as long as its spacing is at most `2^r`: the
-///   largest power of two below `t`, for two reals further apart than the spacing never round to one
-///   value; or `t` itself where it is a power of two and no value is a tie between two multiples of
-///   it. That is while `|s + t·n| ≤ 2^(p + r)`.
+///   largest power of two below `t`, because two reals further apart than the spacing never round to one
+///   value; or `t` itself if it is a power of two and no value is a tie between two multiples of it. This
+///   holds while `|s + t·n| ≤ 2^(p + r)`.
 ///
 /// The collision-free [`length`](Self::length) counts the positions up to the larger bound. For
 /// `S = 0`, `θ = 1` it is `2^p + 1`: the positions `0..=16_777_216` in `f32`, `0..=2_048` in `f16`,

@@ -24,7 +24,7 @@ impl<'a> Learned<'a> {
     /// The `table` of rows of `width` elements, one per position.
     ///
     /// # Errors
-    /// [`PositionError::Width`] when the table is empty or no whole number of rows.
+    /// [`PositionError::Width`] when the table is empty or not a whole number of rows.
     pub fn new(table: &'a [f32], width: usize) -> Result<Self, PositionError> {
         if table.is_empty() || table.len().checked_rem(width) != Some(0) {
             return Err(PositionError::Width { expected: width, found: table.len() });
@@ -65,7 +65,7 @@ impl<T: Element> PositionEncoding<T> for Learned<'_> {
     ///
     /// # Errors
     /// As [`embed`](PositionEncoding::embed), and [`PositionError::Parameter`] for an element of the
-    /// table that is no number; elements before it are already changed.
+    /// table that is not finite; elements before it are already changed.
     fn embed_fixed(
         &self,
         n: u32,

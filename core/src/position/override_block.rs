@@ -1,19 +1,19 @@
 use super::PositionError;
 use crate::num::Element;
 
-/// The columns of the query and key inputs that an encoding overrides: `digits` equal runs that
-/// begin at column 0 and are `width / digits` wide; run `j` holds value `j` throughout.
+/// The columns of the query and key inputs that an encoding overrides: `digits` runs of
+/// `width / digits` columns from column 0 on; every column of run `j` holds value `j`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct OverrideBlock {
-    /// Overridden columns in all (`l` in the paper); 0 when the encoding does not act here.
+    /// Overridden columns (`l` in the paper); 0 when the encoding does not act here.
     pub width: usize,
     /// Distinct values per position: 1 for ExPE, `D` for ExQPE, 0 when the encoding does not act here.
     pub digits: usize,
 }
 
 impl OverrideBlock {
-    /// Columns in one run: `width / digits`, 0 when there are none.
+    /// Returns the columns of one run: `width / digits`, 0 without digits.
     pub const fn run_width(&self) -> usize {
         match self.width.checked_div(self.digits) {
             Some(run) => run,
@@ -23,7 +23,7 @@ impl OverrideBlock {
 }
 
 impl OverrideBlock {
-    /// Write value `j` into every column of run `j`.
+    /// Writes value `j` into every column of run `j`.
     pub(super) fn fill<T: Element>(
         &self,
         values: &[T],

@@ -54,7 +54,7 @@ impl Rope {
         })
     }
 
-    /// Fill a table with the rotation of position `n`, each number made of multiples of `2^-29`.
+    /// Fills a table with the rotation of position `n`; `number` converts multiples of `2^-29`.
     fn fill<N>(
         &self,
         n: u32,
@@ -92,10 +92,10 @@ impl<T: Element> PositionEncoding<T> for Rope {
     }
 }
 
-/// Rotate one head by a table of cosines and sines: `(x_i, x_j) ← (x_i·c − x_j·s, x_j·c + x_i·s)`
+/// Rotates one head by a table of cosines and sines: `(x_i, x_j) ← (x_i·c − x_j·s, x_j·c + x_i·s)`
 /// with `j = i + head.len()/2`.
 ///
-/// The table is as long as the head; a head with another one stays as it is.
+/// The table is as long as the head; a head of another width stays unchanged.
 pub fn rotate<T: Element>(table: &[f32], head: &mut [T]) {
     if table.len() != head.len() {
         return;

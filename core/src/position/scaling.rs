@@ -1,7 +1,7 @@
 use super::PositionError;
 use crate::num::{Dyadic, Element, Frequencies, Turn, log2};
 
-/// The logarithm of the largest factor, which no text is longer than, in multiples of `2^-64`.
+/// Base-2 logarithm of the largest factor, in multiples of `2^-64`.
 const LARGEST: u128 = 32 << 64;
 
 /// How the frequencies of [`Rope`](super::Rope) are stretched by `factor` (`s`) to reach past the
@@ -11,7 +11,7 @@ const LARGEST: u128 = 32 << 64;
 #[cfg_attr(feature = "serde", serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Scaling {
-    /// Not at all.
+    /// No scaling.
     #[default]
     #[cfg_attr(feature = "serde", serde(deserialize_with = "super::settings::no_settings"))]
     None,
@@ -51,7 +51,7 @@ impl Scaling {
         }
     }
 
-    /// Check the parameters.
+    /// Checks the parameters.
     ///
     /// # Errors
     /// [`PositionError::Parameter`] for a factor outside 1 to `2^32`, or an original context of 0.
@@ -84,7 +84,7 @@ impl Scaling {
         }
     }
 
-    /// What happens to each frequency.
+    /// Returns the change of each frequency.
     pub(super) fn stretch(self) -> Stretch {
         match (self, self.inverse()) {
             (Self::Linear { .. }, Some(inverse)) => Stretch::Linear { inverse },
@@ -101,7 +101,7 @@ impl Scaling {
         u64::try_from(inverse).ok()
     }
 
-    /// What the rotated queries and keys are multiplied with, in multiples of `2^-29`: YaRN's
+    /// The factor of rotated queries and keys, in multiples of `2^-29`: YaRN's
     /// `0.1·ln s + 1`, at most 3.22, else 1.
     pub(crate) fn magnitude(&self) -> u32 {
         /// `0.1·ln 2` in multiples of `2^-57`.

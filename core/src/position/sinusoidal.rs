@@ -5,8 +5,8 @@ use crate::num::{Dyadic, Element, Exponent, Frequencies, root};
 /// `x ← √d·x + PE(n)`, where column `2i` of `PE(n)` is `sin(n/base^(2i/d))` and column `2i + 1` the
 /// cosine.
 ///
-/// The factor `√d` is the paper's (its section 3.4). Without it embeddings that start small, as those
-/// of a tied head do, drown in waves of height 1, and the model hardly learns.
+/// The factor `√d` is the paper's (its section 3.4). Without it, embeddings that start small, as those
+/// of a tied head do, vanish beside waves of amplitude 1, and the model hardly learns.
 ///
 /// The angle is kept as an integer fraction of a turn, so it is exact at any position.
 ///

@@ -40,7 +40,7 @@ fn merged_len(earlier: &[[u32; 3]], rank: usize, pair: (u32, u32)) -> Result<u32
 }
 
 impl<'a> Bpe<'a> {
-    /// Check a table of merges, as it lies in a model file: `[left, right, length in bytes]` by rank.
+    /// Checks a table of merges, as a model file holds it: `[left, right, length in bytes]` by rank.
     ///
     /// # Errors
     /// The first [`MergeError`] found.
@@ -59,7 +59,7 @@ impl<'a> Bpe<'a> {
         Ok(Self { merges })
     }
 
-    /// Fill `records` from pairs in rank order, one record a pair, and make the tokenizer.
+    /// Fills `records` from pairs in rank order, one record per pair, and builds the tokenizer.
     ///
     /// # Errors
     /// The first [`MergeError`] found; [`MergeError::TooMany`] if `records` is too short.
@@ -90,11 +90,12 @@ impl<'a> Bpe<'a> {
         self.merges.len() + BYTES
     }
 
-    /// Turn `text` into tokens, at the front of `tokens`; a buffer as long as the text suffices.
+    /// Encodes `text` into the front of `tokens` and returns the tokens; a buffer of the length of the text
+    /// suffices.
     ///
     /// # Errors
-    /// [`EncodeError`] if the buffer is too small: it must hold the tokens so far and the bytes of
-    /// the piece at hand.
+    /// [`EncodeError`] if the buffer is too small: it must hold the tokens so far and one per byte of
+    /// the current piece.
     pub fn encode<'t>(&self, text: &[u8], tokens: &'t mut [u32]) -> Result<&'t [u32], EncodeError> {
         let error = EncodeError { sufficient: text.len(), found: tokens.len() };
         let mut len = 0usize;
@@ -105,7 +106,7 @@ impl<'a> Bpe<'a> {
         tokens.get(..len).ok_or(error)
     }
 
-    /// Write the tokens of `piece` to the front of `tokens`, which is as long; their number.
+    /// Writes the tokens of `piece` to the front of `tokens`, which has the same length; returns their number.
     fn merge(&self, piece: &[u8], tokens: &mut [u32]) -> usize {
         for (token, byte) in tokens.iter_mut().zip(piece) {
             *token = u32::from(*byte);
@@ -133,7 +134,7 @@ impl<'a> Bpe<'a> {
     }
 }
 
-/// Byte `index` of a token, by the way down to it.
+/// Returns byte `index` of a token, by descending the merges.
 fn byte_at(merges: &[[u32; 3]], mut token: u32, mut index: u32) -> u8 {
     while let Some([left, right, _]) =
         (token as usize).checked_sub(BYTES).and_then(|rank| merges.get(rank))
@@ -149,7 +150,7 @@ fn byte_at(merges: &[[u32; 3]], mut token: u32, mut index: u32) -> u8 {
     token as u8
 }
 
-/// Replace every pair `left, right`, from left to right, by `merged`; the new length.
+/// Replaces every pair `left, right`, from left to right, by `merged`; returns the new length.
 fn replace_pair(tokens: &mut [u32], left: u32, right: u32, merged: u32) -> usize {
     let cells = core::cell::Cell::from_mut(tokens).as_slice_of_cells();
     let mut read = cells.iter().peekable();
@@ -167,8 +168,8 @@ const fn is_space(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// The pieces of `text`, which never merge with each other: what [`Bpe::encode`] makes of a text is
-/// what it makes of its pieces, end to end.
+/// The pieces of `text`, which never merge with each other: [`Bpe::encode`] of a text is the
+/// concatenation of its pieces' tokens.
 pub fn pieces(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = text;
     core::iter::from_fn(move || {
@@ -178,7 +179,7 @@ pub fn pieces(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Split the first piece off `text`; `None` at its end.
+/// Splits the first piece off `text`; `None` at its end.
 fn split_piece(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let word_from = |start: usize| {
         let word = text.iter().skip(start).take_while(|byte| !is_space(byte)).count();

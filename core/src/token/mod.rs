@@ -38,7 +38,8 @@ impl<'a> Tokenizer<'a> {
         }
     }
 
-    /// Turn `text` into tokens, at the front of `tokens`; a buffer as long as the text suffices.
+    /// Encodes `text` into the front of `tokens` and returns the tokens; a buffer of the length of the text
+    /// suffices.
     ///
     /// # Errors
     /// [`EncodeError`] if the buffer is too small.

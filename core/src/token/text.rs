@@ -19,12 +19,12 @@ pub struct TextStream {
 }
 
 impl TextStream {
-    /// A stream at its start.
+    /// Creates an empty stream.
     pub const fn new() -> Self {
         Self { pending: [0; 4], len: 0 }
     }
 
-    /// Take one byte; `emit` gets the characters that are complete with it, at most two.
+    /// Takes one byte and calls `emit` with the characters that it completes, at most two.
     pub fn push(&mut self, byte: u8, mut emit: impl FnMut(char)) {
         if let Some(place) = self.pending.get_mut(self.len) {
             *place = byte;
@@ -44,7 +44,7 @@ impl TextStream {
                     }
                 },
             };
-            // The buffer held back a prefix of one character, so what goes is at its front.
+            // The buffer holds a prefix of one character, so the bytes to drop are at its front.
             self.pending.rotate_left(drop.min(4));
             self.len -= drop;
             if self.len == 0 {
@@ -53,7 +53,7 @@ impl TextStream {
         }
     }
 
-    /// End the stream: an incomplete character becomes U+FFFD.
+    /// Ends the stream: an incomplete character becomes U+FFFD.
     pub fn finish(&mut self, mut emit: impl FnMut(char)) {
         if self.len > 0 {
             emit(char::REPLACEMENT_CHARACTER);

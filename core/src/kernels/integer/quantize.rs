@@ -36,7 +36,7 @@ pub fn digits(x: &[i32]) -> u32 {
     u32::BITS - all.leading_zeros()
 }
 
-/// Quantize a row, in units of `unit`, to 8-bit integers with the scale that its largest magnitude
+/// Quantizes a row, in units of `unit`, to 8-bit integers with the scale that its largest magnitude
 /// demands: `quants_i = round(x_i·unit/s)`, `s = max|x|·unit/127`. Gives `s` as an `f32`'s bits have it.
 ///
 /// The integer form of [`kernels::quantize`](crate::kernels::quantize).
@@ -57,7 +57,7 @@ pub fn quantize(x: &[i32], unit: Multiplier, quants: &mut [i8]) -> f32 {
     largest.over(LARGEST_QUANT).times(unit).to_f32()
 }
 
-/// As [`quantize`], with the scale rounded up to a bfloat16, whose bits it gives.
+/// As [`quantize`], with the scale rounded up to a bfloat16. Returns its bits.
 pub fn quantize_bf16(x: &[i32], unit: Multiplier, quants: &mut [i8]) -> u16 {
     let most = largest(x);
     let largest = Multiplier::from_integer(most.into());
