@@ -37,8 +37,8 @@ impl WeightSource for TensorSource<'_> {
         tensor: TensorId,
         row: usize,
     ) -> Result<QuantizedRow<'_>, ExportError> {
-        let codes = self.quantized.and_then(|quantized| quantized.row(tensor, row));
-        codes.ok_or_else(|| ExportError::Missing(tensor.to_string()))
+        let row = self.quantized.and_then(|quantized| quantized.row(tensor, row));
+        row.ok_or_else(|| ExportError::Missing(tensor.to_string()))
     }
 }
 

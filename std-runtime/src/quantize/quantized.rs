@@ -40,12 +40,12 @@ impl Quantized {
     pub fn row(&self, tensor: TensorId, row: usize) -> Option<QuantizedRow<'_>> {
         Some(match self.matrices.get(&(tensor.kind.code(), tensor.layer))? {
             Rows::Int8(rows) => {
-                let Int8Row { scale, codes } = rows.get(row)?;
-                QuantizedRow::Int8 { scale: *scale, quants: codes }
+                let Int8Row { scale, quants } = rows.get(row)?;
+                QuantizedRow::Int8 { scale: *scale, quants }
             }
             Rows::Int4(rows) => {
-                let Int4Row { scale, factors, codes } = rows.get(row)?;
-                QuantizedRow::Int4 { scale: *scale, factors, quants: codes }
+                let Int4Row { scale, factors, quants } = rows.get(row)?;
+                QuantizedRow::Int4 { scale: *scale, factors, quants }
             }
         })
     }
@@ -82,7 +82,7 @@ pub fn quantize(
     results.resize_with(shapes.len(), || None);
     thread::scope(|scope| {
         let (shapes, rounded) = (&shapes, &rounded);
-        let parts: Vec<_> = (0..threads)
+        let workers: Vec<_> = (0..threads)
             .map(|first| {
                 scope.spawn(move || {
                     let mine = shapes.iter().enumerate().skip(first).step_by(threads);
@@ -90,10 +90,10 @@ pub fn quantize(
                 })
             })
             .collect();
-        for part in parts {
+        for worker in workers {
             // A panic in a worker is this thread's panic.
             for (index, result) in
-                part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             {
                 results[index] = Some(result);
             }
@@ -169,15 +169,15 @@ impl Rows {
     fn weights(&self, row: usize) -> Vec<f64> {
         match self {
             Self::Int8(rows) => {
-                let Int8Row { scale, codes } = &rows[row];
-                codes.iter().map(|code| f64::from(*scale) * f64::from(*code)).collect()
+                let Int8Row { scale, quants } = &rows[row];
+                quants.iter().map(|quant| f64::from(*scale) * f64::from(*quant)).collect()
             }
             Self::Int4(rows) => {
-                let Int4Row { scale, factors, codes } = &rows[row];
-                let groups = codes.chunks(GROUP_BYTES).zip(factors);
+                let Int4Row { scale, factors, quants } = &rows[row];
+                let groups = quants.chunks(GROUP_BYTES).zip(factors);
                 let weights = groups.flat_map(|(group, factor)| {
                     let step = f64::from(*scale) * f64::from(*factor);
-                    unpack_group(group).map(move |code| step * f64::from(code))
+                    unpack_group(group).map(move |quant| step * f64::from(quant))
                 });
                 weights.collect()
             }

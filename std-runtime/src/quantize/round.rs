@@ -8,7 +8,7 @@ use super::Compensation;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Int8Row {
     pub scale: f32,
-    pub codes: Vec<i8>,
+    pub quants: Vec<i8>,
 }
 
 /// A row of 4-bit integers.
@@ -16,7 +16,7 @@ pub struct Int8Row {
 pub struct Int4Row {
     pub scale: f32,
     pub factors: Vec<u8>,
-    pub codes: Vec<u8>,
+    pub quants: Vec<u8>,
 }
 
 /// Fractions of the largest magnitude to try as the end of the range.
@@ -30,8 +30,8 @@ fn best_scale(row: &[f64], weights: &[f64], lowest: f64, highest: f64) -> f64 {
     let largest = row.iter().fold(0.0, |max: f64, w| max.max(w.abs()));
     let error = |scale: f64| -> f64 {
         let squares = row.iter().zip(weights).map(|(w, weight)| {
-            let code = (w / scale).round().clamp(lowest, highest);
-            weight * (w - code * scale).powi(2)
+            let quant = (w / scale).round().clamp(lowest, highest);
+            weight * (w - quant * scale).powi(2)
         });
         squares.sum()
     };
@@ -52,27 +52,27 @@ fn round_all(
     (lowest, highest): (f64, f64),
 ) -> Vec<f64> {
     let mut row = row.to_vec();
-    let mut codes = Vec::with_capacity(row.len());
+    let mut quants = Vec::with_capacity(row.len());
     for i in 0..row.len() {
         let scale = step(i);
-        let code = if scale > 0.0 { (row[i] / scale).round().clamp(lowest, highest) } else { 0.0 };
-        let error = row[i] - code * scale;
-        codes.push(code);
+        let quant = if scale > 0.0 { (row[i] / scale).round().clamp(lowest, highest) } else { 0.0 };
+        let error = row[i] - quant * scale;
+        quants.push(quant);
         if let Some(compensation) = compensation {
             for (w, share) in row[i + 1..].iter_mut().zip(compensation.shares(i)) {
                 *w -= error * share;
             }
         }
     }
-    codes
+    quants
 }
 
 /// Rounds a row to 8 bits. `importance` contains the mean squares of the inputs.
 pub fn int8(row: &[f64], importance: &[f64], compensation: Option<&Compensation>) -> Int8Row {
     let range = (-127.0, 127.0);
     let scale = best_scale(row, importance, range.0, range.1) as f32;
-    let codes = round_all(row, compensation, |_| f64::from(scale), range);
-    Int8Row { scale, codes: codes.into_iter().map(|code| code as i8).collect() }
+    let quants = round_all(row, compensation, |_| f64::from(scale), range);
+    Int8Row { scale, quants: quants.into_iter().map(|quant| quant as i8).collect() }
 }
 
 /// Rounds a row to 4 bits in groups of 32 columns.
@@ -90,16 +90,16 @@ pub fn int4(row: &[f64], importance: &[f64], compensation: Option<&Compensation>
     let factors: Vec<u8> = scales.iter().map(factor).collect();
     let step = |i: usize| f64::from(scale) * f64::from(factors[i / GROUP]);
     let rounded = round_all(row, compensation, step, range);
-    let mut codes = Vec::with_capacity(factors.len() * GROUP_BYTES);
+    let mut quants = Vec::with_capacity(factors.len() * GROUP_BYTES);
     for group in rounded.chunks(GROUP) {
         let mut bytes = [0u8; GROUP_BYTES];
-        for (i, code) in group.iter().enumerate() {
-            let bits = (*code as i8 as u8) & 15;
+        for (i, quant) in group.iter().enumerate() {
+            let bits = (*quant as i8 as u8) & 15;
             bytes[i % GROUP_BYTES] |= bits << (4 * (i / GROUP_BYTES));
         }
-        codes.extend(bytes);
+        quants.extend(bytes);
     }
-    Int4Row { scale, factors, codes }
+    Int4Row { scale, factors, quants }
 }
 
 #[cfg(test)]
@@ -146,11 +146,11 @@ mod tests {
             let compensation = Compensation::new(&second, WIDTH);
             let importance: Vec<f64> = (0..WIDTH).map(|i| second[i * WIDTH + i]).collect();
             let losses = |compensation: Option<&Compensation>| {
-                let Int8Row { scale, codes } = int8(&row, &importance, compensation);
-                let eight = read(Weights::Int8 { scales: &[scale], quants: &codes });
-                let Int4Row { scale, factors, codes } = int4(&row, &importance, compensation);
+                let Int8Row { scale, quants } = int8(&row, &importance, compensation);
+                let eight = read(Weights::Int8 { scales: &[scale], quants: &quants });
+                let Int4Row { scale, factors, quants } = int4(&row, &importance, compensation);
                 let four =
-                    read(Weights::Int4 { scales: &[scale], factors: &factors, quants: &codes });
+                    read(Weights::Int4 { scales: &[scale], factors: &factors, quants: &quants });
                 (loss(&row, &eight, &second), loss(&row, &four, &second))
             };
             let (plain, better) = (losses(None), losses(Some(&compensation)));
@@ -162,8 +162,8 @@ mod tests {
     fn without_compensation_every_weight_is_the_nearest() {
         let (row, _) = problem(99);
         let flat = vec![1.0; WIDTH];
-        let Int8Row { scale, codes } = int8(&row, &flat, None);
-        let found = read(Weights::Int8 { scales: &[scale], quants: &codes });
+        let Int8Row { scale, quants } = int8(&row, &flat, None);
+        let found = read(Weights::Int8 { scales: &[scale], quants: &quants });
         let step = f64::from(scale);
         for (w, found) in row.iter().zip(found) {
             let inside = w.abs() <= 127.5 * step;
@@ -183,9 +183,9 @@ mod tests {
     #[test]
     fn zeros_stay_zero() {
         let zeros = [0.0; WIDTH];
-        let Int8Row { scale, codes } = int8(&zeros, &zeros, None);
-        assert!(scale == 0.0 && codes.iter().all(|code| *code == 0));
-        let Int4Row { scale, factors, codes } = int4(&zeros, &zeros, None);
-        assert!(scale == 0.0 && factors.iter().chain(&codes).all(|byte| *byte == 0));
+        let Int8Row { scale, quants } = int8(&zeros, &zeros, None);
+        assert!(scale == 0.0 && quants.iter().all(|quant| *quant == 0));
+        let Int4Row { scale, factors, quants } = int4(&zeros, &zeros, None);
+        assert!(scale == 0.0 && factors.iter().chain(&quants).all(|byte| *byte == 0));
     }
 }

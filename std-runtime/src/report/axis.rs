@@ -43,7 +43,7 @@ pub(super) fn spread(wanted: &[i32], gap: i32, within: Range<i32>) -> Vec<i32> {
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by_key(|&index| wanted[index]);
     let mut places = wanted.to_vec();
-    // Groups of places that touch: each is centred on what its members want.
+    // Groups of places that touch: each is centered on the mean of the wanted positions.
     let mut groups: Vec<(i32, Vec<usize>)> = Vec::new();
     for index in order {
         let mut group = (wanted[index], vec![index]);
@@ -57,13 +57,13 @@ pub(super) fn spread(wanted: &[i32], gap: i32, within: Range<i32>) -> Vec<i32> {
             let sum: i32 = members.iter().map(|&member| wanted[member]).sum();
             let half = (members.len() as i32 - 1) * gap / 2;
             let highest = (within.end - half).max(within.start + half);
-            let centre = (sum / members.len() as i32).clamp(within.start + half, highest);
-            group = (centre, members);
+            let center = (sum / members.len() as i32).clamp(within.start + half, highest);
+            group = (center, members);
         }
         groups.push(group);
     }
-    for (centre, members) in groups {
-        let first = centre - (members.len() as i32 - 1) * gap / 2;
+    for (center, members) in groups {
+        let first = center - (members.len() as i32 - 1) * gap / 2;
         for (number, member) in (0..).zip(members) {
             places[member] = first + number * gap;
         }

@@ -56,7 +56,7 @@ pub(super) fn styles(positions: &[&str]) -> Vec<Style> {
         .iter()
         .map(|position| {
             let index = known(position).or_else(|| unused.next()).unwrap_or_default();
-            // Past the first round each colour comes with the next shape.
+            // After all colors are used, each is combined with the next shape.
             let shape = index + index / COLORS.len();
             Style { color: COLORS[index % COLORS.len()], marker: MARKERS[shape % MARKERS.len()] }
         })
