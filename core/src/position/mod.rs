@@ -34,13 +34,14 @@ mod scaling;
 #[cfg(feature = "serde")]
 mod settings;
 mod sinusoidal;
+mod sites;
 
 pub use alibi::Alibi;
 pub use apply::{
     bias_rows, embed_rows, for_each_row, override_key_rows, override_query_rows, rotate_rows,
 };
 pub use encoding::PositionEncoding;
-pub use encodings::{EmbeddingSite, ModelDims, Position, PositionConfig, SUPPORTED, Sites};
+pub use encodings::{ModelDims, Position, PositionConfig, SUPPORTED};
 pub use error::PositionError;
 pub use expe::Expe;
 pub use exqpe::{Exqpe, Growth};
@@ -52,3 +53,4 @@ pub use progression::{MAX_DIGITS, Progression};
 pub use rope::{Rope, rotate};
 pub use scaling::Scaling;
 pub use sinusoidal::Sinusoidal;
+pub use sites::{EmbeddingSite, Sites};

@@ -17,7 +17,7 @@ use crate::ops::{self, AttentionWeights, Backend, Dropout, FeedForward, Heads, M
 /// let config = Config {
 ///     vocab: 256, width: 16, layers: 1, heads: 2, kv_heads: 1, head_width: 8, hidden: 32,
 ///     context: 8, norm: Norm::RmsNorm, epsilon: 1e-5, activation: Activation::Gelu,
-///     tied_head: true, position: PositionConfig::Alibi,
+///     tied_head: true, position: PositionConfig::None,
 /// };
 /// let model = Transformer::<Cpu>::new(&config, &Cpu::default(), 0)?;
 /// // Two sequences of three tokens: six rows of 256 logits.
