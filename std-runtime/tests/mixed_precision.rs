@@ -1,5 +1,5 @@
-//! Training with products in half precision: what is rounded, what happens to gradients outside of its
-//! range, and that the loss goes where that of single precision goes.
+//! Training with products in half precision: what is rounded, what happens to gradients outside of its range, and
+//! that the loss follows that of single precision.
 
 use dfdx::shapes::Rank0;
 use dfdx::tensor::{Cpu, OwnedTape};
@@ -25,7 +25,7 @@ fn rounded(values: &[f32]) -> Vec<f64> {
     values.iter().map(|x| f16::from_f32(*x).to_f64()).collect()
 }
 
-/// `a·bᵀ` for rows of `inner` numbers.
+/// Computes `a·bᵀ` for rows of `inner` numbers.
 fn product(a: &[f64], b: &[f64], inner: usize) -> Vec<f64> {
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum();
     a.chunks(inner).flat_map(|a| b.chunks(inner).map(move |b| dot(a, b))).collect()
@@ -50,7 +50,7 @@ fn all_factors_of_a_projection_are_rounded_and_nothing_else_is() {
     for (rows, inputs, outputs) in [(1, 1, 1), (5, 22, 7), (33, 17, 40)] {
         let (x, w) = (normal(rows * inputs, 1), normal(outputs * inputs, 2));
         let residual = normal(rows * outputs, 3);
-        let slopes = normal(rows * outputs, 4);
+        let dy = normal(rows * outputs, 4);
         let leaves = [
             matrix(rows, inputs, &x),
             matrix(outputs, inputs, &w),
@@ -64,20 +64,19 @@ fn all_factors_of_a_projection_are_rounded_and_nothing_else_is() {
         let expected: Vec<f64> =
             sums.iter().zip(&residual).map(|(sum, r)| sum + f64::from(*r)).collect();
         close(&y.as_vec(), &expected, inputs);
-        let factors = matrix(rows, outputs, &slopes);
+        let factors = matrix(rows, outputs, &dy);
         let loss = y.try_mul(factors).unwrap().try_sum::<Rank0, _>().unwrap();
         let gradients = loss.backward();
-        let dy = rounded(&slopes);
-        let dx = product(&dy, &transposed(&w, inputs), outputs);
+        let factors = rounded(&dy);
+        let dx = product(&factors, &transposed(&w, inputs), outputs);
         close(&gradients.get(xs).as_vec(), &dx, outputs);
-        let dw = product(&transposed(&dy, outputs), &transposed(&x, inputs), rows);
+        let dw = product(&transposed(&factors, outputs), &transposed(&x, inputs), rows);
         close(&gradients.get(ws).as_vec(), &dw, rows);
-        assert_eq!(gradients.get(residuals).as_vec(), slopes);
+        assert_eq!(gradients.get(residuals).as_vec(), dy);
     }
 }
 
-/// In `f64`, from the same factors: the mean loss of the logits `x·headᵀ`, and its derivatives by `x` and
-/// `head`.
+/// Computes, in `f64` and from the same factors, the mean loss of the logits `x·headᵀ`, and its gradients.
 fn head_reference(
     [x, head]: [&[f64]; 2],
     targets: &[usize],
@@ -85,9 +84,9 @@ fn head_reference(
     round: impl Fn(f64) -> f64,
 ) -> (f64, Vec<f64>, Vec<f64>) {
     let (rows, vocab) = (x.len() / width, head.len() / width);
-    let mut slopes = product(x, head, width);
+    let mut dlogits = product(x, head, width);
     let mut loss = 0.0;
-    for (row, target) in slopes.chunks_mut(vocab).zip(targets) {
+    for (row, target) in dlogits.chunks_mut(vocab).zip(targets) {
         let sum: f64 = row.iter().map(|logit| logit.exp()).sum();
         loss -= row[*target] - sum.ln();
         for (index, p) in row.iter_mut().enumerate() {
@@ -95,8 +94,8 @@ fn head_reference(
         }
     }
     let mean = |list: Vec<f64>| list.into_iter().map(|x| x / rows as f64).collect::<Vec<f64>>();
-    let dx = product(&slopes, &transposed(head, width), vocab);
-    let dhead = product(&transposed(&slopes, vocab), &transposed(x, width), rows);
+    let dx = product(&dlogits, &transposed(head, width), vocab);
+    let dhead = product(&transposed(&dlogits, vocab), &transposed(x, width), rows);
     (loss / rows as f64, mean(dx), mean(dhead))
 }
 
@@ -105,11 +104,11 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
 }
 
-/// What is computed must be what a reference with the same roundings gives. A probability close to the
-/// middle of two numbers of `f16` may be rounded to the other one, because in `f32` it is up to
-/// `10·width·2^-24` off, a thirtieth of the distance of such numbers: a thirtieth of them then, each by twice
-/// the error of a rounding, so that gradients are `2/√30` of the effect of these roundings off. A fifth of
-/// the effect of all roundings is left to that; one factor that is not rounded makes a third at least.
+/// The results must be those of a reference with the same roundings. A probability close to the middle of two
+/// numbers of `f16` may be rounded to the other one, because its error in `f32` is up to `10·width·2^-24`, a
+/// thirtieth of the distance of such numbers. This happens to a thirtieth of them, with twice the error of a rounding,
+/// so the error of gradients is `2/√30` of the effect of these roundings. A fifth of the effect of all roundings is
+/// allowed; one factor that is not rounded makes at least a third.
 #[test]
 fn the_head_is_computed_from_rounded_factors() {
     let (rows, width, vocab) = (300, 22, 300);
@@ -126,7 +125,7 @@ fn the_head_is_computed_from_rounded_factors() {
     let numbers = |list: Vec<f32>| list.into_iter().map(f64::from).collect::<Vec<f64>>();
     let found = [numbers(gradients.get(&x).as_vec()), numbers(gradients.get(&head).as_vec())];
 
-    // Slopes are factors in units of 2^-14.
+    // Gradients of logits are factors in units of 2^-14.
     let unit = 16384.0;
     let half = |p: f64| f16::from_f64(p * unit).to_f64() / unit;
     let factors = [rounded(&wide), rounded(&small)];
@@ -179,9 +178,8 @@ fn train(config: &RunConfig) -> Vec<Result<Progress, TrainError>> {
     (0..config.train.steps).map(|_| stepper.step()).collect()
 }
 
-/// Two runs that differ in roundings alone drift apart, at first by what is rounded, later by chaos: what
-/// is asked for is that the curves, averaged over ten steps, stay within 2 %, while the loss itself falls
-/// by two fifths.
+/// Two runs that differ in roundings alone drift apart, at first by the roundings, later by chaos. The curves,
+/// averaged over ten steps, must stay within 2 %, while the loss itself falls by two fifths.
 #[test]
 fn the_loss_curve_follows_that_of_single_precision() {
     let losses = |precision| -> Vec<f64> {

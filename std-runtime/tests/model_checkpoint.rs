@@ -92,7 +92,7 @@ fn a_round_trip_changes_nothing() {
 }
 
 #[test]
-fn what_does_not_fit_the_configuration_is_named() {
+fn tensors_that_do_not_fit_the_configuration_are_named() {
     let name = "layers.1.attn.wk.weight";
     let missing = changed(|tensors| drop(tensors.remove(name))).unwrap_err();
     assert_eq!(missing.to_string(), format!("tensor `{name}` of shape [2, 4] is missing"));
@@ -143,7 +143,7 @@ proptest! {
             let index = index.index(bytes.len());
             bytes[index] = value;
         }
-        // A change of a weight is a valid file; everything else is an error, nothing a panic.
+        // A changed weight gives a valid file, and every other change an error, but never a panic.
         if let Ok(model) = read(&bytes) {
             prop_assert!(model.weights.to_tensors().values().all(
                 |stored| stored.values.iter().all(|x| x.is_finite())

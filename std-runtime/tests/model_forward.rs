@@ -35,7 +35,7 @@ fn random(rows: usize, columns: usize, seed: u64) -> Matrix<f64, Cpu> {
     tensor(&Cpu::default(), (rows, columns), &values).unwrap()
 }
 
-/// The inputs of queries or keys with their leading columns replaced, by concatenation.
+/// Replaces the leading columns of the inputs of queries or keys, by concatenation.
 fn overridden<T: Tape<f64, Cpu>>(
     x: Matrix<f64, Cpu, T>,
     values: &Matrix<f64, Cpu>,
@@ -45,7 +45,7 @@ fn overridden<T: Tape<f64, Cpu>>(
 ) -> Matrix<f64, Cpu, T> {
     let (rows, width) = *x.shape();
     let length = rows / batch;
-    // slice() overwrites gradients: give it a tensor that has no other use.
+    // slice() overwrites gradients, so it gets a tensor that has no other use.
     let fresh = x.try_mul(1.0).unwrap();
     let kept: Matrix<f64, Cpu, T> = fresh
         .try_slice((0..rows, columns..width))
@@ -63,7 +63,7 @@ fn overridden<T: Tape<f64, Cpu>>(
     (leading.retaped::<T>(), kept).try_concat_along(Axis::<1>).unwrap()
 }
 
-/// The composed operations, which `f64` runs on, have a mask.
+/// Returns the mask, which the composed operations of `f64` use.
 fn mask(sites: &Sites<f64, Cpu>) -> &Mask<f64, Cpu> {
     sites.attention.mask.as_ref().unwrap()
 }
@@ -113,7 +113,7 @@ fn folded(
     composed::attention(q, k, v, Some(relative), mask(sites), heads).unwrap()
 }
 
-/// Both forms are the same function in exact arithmetic. In f64 the direct one cancels logits of
+/// Both forms are the same function in exact arithmetic. In f64 the direct form cancels logits of
 /// size up to p²·‖u‖·‖w‖ < 1e3, so they may differ by about 1e3 · 2^-53 · (a few dozen) = 1e-11.
 #[test]
 fn folded_and_direct_positions_agree_with_their_gradients() {
@@ -171,7 +171,7 @@ fn no_gradient_reaches_an_overridden_column_through_queries_and_keys() {
     let (x, wv) = (random(6, 16, 1), Cpu::default());
     let zeros = tensor(&wv, (8, 16), &[0.0; 128]).unwrap();
     let w = Projections { wq: random(16, 16, 2), wk: random(8, 16, 3), wv: zeros };
-    // Values that depend on the position only: what is left is the path through the scores.
+    // Values depend on the position only, so only the path through the scores is left.
     let values = random(6, 8, 6);
     let trace = x.retaped::<OwnedTape<f64, Cpu>>();
     let q = composed::masked_projection(trace.retaped(), &w.wq, &site.kept).unwrap();
@@ -225,7 +225,7 @@ fn sequences_of_a_batch_do_not_mix() {
 }
 
 #[test]
-fn what_cannot_be_computed_is_refused() {
+fn unusable_inputs_are_refused() {
     let device = Cpu::default();
     let model =
         |name| Transformer::<Cpu>::new(&config(position(name, 16).unwrap()), &device, 1).unwrap();
@@ -248,7 +248,7 @@ fn what_cannot_be_computed_is_refused() {
 }
 
 #[test]
-fn fresh_weights_depend_on_the_seed_alone() {
+fn initial_weights_depend_on_the_seed_alone() {
     let config = config(position("learned", 16).unwrap());
     let weights = |seed| {
         Transformer::<Cpu>::new(&config, &Cpu::default(), seed).unwrap().weights.to_tensors()

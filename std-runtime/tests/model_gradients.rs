@@ -29,7 +29,7 @@ fn config(position: PositionConfig) -> Config {
     }
 }
 
-/// Every encoding once, with small numbers so that softmax stays away from saturation.
+/// Lists every encoding, with small numbers so that no softmax saturates.
 fn encodings() -> Vec<PositionConfig> {
     let beyond = Default::default();
     vec![
@@ -63,7 +63,7 @@ fn loss(model: &Model, sites: &Sites<f64, Cpu>) -> f64 {
     loss.as_vec()[0]
 }
 
-/// Larger weights than training starts from: gradients far from zero, and no site left idle.
+/// Sets larger weights than initial ones, so that gradients are far from zero and every site matters.
 struct Spread(Random);
 
 impl VisitMut<f64, Cpu> for Spread {
@@ -108,7 +108,7 @@ impl VisitMut<f64, Cpu> for Nudge<'_> {
     }
 }
 
-/// The gradient of every parameter.
+/// Collects the gradient of every parameter.
 struct Collect<'a>(&'a Gradients<f64, Cpu>, Vec<(String, Vec<f64>)>);
 
 impl Visit<f64, Cpu> for Collect<'_> {
@@ -159,14 +159,14 @@ fn check(config: &Config) {
 }
 
 #[test]
-fn of_every_encoding() {
+fn gradients_of_every_encoding_are_finite_differences() {
     for position in encodings() {
         check(&config(position));
     }
 }
 
 #[test]
-fn of_every_norm_activation_and_head() {
+fn gradients_of_every_norm_activation_and_head_are_finite_differences() {
     let base = config(encodings()[5]);
     let swiglu = Activation::SwiGlu;
     for changed in [

@@ -19,9 +19,9 @@ fn measure<D: Backend>(device: &D, config: &Config, text: &[u32]) -> Vec<Option<
     FACTORS.map(|factor| perplexity(&scorer, text, &lengths, factor).unwrap()).into()
 }
 
-/// A log-probability is off by at most `400·2^-24` of the largest one (see `model.rs`), which is about
-/// the logarithm of the vocabulary, 3.6: here below 8, on either device. So is the mean of many, whose `exp`
-/// is the perplexity.
+/// The error of a log-probability is at most `400·2^-24` of the largest one (see `model.rs`), which is about the
+/// logarithm of the vocabulary, 3.6, and below 8 here, on either device. The same holds for the mean of many, whose
+/// `exp` is the perplexity.
 #[test]
 fn perplexity_is_that_of_the_cpu_at_every_length() {
     let device = cuda::open(0).unwrap();

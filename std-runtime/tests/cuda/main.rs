@@ -1,4 +1,4 @@
-//! On a GPU: `tests/gpu` runs them, and fails without one.
+//! Tests on a GPU. `tests/gpu` runs them and fails without one; `tests/run` runs them on an emulated device.
 
 mod evaluation;
 mod mixed;
@@ -11,7 +11,7 @@ use expe::device::{Cuda, cuda};
 use expe::ops::bridge::Bridge;
 use expe::ops::{reduce, tensor};
 
-/// The GPU, once for each thread of the tests.
+/// Opens the GPU once for each test thread.
 fn fast() -> Cuda {
     thread_local!(static DEVICE: Cuda = cuda::open(0).unwrap());
     DEVICE.with(Clone::clone)

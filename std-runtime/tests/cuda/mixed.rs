@@ -1,5 +1,5 @@
-//! Products of `f16` factors on the GPU against those of the processor, which rounds the same factors and
-//! sums in `f32` too.
+//! Products of `f16` factors on the GPU against those of the processor, which rounds the same factors and also sums
+//! in `f32`.
 
 use dfdx::tensor::{Cpu, Gradients, OwnedTape, Tensor};
 use dfdx::tensor_ops::{Backward, SumTo, TryMul};
@@ -29,7 +29,7 @@ fn matrix<D: Backend>(
     tensor(device, (rows, columns), &values).unwrap()
 }
 
-/// The result, and the gradients of its weighted sum.
+/// Returns the result, and the gradients of its weighted sum.
 fn lists<D: Backend>(y: Recorded<D>, leaves: &[&Matrix<f32, D>]) -> Vec<Vec<f32>> {
     let mut lists = vec![y.as_vec()];
     let (rows, columns) = *dfdx::shapes::HasShape::shape(&y);
@@ -98,7 +98,7 @@ fn largest(list: &[f32]) -> f64 {
     list.iter().fold(0.0, |largest: f64, x| largest.max(f64::from(x.abs())))
 }
 
-/// Where `error` is what one number may be off, relative to the largest of its list.
+/// Compares both devices; `error` is the largest allowed error relative to the largest number of a list.
 fn compare(
     on_gpu: impl Fn(&cuda::Cuda, Precision) -> Vec<Vec<f32>>,
     on_cpu: impl Fn(&Cpu, Precision) -> Vec<Vec<f32>>,
@@ -118,15 +118,15 @@ fn compare(
     }
 }
 
-/// The factors are the same bits, products of two of them are exact in `f32`: what differs is the order of a
-/// sum of up to 70 terms, each at most 70/√70 times smaller than the largest sums.
+/// The factors have the same bits, and products of two of them are exact in `f32`. Only the order of a sum of up to
+/// 70 terms differs, each at most 70/√70 times smaller than the largest sums.
 #[test]
 fn products_have_the_factors_of_the_processor() {
     compare(project, project, 70.0 * SINGLE);
 }
 
-/// Between products numbers are computed in `f32`, in other orders on both devices; where that changes the
-/// rounding of a factor it does so by one unit, which reaches sums of up to 40 terms with other signs.
+/// Between products, the devices compute in `f32` in different orders. Where that changes the rounding of a factor,
+/// it does so by one unit, which enters sums of up to 40 terms with random signs.
 #[test]
 fn operations_of_several_products_follow_the_processor() {
     compare(feed_forward, feed_forward, 2.0 * HALF);

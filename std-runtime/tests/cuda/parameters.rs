@@ -1,4 +1,4 @@
-//! Whole lists of parameters on the GPU: sums of squares and AdamW against the processor's.
+//! Sums of squares and AdamW over many parameters on the GPU against the processor's.
 
 use dfdx::tensor::{Cpu, Gradients, Tensor};
 use dfdx::tensor_ops::{AdamConfig, WeightDecay};
@@ -17,7 +17,7 @@ fn counts() -> Vec<usize> {
     (0..100).map(|index| [1, 33, 256, 5000][index % 4] + index).chain([1_100_000]).collect()
 }
 
-/// The weights after three steps, half of them decayed.
+/// Computes the weights after three steps; half of them decay.
 fn adamw<D: Kernels>(device: &D) -> Vec<Vec<f32>> {
     let mut weights: Vec<Tensor<(usize,), f32, D>> = counts()
         .into_iter()

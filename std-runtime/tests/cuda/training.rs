@@ -1,4 +1,4 @@
-//! Training on a GPU: the very tests of the processor's, and against training on the processor.
+//! Training on a GPU: the same tests as on the processor, and a comparison with training on the processor.
 
 #[path = "../train_resume/cases.rs"]
 mod cases;
@@ -29,7 +29,7 @@ fn config(name: &str, steps: u64) -> RunConfig {
     RunConfig { train, ..cases::config(name) }
 }
 
-/// Change every parameter by so large a share of itself, up or down.
+/// Changes every parameter by this fraction of itself, up or down.
 struct Nudge(f32, Random);
 
 impl<D: Backend> VisitMut<f32, D> for Nudge {
@@ -50,7 +50,7 @@ impl<D: Backend> VisitMut<f32, D> for Nudge {
     }
 }
 
-/// The losses of all steps, from parameters that are off by `nudge`.
+/// Returns the losses of all steps, starting from parameters that are changed by `nudge`.
 fn losses<D: TrainingDevice>(
     device: &D,
     config: &RunConfig,
@@ -63,15 +63,15 @@ fn losses<D: TrainingDevice>(
     (0..config.train.steps).map(|_| stepper.step().unwrap().loss).collect()
 }
 
-/// The largest difference of two curves, relative to the loss.
+/// Returns the largest relative difference of two curves.
 fn apart(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len());
     a.iter().zip(b).map(|(a, b)| (a - b).abs() / a).fold(0.0, f64::max)
 }
 
-/// How far two curves of rounded training come apart is measured: on the CPU, by starting from
-/// parameters that are off by the error of a gradient (`400·2^-24`, see `model.rs`), as if every
-/// step's rounding came at once. Both curves are within the same distance of what exact numbers would give.
+/// The limit is measured on the CPU, by starting from parameters that are changed by the error of a gradient
+/// (`400·2^-24`, see `model.rs`), as if the rounding errors of all steps came at once. Both curves are within this
+/// distance of the exact one.
 #[test]
 fn the_loss_curve_is_that_of_the_cpu() {
     let (device, data) = (fast(), dataset(1));
@@ -79,13 +79,13 @@ fn the_loss_curve_is_that_of_the_cpu() {
     let exact = losses(&Cpu::default(), &config, &data, 0.0);
     let nudged = losses(&Cpu::default(), &config, &data, 400.0 / (1 << 24) as f32);
     let found = losses(&device, &config, &data, 0.0);
-    assert!(exact[199] < 0.75 * exact[0], "nothing is learnt: {exact:?}");
+    assert!(exact[199] < 0.75 * exact[0], "nothing is learned: {exact:?}");
     let (limit, off) = (apart(&exact, &nudged), apart(&exact, &found));
-    assert!(limit < 0.02, "two curves say nothing when they come {limit} apart");
+    assert!(limit < 0.02, "a limit of {limit} shows nothing");
     assert!(off < limit, "{off:e} apart, {limit:e} allowed");
 }
 
-/// Train until step `until`; the losses of the steps.
+/// Trains until step `until` and returns the losses.
 fn train<D: TrainingDevice>(
     device: &D,
     config: &RunConfig,
@@ -106,7 +106,7 @@ fn train<D: TrainingDevice>(
     losses
 }
 
-/// Half of the steps on one device, half on the other. The limit is measured as for whole curves.
+/// Half of the steps run on one device, half on the other. The limit is measured as for whole curves.
 #[test]
 fn checkpoints_go_from_one_device_to_the_other() {
     let (gpu, cpu, data) = (fast(), Cpu::default(), dataset(1));

@@ -1,4 +1,4 @@
-//! Each fused `f32` operation on the processor, see `cases`.
+//! Each `f32` operation on the processor, see `cases`.
 
 mod cases;
 
@@ -7,7 +7,7 @@ use dfdx::tensor::Cpu;
 /// The device whose operations are tested.
 type Fast = Cpu;
 
-/// Draws of numbers for each case.
+/// How many sets of random numbers each case is tested with.
 const SEEDS: u64 = 3;
 
 fn fast() -> Fast {

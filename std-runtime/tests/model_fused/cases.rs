@@ -1,5 +1,5 @@
-//! The whole `f32` model on a device against the composed `f64` model on the processor: scores, logits,
-//! losses and all gradients.
+//! The whole `f32` model on a device against the composed `f64` model on the processor: scores, logits, losses, and
+//! all gradients.
 
 use std::convert::Infallible;
 
@@ -16,7 +16,7 @@ use expe_core::{Activation, Config, Norm};
 
 use super::{LENGTHS, fast};
 
-/// Sizes that are multiples of nothing.
+/// Sizes that are not multiples of any block size.
 fn config(position: PositionConfig, context: usize) -> Config {
     Config {
         vocab: 37,
@@ -35,8 +35,8 @@ fn config(position: PositionConfig, context: usize) -> Config {
     }
 }
 
-/// The same numbers, which `f32` holds exactly, on both devices; larger than those that training starts
-/// from, so that no site is idle.
+/// Sets the same parameters on both devices, exact in `f32` and larger than initial ones, so that every site
+/// matters.
 struct Spread(Random);
 
 impl<E: Dtype, D: Backend<E>> VisitMut<E, D> for Spread {
@@ -73,7 +73,7 @@ impl<E: Dtype, D: Backend<E>> Visit<E, D> for Collect<'_, E, D> {
     }
 }
 
-/// Named lists of numbers: the scores, the logits, the loss, the gradients.
+/// Computes named lists of numbers: the scores, the logits, the loss, the gradients.
 fn outcome<E: Dtype, D: Backend<E>>(
     device: &D,
     config: &Config,
@@ -104,11 +104,11 @@ fn outcome<E: Dtype, D: Backend<E>>(
     [Vec::from(lists), collect.1].concat()
 }
 
-/// Each number of a list may be off by `terms·2^-24` of the list's largest. An element is a sum over
-/// at most `batch·length` rows of products of factors that are sums of at most 37 terms themselves, two
-/// dozen such factors one after the other; errors of random sign grow with the root of their number:
-/// `24·√37 + √(batch·length)`, which is below 200 here, and twice that for their spread. Neither the order
-/// of a sum nor a fused multiplication and addition makes it larger.
+/// The error of each number of a list may be `terms·2^-24` of the list's largest. An element is a sum over at most
+/// `batch·length` rows of products of factors that are sums of at most 37 terms, and depends on two dozen such
+/// factors in sequence. Errors of random sign grow with the root of their number: `24·√37 + √(batch·length)`, which
+/// is below 200 here, and twice that for their spread. The order of a sum and fused multiply-adds do not make it
+/// larger.
 fn check(config: &Config, batch: usize, length: usize) {
     let found = outcome::<f32, _>(&fast(), config, batch, length);
     let exact = outcome::<f64, _>(&Cpu::default(), config, batch, length);
@@ -126,7 +126,7 @@ fn check(config: &Config, batch: usize, length: usize) {
 
 /// Lengths within one block of queries, across two of them, and across two blocks of keys.
 #[test]
-fn of_every_encoding() {
+fn every_encoding_follows_the_composed_model() {
     for name in SUPPORTED {
         for (batch, length) in LENGTHS {
             check(&config(position(name, 22).unwrap(), length), batch, length);
@@ -135,7 +135,7 @@ fn of_every_encoding() {
 }
 
 #[test]
-fn of_every_norm_activation_head_and_query_cap() {
+fn every_norm_activation_head_and_query_cap_follows_the_composed_model() {
     let base = config(position("expe", 22).unwrap(), 9);
     let capped = PositionConfig::Exqpe {
         start: 1.0,
@@ -152,7 +152,7 @@ fn of_every_norm_activation_head_and_query_cap() {
         Config { activation: Activation::Relu, tied_head: false, ..base },
         Config { norm: Norm::LayerNorm, ..base },
         Config { position: capped, ..base },
-        // Not ExPE: with a single number for a query its large values would cancel.
+        // Not ExPE: with a single position its large values would cancel.
         Config {
             heads: 1,
             head_width: 1,
@@ -166,7 +166,7 @@ fn of_every_norm_activation_head_and_query_cap() {
     }
 }
 
-/// Every sum of the device has one order: twice the same, to the bit.
+/// Every sum of the device has one order.
 #[test]
 fn results_do_not_differ_between_runs() {
     let device = fast();

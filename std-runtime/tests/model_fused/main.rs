@@ -4,7 +4,7 @@ mod cases;
 
 use dfdx::tensor::Cpu;
 
-/// Sequences, and positions of each.
+/// Numbers of sequences and of positions of each.
 const LENGTHS: [(usize, usize); 3] = [(3, 7), (2, 67), (1, 259)];
 
 fn fast() -> Cpu {

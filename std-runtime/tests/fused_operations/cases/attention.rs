@@ -38,7 +38,7 @@ impl Attend {
     }
 }
 
-/// No score that counts in a softmax is larger with the numbers that are drawn here.
+/// The largest score that matters in a softmax of the numbers drawn here.
 const SCORE: usize = 16;
 
 impl Case for Attend {
@@ -49,11 +49,11 @@ impl Case for Attend {
         vec![x, matrix(self.groups * values), matrix(values), matrix(values)]
     }
 
-    /// Queries and keys are sums over the width, a score is one over the head and has about ten
-    /// operations for a position besides: errors of random sign, which grow with the root of their
-    /// number. The absolute error of a score is a relative one of a softmax weight, which is divided by
-    /// a sum over positions. Results and their gradients are sums over positions, those by weights sums
-    /// over rows; a dozen operations between them.
+    /// Queries and keys are sums over the width, and a score is a sum over the head with about ten further
+    /// operations for a position: errors of random sign, which grow with the root of their number. The absolute
+    /// error of a score is a relative error of a softmax weight, which is divided by a sum over positions. Results
+    /// and their gradients are sums over positions, gradients of weights are sums over rows, with a dozen
+    /// operations between them.
     fn roundings(&self) -> usize {
         let score = 2 * self.width + self.head_width + 10;
         SCORE * score.isqrt() + 3 * self.length + self.batch * self.length + 12
@@ -101,7 +101,7 @@ fn base(position: PositionConfig) -> Attend {
 }
 
 #[test]
-fn of_every_encoding_follows_the_composed_one() {
+fn attention_with_every_encoding_follows_the_composed_one() {
     for position in encodings() {
         for length in [1, 7, 65, 130] {
             check(&Attend { length, ..base(position) });
@@ -110,7 +110,7 @@ fn of_every_encoding_follows_the_composed_one() {
 }
 
 #[test]
-fn with_any_number_of_heads_follows_the_composed_one() {
+fn attention_with_any_number_of_heads_follows_the_composed_one() {
     for position in encodings() {
         for (kv_heads, groups) in [(1, 1), (3, 1), (1, 3)] {
             check(&Attend { batch: 3, kv_heads, groups, ..base(position) });
@@ -119,14 +119,14 @@ fn with_any_number_of_heads_follows_the_composed_one() {
 }
 
 #[test]
-fn across_blocks_of_keys_follows_the_composed_one() {
+fn attention_across_blocks_of_keys_follows_the_composed_one() {
     for position in encodings() {
         check(&Attend { batch: 1, length: 259, kv_heads: 1, ..base(position) });
     }
 }
 
 #[test]
-fn with_wide_heads_follows_the_composed_one() {
+fn attention_with_wide_heads_follows_the_composed_one() {
     for position in encodings() {
         for head_width in [70, 150] {
             check(&Attend { batch: 1, length: 66, kv_heads: 1, head_width, ..base(position) });

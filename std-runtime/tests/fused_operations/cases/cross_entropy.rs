@@ -39,9 +39,9 @@ impl Case for CrossEntropy {
         vec![(self.rows * self.width, 1.0), (self.vocab * self.width, 0.3)]
     }
 
-    /// A logit, of size up to 10, is a sum over the width, and its absolute error a relative one of the
-    /// probability, which is divided by a sum over the vocabulary; gradients are sums over the
-    /// vocabulary or rows; about ten operations between them.
+    /// A logit, of size up to 10, is a sum over the width, and its absolute error is a relative error of the
+    /// probability, which is divided by a sum over the vocabulary. Gradients are sums over the vocabulary or over
+    /// rows, with about ten operations between them.
     fn roundings(&self) -> usize {
         10 * self.width + 2 * self.vocab + self.rows + 10
     }
@@ -55,7 +55,7 @@ impl Case for CrossEntropy {
 }
 
 fn cases() -> impl Iterator<Item = CrossEntropy> {
-    // 300 rows are more than the logits of a block.
+    // 300 rows are more than those of one block of logits.
     [1, 5, 33, 300].into_iter().flat_map(|rows| {
         [(5, 3), (22, 3), (22, 300)].map(|(width, vocab)| CrossEntropy { rows, width, vocab })
     })

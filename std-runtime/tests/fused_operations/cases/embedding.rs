@@ -24,7 +24,7 @@ impl Case for Embed {
         sizes[..1 + usize::from(learned)].to_vec()
     }
 
-    /// A sum over rows at most; a factor, two sums.
+    /// At most a sum over rows, a factor, and two sums.
     fn roundings(&self) -> usize {
         self.sequences * self.length + 3
     }
@@ -59,9 +59,9 @@ fn follows_the_composed_one() {
     }
 }
 
-/// More rows of one token than are looked for at a time.
+/// One token has more rows than the kernel collects at a time.
 #[test]
-fn of_few_tokens_follows_the_composed_one() {
+fn few_tokens_follow_the_composed_one() {
     for (fixed, learned) in KINDS {
         check(&Embed { sequences: 120, length: 25, width: 3, vocab: 2, fixed, learned });
     }

@@ -23,8 +23,8 @@ impl Case for FeedForward {
         [vec![(hidden * width, 0.3); weights], vec![(rows * width, 1.0); rest]].concat()
     }
 
-    /// Forward a sum over the width and one over the hidden numbers, back the same again or one over
-    /// rows; about ten operations for the activation and ten for its derivative.
+    /// Forward, a sum over the width and one over the hidden columns; backward, the same again or a sum over rows;
+    /// about ten operations for the activation and ten for its derivative.
     fn roundings(&self) -> usize {
         2 * (self.width + self.hidden) + self.rows + 20
     }
@@ -58,7 +58,7 @@ const KINDS: [(Activation, bool); 4] = [
     (Activation::SwiGlu, true),
 ];
 
-/// Every activation, with and without a residual.
+/// Lists every activation, with and without a residual.
 fn kinds(base: FeedForward) -> impl Iterator<Item = FeedForward> {
     KINDS.into_iter().flat_map(move |(activation, gated)| {
         [false, true].map(|residual| FeedForward { activation, gated, residual, ..base })
@@ -83,7 +83,7 @@ fn follows_the_composed_one() {
     }
 }
 
-/// No input of a ReLU is so close to 0 here that a step gets across.
+/// No input of a ReLU is so close to 0 here that a step changes its sign.
 #[test]
 fn gradients_are_finite_differences() {
     kinds(BASE).for_each(|case| differentiate(&case));

@@ -1,5 +1,5 @@
-//! Each fused `f32` operation against the composed `f64` one on the same numbers, and against finite
-//! differences of it: results, and gradients by all inputs and weights.
+//! Each `f32` operation against the composed `f64` one on the same numbers, and against finite differences of it:
+//! results, and gradients of all inputs and weights.
 
 mod attention;
 mod cross_entropy;
@@ -23,10 +23,10 @@ type Recorded<S, E, D> = Tensor<S, E, D, OwnedTape<E, D>>;
 
 /// An operation with its sizes.
 trait Case: Debug {
-    /// How many numbers each input and each weight has, and how large they are.
+    /// Returns the length of each input and each weight, and the size of its numbers.
     fn inputs(&self) -> Vec<(usize, f32)>;
 
-    /// Roundings that follow one another until a number of the result or of a gradient is there.
+    /// Returns how many roundings one number of the result or of a gradient depends on.
     fn roundings(&self) -> usize;
 
     fn run<E: Dtype, D: Backend<E>>(&self, device: &D, inputs: &[Vec<f64>]) -> Outcome;
@@ -34,7 +34,7 @@ trait Case: Debug {
 
 struct Outcome {
     loss: f64,
-    /// The result, and the gradients by the inputs.
+    /// The result, and the gradients of the inputs.
     lists: Vec<Vec<f64>>,
 }
 
@@ -84,7 +84,7 @@ fn leaf<S: Shape, E: Dtype, D: Backend<E>>(
     tensor(device, shape, &values).unwrap()
 }
 
-/// The sum of all numbers, each with a factor of its own.
+/// Sums up all numbers, each with its own factor.
 fn weighted<S: Shape, E: Dtype, D: Backend<E>>(
     x: Recorded<S, E, D>,
     seed: u64,
@@ -95,8 +95,8 @@ fn weighted<S: Shape, E: Dtype, D: Backend<E>>(
     x.try_mul(factors).unwrap().try_sum::<_, Axis<0>>().unwrap()
 }
 
-/// The loss is the weighted sum of the result, and of each leaf too: those are recorded last, so that
-/// an operation finds gradients of size 1 that it has to add to.
+/// Computes a loss, the sum of the weighted sums of the result and of each leaf, and its gradients. The leaves are
+/// recorded last, so that an operation finds gradients of size 1 that it has to add to.
 fn outcome<S: Shape, E: Dtype, D: Backend<E>>(
     result: Recorded<S, E, D>,
     leaves: &[&dyn Leaf<E, D>],
@@ -121,12 +121,12 @@ fn draw(case: &impl Case, seed: u64) -> Vec<Vec<f64>> {
         .collect()
 }
 
-/// As it is tested, in `f32`.
+/// Runs the tested operation, in `f32`.
 fn fast_run(case: &impl Case, inputs: &[Vec<f64>]) -> Outcome {
     case.run::<f32, Fast>(&fast(), inputs)
 }
 
-/// Composed from dfdx's operations, in `f64` on the processor.
+/// Runs the operation composed from dfdx's own, in `f64` on the processor.
 fn exact_run(case: &impl Case, inputs: &[Vec<f64>]) -> Outcome {
     case.run::<f64, Cpu>(&Cpu::default(), inputs)
 }
@@ -138,10 +138,10 @@ fn largest(list: &[f64]) -> f64 {
 /// Half a unit in the last place, the error of one rounding of a number near 1.
 const ROUNDING: f64 = 1.0 / (1 << 24) as f64;
 
-/// A rounding is off by at most 2^-24 of the sum that it happens in. Such a sum has the size of the
-/// list's largest number, or of 1 where all of them happen to cancel: that is the size of what
-/// [`outcome`] adds. Errors of random sign keep a sum of `n` terms √n times below `n` roundings, which
-/// leaves room for terms that are larger than their sum. Twice the same operation is twice the same bits.
+/// The error of a rounding is at most 2^-24 of the sum that it happens in. Such a sum has the size of the list's
+/// largest number, or of 1 where all of them cancel, which is the size of what [`outcome`] adds. Errors of random
+/// sign keep a sum of `n` terms √n times below `n` roundings, which leaves room for terms that are larger than their
+/// sum. The same operation twice has the same bits.
 fn compare(case: &impl Case, seed: u64) {
     let inputs = draw(case, seed);
     let (fast, exact) = (fast_run(case, &inputs), exact_run(case, &inputs));

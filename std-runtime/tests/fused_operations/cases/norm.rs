@@ -5,19 +5,19 @@ use expe_core::Norm;
 use super::{Case, Outcome, check, differentiate, leaf, outcome};
 
 #[derive(Debug)]
-struct Normalise {
+struct Normalize {
     rows: usize,
     width: usize,
     norm: Norm,
 }
 
-impl Case for Normalise {
+impl Case for Normalize {
     fn inputs(&self) -> Vec<(usize, f32)> {
         vec![(self.rows * self.width, 1.0), (self.width, 1.0)]
     }
 
-    /// Mean, square and product with the gradient are sums over a row, the weight's gradient is one over
-    /// rows; a dozen operations between them.
+    /// Mean, square, and product with the gradient are sums over a row, and the gradient of the weight is a sum over
+    /// rows, with a dozen operations between them.
     fn roundings(&self) -> usize {
         3 * self.width + self.rows + 12
     }
@@ -35,23 +35,23 @@ fn follows_the_composed_one() {
     for norm in [Norm::RmsNorm, Norm::LayerNorm] {
         for rows in [1, 5, 33] {
             for width in [3, 22, 77, 130] {
-                check(&Normalise { rows, width, norm });
+                check(&Normalize { rows, width, norm });
             }
         }
     }
 }
 
-/// More rows than the parts that the gain's gradient is summed in have, each several times over.
+/// There are several rows for each of the shares that the gradient of the gain is summed in.
 #[test]
-fn of_many_rows_follows_the_composed_one() {
+fn many_rows_follow_the_composed_one() {
     for norm in [Norm::RmsNorm, Norm::LayerNorm] {
-        check(&Normalise { rows: 1100, width: 5, norm });
+        check(&Normalize { rows: 1100, width: 5, norm });
     }
 }
 
 #[test]
 fn gradients_are_finite_differences() {
     for norm in [Norm::RmsNorm, Norm::LayerNorm] {
-        differentiate(&Normalise { rows: 5, width: 7, norm });
+        differentiate(&Normalize { rows: 5, width: 7, norm });
     }
 }

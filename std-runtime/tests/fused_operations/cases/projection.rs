@@ -19,7 +19,7 @@ impl Case for Project {
         sizes[..2 + usize::from(residual)].to_vec()
     }
 
-    /// A sum over inputs, outputs or rows: a product and a sum for each term, and what was there.
+    /// A sum over inputs, outputs, or rows, with a product and an addition for each term, added to what was there.
     fn roundings(&self) -> usize {
         self.rows.max(self.inputs).max(self.outputs) + 2
     }
