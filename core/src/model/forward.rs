@@ -171,7 +171,7 @@ where
             buffers.scales,
             observer,
         );
-        let whole = Inputs::new(h, width).with_quants(buffers.quants, buffers.scales);
+        let whole = quantized(h, width, buffers.quants, buffers.scales);
         let free = whole.skip(overridden.width);
         observer.inputs(id(TensorKind::Wq), free.from(first));
         arithmetic.project(&layer.wq, free.from(first), q);
@@ -211,7 +211,7 @@ where
         for ((q, quants), scale) in rows(q, query_width).zip(quants).zip(&mut *buffers.scales) {
             *scale = arithmetic.quantize_attention(q, quants);
         }
-        let inputs = Inputs::new(q, query_width).with_quants(buffers.quants, buffers.scales);
+        let inputs = quantized(q, query_width, buffers.quants, buffers.scales);
         observer.inputs(id(TensorKind::Wo), inputs);
         arithmetic.project_add(&layer.wo, inputs, slice_mut(x, first * width..));
     }
@@ -238,7 +238,7 @@ where
             buffers.scales,
             observer,
         );
-        let inputs = Inputs::new(h, width).with_quants(buffers.quants, buffers.scales);
+        let inputs = quantized(h, width, buffers.quants, buffers.scales);
         observer.inputs(id(TensorKind::W1), inputs);
         arithmetic.project(&layer.w1, inputs, inner);
         if let (Activation::SwiGlu, Some(w3)) = (activation, layer.w3) {
@@ -251,7 +251,7 @@ where
         for ((inner, quants), scale) in rows(inner, hidden).zip(quants).zip(&mut *buffers.scales) {
             *scale = arithmetic.quantize_inner(inner, quants);
         }
-        let inputs = Inputs::new(inner, hidden).with_quants(buffers.quants, buffers.scales);
+        let inputs = quantized(inner, hidden, buffers.quants, buffers.scales);
         observer.inputs(id(TensorKind::W2), inputs);
         arithmetic.project_add(&layer.w2, inputs, x);
     }
@@ -271,7 +271,7 @@ where
         let h = slice_mut(buffers.h, ..count * width);
         let gain = model.final_norm();
         norm_rows(*arithmetic, config, x, gain, h, buffers.quants, buffers.scales, observer);
-        let inputs = Inputs::new(h, width).with_quants(buffers.quants, buffers.scales);
+        let inputs = quantized(h, width, buffers.quants, buffers.scales);
         observer.inputs(TensorId { kind: TensorKind::Head, layer: 0 }, inputs);
         let logits = slice_mut(buffers.logits, ..count * vocab);
         arithmetic.project(&model.head(), inputs, logits);
@@ -297,4 +297,15 @@ fn norm_rows<A: Arithmetic>(
         observer.residual(x);
         *scale = arithmetic.norm(config, x, gain, h, quants);
     }
+}
+
+/// Returns rows of `width` elements together with their quants and scales.
+fn quantized<'a, R>(
+    rows: &'a [R],
+    width: usize,
+    quants: &'a [i8],
+    scales: &'a [f32],
+) -> Inputs<'a, R> {
+    let count = quotient(rows.len(), width);
+    Inputs::new(rows, width).with_quants(slice(quants, ..rows.len()), slice(scales, ..count))
 }
