@@ -29,6 +29,7 @@ mod learned;
 mod none;
 mod override_block;
 mod progression;
+mod properties;
 mod rope;
 mod scaling;
 #[cfg(feature = "serde")]
