@@ -33,8 +33,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The folder `examples` continues from here. Modules import only those above them in the order `data`,
-//! `report`, `engine`, `ops`, `device`, `config`, `model`, `train`, `eval`, `quantize`, `export`, `compare`,
+//! The folder `examples` continues from here. Modules import only those before them in the order `data`,
+//! `report`, `engine`, `config`, `ops`, `device`, `model`, `train`, `eval`, `quantize`, `export`, `compare`,
 //! `bench`.
 //!
 //! # Features
