@@ -51,7 +51,7 @@ pub(super) fn check_front(bytes: &[u8]) -> Result<Header, FormatError> {
         return Err(FormatError::Misaligned { remainder });
     }
     // Writing the same header again leaves reserved and unused fields zero.
-    for ((byte, canonical), offset) in bytes.iter().zip(header.to_raw().as_bytes()).zip(0..) {
+    for ((byte, canonical), offset) in bytes.iter().zip(header.raw().as_bytes()).zip(0..) {
         if byte != canonical {
             return Err(FormatError::Reserved { offset });
         }

@@ -92,7 +92,7 @@ impl Entry {
     }
 
     /// Returns the entry's bytes.
-    pub fn to_raw(self) -> RawEntry {
+    pub fn raw(self) -> RawEntry {
         RawEntry {
             kind: U16::new(self.id.kind.code()),
             dtype: U16::new(self.dtype.code()),

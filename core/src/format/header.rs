@@ -150,7 +150,7 @@ impl Header {
     }
 
     /// Returns the fixed part of the file; reserved and unused fields are zero.
-    pub fn to_raw(&self) -> RawHeader {
+    pub fn raw(&self) -> RawHeader {
         let config = &self.config;
         // A checked configuration has no dimension above 2^24.
         let dimension = |dimension: usize| U32::new(dimension as u32);

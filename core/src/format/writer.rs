@@ -153,7 +153,7 @@ impl<'a> Writer<'a> {
         }
         writer.header.file_len = end;
         // Never write what cannot be read back.
-        Header::parse(writer.header.to_raw().as_bytes())?;
+        Header::parse(writer.header.raw().as_bytes())?;
         Ok(writer)
     }
 
@@ -203,7 +203,7 @@ impl<'a> Writer<'a> {
             let missing = align(end).unwrap_or(end) - end;
             slice(&ZEROS, ..missing as usize)
         };
-        let mut end = sink(header.to_raw().as_bytes())?;
+        let mut end = sink(header.raw().as_bytes())?;
         if let Tokenizer::Bpe(bpe) = self.tokenizer {
             end = sink(bpe.merges().as_bytes())?;
         }
@@ -212,7 +212,7 @@ impl<'a> Writer<'a> {
             let entry = Entry::new(&shape, self.storage.dtype_of(shape.id.kind), offset);
             debug_assert!(entry.is_some(), "the constructor has made every entry once");
             if let Some(entry) = entry {
-                end = sink(entry.to_raw().as_bytes())?;
+                end = sink(entry.raw().as_bytes())?;
                 offset = entry.end().unwrap_or(offset);
             }
         }

@@ -129,7 +129,7 @@ fn inner(
 
 /// Returns `max_o Σ_i |W_oi|`.
 fn sums(tensor: TensorId, matrix: &Matrix<'_>) -> Result<Multiplier, DecodeError> {
-    per_row(tensor, matrix, |quants| quants.fold(0, |sum: u64, q| sum + q))
+    per_row(tensor, matrix, |quants| quants.sum::<u64>())
 }
 
 /// Returns `max_oi |W_oi|`.
