@@ -71,8 +71,8 @@ mod tests {
                     DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")";
         let error = guarded(3, || panic!("{full}")).unwrap_err();
         assert_eq!(error, DeviceError::OutOfMemory { ordinal: 3, message: full.into() });
-        let error =
-            guarded(1, || guarded(1, || panic!("CublasError(CUBLAS_STATUS_NOT_SUPPORTED)")));
+        let unsupported = "CublasError(CUBLAS_STATUS_NOT_SUPPORTED)";
+        let error = guarded(1, || guarded(1, || panic!("{unsupported}")));
         assert!(matches!(error, Ok(Err(DeviceError::Failed { ordinal: 1, .. }))), "{error:?}");
         assert_eq!(guarded(0, || 7), Ok(7));
     }
