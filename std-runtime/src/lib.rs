@@ -14,7 +14,7 @@
 //! | generate text | [`engine::ModelFile::open`], [`engine::generate`] |
 //! | compare encodings | [`compare::run`] |
 //! | write tables, plots and pages | [`report::text_table`], [`report::write_report`] |
-//! | benchmark this machine | [`bench`] |
+//! | benchmark this machine | [`mod@bench`] |
 //!
 //! ```
 //! use std::sync::atomic::AtomicBool;

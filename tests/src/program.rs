@@ -122,7 +122,7 @@ pub fn expe_with(folder: &Path, arguments: &[&str]) -> Done {
     Done::new(output.expect("expe can be started"))
 }
 
-/// Runs `expe` as [`expe`] does, from a shell that has executed the commands `limits`.
+/// Runs `expe` as [`expe()`] does, from a shell that has executed the commands `limits`.
 ///
 /// # Panics
 /// If the shell cannot be started.
