@@ -1,10 +1,12 @@
-//! Builds what the feature `cuda` needs besides Rust: the trampolines that are linked in place of NVIDIA's
-//! libraries, and the kernels of `src/device/cuda/kernels` as PTX. Does nothing without the feature.
+//! Builds the parts of the feature `cuda` that are not Rust: the trampolines that are linked in place of NVIDIA's
+//! libraries, and the kernels in `src/device/cuda/kernels` as PTX. Does nothing without the feature.
 //!
-//! Environment: `CUDA_COMPUTE_CAP` is the compute capability to compile for, such as `90`; without it
-//! that of the first GPU which `nvidia-smi` lists (dfdx's own kernels go by the same rule). Newer GPUs
-//! run what was compiled for older ones. `EXPE_CUDA_CAPABILITIES`, such as `75,90`, compiles this
-//! crate's kernels for several; the best one that a GPU has is taken.
+//! Environment variables:
+//! - `CUDA_COMPUTE_CAP`: the compute capability to compile for, such as `90`. The default is that of the first
+//!   GPU that `nvidia-smi` lists. dfdx chooses the capability of its own kernels in the same way. Newer GPUs run
+//!   kernels that were compiled for older ones.
+//! - `EXPE_CUDA_CAPABILITIES`: several capabilities to compile this crate's kernels for, such as `75,90`. At run
+//!   time the highest one that the GPU supports is used.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -30,8 +32,10 @@ mod cuda {
         kernels(&out)
     }
 
-    /// Linked whole and before anything that needs them, so that they come first where NVIDIA's own
-    /// libraries are installed too; the empty archives are for where they are not.
+    /// Compiles the trampolines and tells Cargo how to link them.
+    ///
+    /// They are linked as a whole archive, before everything that calls them, so that they take precedence over
+    /// NVIDIA's own libraries if those are installed. If they are not, the empty archives satisfy the linker.
     fn trampolines(out: &Path) -> Result<(), String> {
         println!("cargo::rerun-if-changed={TRAMPOLINES}");
         cc::Build::new()
@@ -55,13 +59,13 @@ mod cuda {
             println!("cargo::rerun-if-env-changed={name}");
         }
         println!("cargo::rerun-if-changed={KERNELS}");
-        let of_dfdx = capability()?;
+        let dfdx_capability = dfdx_capability()?;
         let mut capabilities = match env::var("EXPE_CUDA_CAPABILITIES") {
-            Ok(list) => list.split(',').map(number).collect::<Result<Vec<_>, _>>()?,
-            Err(_) => vec![of_dfdx],
+            Ok(list) => list.split(',').map(parse_number).collect::<Result<Vec<_>, _>>()?,
+            Err(_) => vec![dfdx_capability],
         };
         capabilities.sort_unstable();
-        let needed = capabilities.first().copied().unwrap_or(of_dfdx).max(of_dfdx);
+        let lowest = capabilities.first().copied().unwrap_or(dfdx_capability).max(dfdx_capability);
         let mut sources: Vec<PathBuf> = fs::read_dir(KERNELS)
             .map_err(|error| format!("{KERNELS}: {error}"))?
             .filter_map(|entry| Some(entry.ok()?.path()))
@@ -98,9 +102,9 @@ mod cuda {
         }
         let (major, minor) = nvcc_version()?;
         let code = format!(
-            "/// The lowest compute capability that this build runs on, ten times.\n\
-             pub const CAPABILITY: u32 = {needed};\n\
-             /// CUDA's version whose driver understands this build's kernels.\n\
+            "/// Ten times the lowest compute capability that this build runs on.\n\
+             pub const CAPABILITY: u32 = {lowest};\n\
+             /// The CUDA version that the driver must support to load this build's kernels.\n\
              pub const VERSION: (u32, u32) = ({major}, {minor});\n\
              /// This crate's kernels: file name, compute capability, PTX.\n\
              pub const KERNELS: &[(&str, u32, &str)] = &[\n{table}];\n"
@@ -111,29 +115,30 @@ mod cuda {
 
     fn no_nvcc(error: std::io::Error) -> String {
         format!(
-            "nvcc does not start ({error}): put the CUDA toolkit's `bin` folder on the PATH, or, \
+            "nvcc cannot be started ({error}): add the `bin` folder of the CUDA toolkit to PATH, or, \
              without a toolkit, run `eval \"$(tests/cuda/toolkit)\"` first; see docs/gpu.md"
         )
     }
 
-    fn number(text: &str) -> Result<u32, String> {
-        let wrong = |_| format!("`{text}` is no compute capability; 90 stands for 9.0");
-        text.trim().parse().map_err(wrong)
+    fn parse_number(text: &str) -> Result<u32, String> {
+        let invalid = |_| format!("`{text}` is not a compute capability; write 90 for 9.0");
+        text.trim().parse().map_err(invalid)
     }
 
-    /// The compute capability that dfdx compiles for.
-    fn capability() -> Result<u32, String> {
+    /// Returns ten times the compute capability that dfdx compiles its kernels for.
+    fn dfdx_capability() -> Result<u32, String> {
         if let Ok(text) = env::var("CUDA_COMPUTE_CAP") {
-            return number(&text);
+            return parse_number(&text);
         }
-        let unknown = "the compute capability is unknown: `nvidia-smi` does not tell it, and \
+        let unknown = "the compute capability is unknown: `nvidia-smi` does not report it, and \
                        CUDA_COMPUTE_CAP is not set";
         let query = ["--query-gpu=compute_cap", "--format=csv"];
         let done = Command::new("nvidia-smi").args(query).output().map_err(|_| unknown)?;
         let text = String::from_utf8_lossy(&done.stdout).replace('.', "");
-        let found = number(text.lines().nth(1).ok_or(unknown)?)?;
-        let codes = output("nvcc", "--list-gpu-code")?;
-        let newest = codes.lines().filter_map(|line| line.strip_prefix("sm_")?.parse().ok()).max();
+        let found = parse_number(text.lines().nth(1).ok_or(unknown)?)?;
+        let supported = output("nvcc", "--list-gpu-code")?;
+        let newest =
+            supported.lines().filter_map(|line| line.strip_prefix("sm_")?.parse().ok()).max();
         Ok(newest.map_or(found, |newest: u32| found.min(newest)))
     }
 
@@ -141,8 +146,9 @@ mod cuda {
         let text = output("nvcc", "--version")?;
         let version = text.split("release ").nth(1).and_then(|rest| rest.split(',').next());
         let parts = version.and_then(|version| version.split_once('.'));
-        let (major, minor) = parts.ok_or_else(|| format!("nvcc's version is unknown: {text}"))?;
-        Ok((number(major)?, number(minor)?))
+        let (major, minor) =
+            parts.ok_or_else(|| format!("the version of nvcc is unknown: {text}"))?;
+        Ok((parse_number(major)?, parse_number(minor)?))
     }
 
     fn output(program: &str, argument: &str) -> Result<String, String> {

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 /// Writes the file at `path` so that a reader sees the old content or the complete new content.
 ///
 /// `write` fills a temporary file in the same folder, which is then flushed, synchronized with the disk and
-/// renamed to `path`; the folder is synchronized last, so that the new name survives a power failure. If
-/// anything fails, such as when the disk is full, the temporary file is removed and the old file remains
-/// unchanged. Missing parent folders are created. A link is followed: its target is replaced and the link
-/// stays. A path that is not a regular file (a terminal, a pipe, `/dev/stdout`) cannot be replaced and is
-/// written to directly.
+/// renamed to `path`. The folder is synchronized last, so that the new name survives a power failure. If
+/// anything fails, for example because the disk is full, the temporary file is removed and the old file
+/// remains unchanged. Missing parent folders are created. A symbolic link is followed: its target is replaced
+/// and the link remains. A path that is not a regular file (a terminal, a pipe, `/dev/stdout`) cannot be
+/// replaced, so it is written to directly.
 ///
 /// # Errors
-/// The errors of `write` and of the file system, with the path in the message.
+/// Returns the errors of `write` and of the file system, with the path in the message.
 ///
 /// ```
 /// use std::io::Write;
@@ -35,11 +35,11 @@ pub fn write_atomically<T>(
     })
 }
 
-/// Removes the temporary files that a process left in `folder` when it was killed while writing the file
-/// `name`. No other process may be writing that file.
+/// Removes the temporary files in `folder` that were left by a process killed while writing the file `name`.
+/// No other process may be writing that file.
 ///
 /// # Errors
-/// The errors of the file system, with the path in the message.
+/// Returns the errors of the file system, with the path in the message.
 pub fn remove_left_over(folder: &Path, name: &str) -> io::Result<()> {
     let prefix = format!(".{name}.");
     for entry in fs::read_dir(folder)? {
@@ -131,7 +131,7 @@ fn temporary_file(
     Ok(file)
 }
 
-/// Makes the renaming durable; only Unix can synchronize a folder.
+/// Makes a rename in `folder` durable. Only Unix can synchronize a folder.
 fn sync_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     File::open(folder)?.sync_all()?;
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_in_the_way_is_an_error() {
+    fn a_folder_at_the_path_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let error = write_atomically(folder.path(), |_| Ok(())).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
@@ -206,7 +206,7 @@ mod tests {
     /// `/dev/full` fails every write with "no space left on device", as a full disk does.
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_device_is_written_to_directly_and_its_errors_come_out() {
+    fn a_device_is_written_to_directly_and_its_errors_are_returned() {
         assert!(write_atomically(Path::new("/dev/null"), |file| file.write_all(b"x")).is_ok());
         let error =
             write_atomically(Path::new("/dev/full"), |file| file.write_all(b"x")).unwrap_err();

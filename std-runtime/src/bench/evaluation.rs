@@ -25,11 +25,11 @@ impl<'m> Evaluation<'m> {
     pub fn new(model: &'m Model<'m>, length: usize, longest: usize) -> Result<Self, BenchError> {
         let config = model.config();
         let scorer = CoreScorer::new(model, &config.position);
-        let reach = scorer.reach()?;
-        if length as u64 > reach {
+        let supported_length = scorer.supported_length()?;
+        if length as u64 > supported_length {
             return Err(BenchError::Short {
                 position: config.position.name().to_owned(),
-                length: u32::try_from(reach).unwrap_or(u32::MAX),
+                length: u32::try_from(supported_length).unwrap_or(u32::MAX),
                 needed: length,
             });
         }

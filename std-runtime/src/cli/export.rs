@@ -60,11 +60,11 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         let model = &mut trained.config.model;
         model.position = amend(model.position, settings, model.context)?;
     }
-    let numbers = args.numbers;
+    let scheme = args.numbers;
     let corpus = if args.data.is_given() { Some(args.data.open()?) } else { None };
     // Everything that can fail does so before the file is written.
     let dataset = match &corpus {
-        Some(corpus) if numbers.layers().is_integer() => {
+        Some(corpus) if scheme.layers().is_integer() => {
             Some(Dataset::encode(corpus, &trained.tokenizer)?)
         }
         _ => None,
@@ -73,7 +73,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         .as_ref()
         .map_or(CalibrationText::Generated, |data| CalibrationText::Tokens(data.train()));
     let Exported { file, errors } =
-        quantized(&trained, numbers, text, args.calibration_tokens as usize)?;
+        quantized(&trained, scheme, text, args.calibration_tokens as usize)?;
     let measured = match &corpus {
         None => None,
         Some(corpus) => {
@@ -85,14 +85,14 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         }
     };
     save(&file, &args.out)?;
-    print(&format!("{}: {} ({numbers})", args.out.display(), bytes(file.bytes().len())))?;
+    print(&format!("{}: {} ({scheme})", args.out.display(), bytes(file.bytes().len())))?;
     if !errors.is_empty() {
         print(&rounding(&errors, args.report))?;
     }
     let Some((before, after)) = measured else {
         return print("perplexity not measured: name text with --data to compare before and after");
     };
-    print(&format!("{:>8} {:>12} {:>12} {:>9}", "length", "f32", numbers.to_string(), "change"))?;
+    print(&format!("{:>8} {:>12} {:>12} {:>9}", "length", "f32", scheme.to_string(), "change"))?;
     for (before, after) in before.iter().zip(&after) {
         let change = (after.perplexity / before.perplexity - 1.0) * 100.0;
         print(&format!(
@@ -114,10 +114,10 @@ fn rounding(errors: &[MatrixError], all: bool) -> String {
         shown.sort_by(|a, b| b.error.total_cmp(&a.error));
         shown.truncate(3);
     }
-    for MatrixError { tensor, numbers, largest_input, error } in shown {
-        let (tensor, numbers) = (tensor.to_string(), numbers.to_string());
+    for MatrixError { tensor, dtype, largest_input, error } in shown {
+        let (tensor, dtype) = (tensor.to_string(), dtype.to_string());
         let error = 100.0 * error;
-        text.push_str(&format!("\n{tensor:<28} {numbers:>7} {largest_input:>14.2} {error:>13.3}%"));
+        text.push_str(&format!("\n{tensor:<28} {dtype:>7} {largest_input:>14.2} {error:>13.3}%"));
     }
     if !all && errors.len() > 3 {
         text.push_str(&format!("\n… the worst 3 of {}; --report shows all", errors.len()));

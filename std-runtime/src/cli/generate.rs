@@ -65,7 +65,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     }
     let window =
         args.window.map(|positions| Window { positions: positions as usize, sinks: args.sinks });
-    let cache = CacheChoice { numbers: args.cache, window };
+    let cache = CacheChoice { cache_type: args.cache, window };
     let mut decoder = TextDecoder::new(model.tokenizer());
     // Printed with the first token, so that an error message does not follow half a line.
     let mut front = if args.ids { String::new() } else { args.prompt.clone() };

@@ -63,14 +63,14 @@ fn render(report: &Description) -> String {
     let _ = writeln!(text, "\n{:<32} {:>14} {:>8} {:>12}", "tensor", "shape", "numbers", "bytes");
     for tensor in &report.tensors {
         let shape = format!("{} × {}", tensor.rows, tensor.columns);
-        let TensorDescription { name, numbers, bytes, .. } = tensor;
-        let _ = writeln!(text, "{name:<32} {shape:>14} {numbers:>8} {bytes:>12}");
+        let TensorDescription { name, dtype, bytes, .. } = tensor;
+        let _ = writeln!(text, "{name:<32} {shape:>14} {dtype:>8} {bytes:>12}");
     }
     let _ =
         write!(text, "\nRAM, token by token: {:>10} {:>12} {:>12}", "cache", "workspace", "total");
     for row in &report.memory {
-        let MemoryNeed { context, cache_numbers, cache, workspace, total } = row;
-        let label = format!("{context} tokens, {cache_numbers}");
+        let MemoryNeed { context, cache_type, cache, workspace, total } = row;
+        let label = format!("{context} tokens, {cache_type}");
         let _ = write!(
             text,
             "\n{label:>19}: {:>10} {:>12} {:>12}",

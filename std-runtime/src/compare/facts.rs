@@ -6,8 +6,8 @@ use super::Plan;
 use crate::data::Corpus;
 use crate::report::bytes;
 
-/// Describes a comparison of models trained on `corpus` that took `time`, as pairs of a name and a value
-/// for [`Page::run`](crate::report::Page).
+/// Describes a comparison on `corpus` that took `time`, as pairs of name and value for
+/// [`Page::run`](crate::report::Page).
 pub fn facts(plan: &Plan, corpus: &Corpus, time: Duration) -> Vec<(String, String)> {
     let (model, train) = (&plan.base.model, &plan.base.train);
     let parameters: usize = layout(model).map(|tensor| tensor.rows * tensor.columns).sum();
@@ -34,7 +34,7 @@ pub fn facts(plan: &Plan, corpus: &Corpus, time: Duration) -> Vec<(String, Strin
         ),
         ("device", plan.device.to_string()),
         ("measured on", format!("at most {} held-out tokens per length", plan.lengths.tokens())),
-        ("time", format!("{:.0} s, without what was finished before", time.as_secs_f64())),
+        ("time", format!("{:.0} s, excluding work finished earlier", time.as_secs_f64())),
     ];
     facts.map(|(name, value)| (name.to_owned(), value)).into()
 }

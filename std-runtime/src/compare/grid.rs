@@ -41,14 +41,15 @@ pub enum Event<'a> {
     },
 }
 
-/// Trains and measures everything in `plan` on `data`. Returns the rows in the order of the encodings, seeds
-/// and lengths of the plan.
+/// Trains and measures all models of `plan` on `data`. Returns the rows ordered by encoding (in the order of
+/// the plan), seed and length.
 ///
-/// `stop` is checked after every training step and every measurement; once it is set, everything is saved,
-/// and another call continues from there. `on_event` is called from several threads.
+/// `stop` is checked after every training step and every measurement. Once it is set, everything is saved and
+/// [`CompareError::Interrupted`] is returned; another call continues from there. `on_event` is called from
+/// several threads.
 ///
 /// # Errors
-/// [`CompareError`]; finished work remains, and another call continues from it.
+/// Returns a [`CompareError`]. Finished work is kept, and another call continues from it.
 pub fn run(
     plan: &Plan,
     data: &Dataset,
@@ -56,7 +57,7 @@ pub fn run(
     on_event: &(dyn Fn(Event<'_>) + Sync),
 ) -> Result<Vec<Row>, CompareError> {
     plan.base.check().map_err(TrainError::from)?;
-    // A text that is too short for the longest length is detected before anything is trained.
+    // Detects a text that is too short for the longest length before any model is trained.
     consecutive_windows(data.validation(), plan.lengths.longest()).map(drop)?;
     let cells = plan.cells();
     let next = AtomicUsize::new(0);
@@ -66,17 +67,18 @@ pub fn run(
     let work = || {
         while !halt.load(Ordering::SeqCst) {
             let Some(cell) = cells.get(next.fetch_add(1, Ordering::SeqCst)) else { break };
-            let done = plan.device.run(Work { plan, cell, data, stop, halt: &halt, on_event });
-            let failed = done.is_err();
-            // The first failure comes first; the models that it interrupts follow.
+            let result = plan.device.run(Work { plan, cell, data, stop, halt: &halt, on_event });
+            let failed = result.is_err();
+            // Pushed before `halt` is set, so that the original failure precedes the interruptions that it
+            // causes.
             if let Ok(mut results) = results.lock() {
-                results.push(done);
+                results.push(result);
             }
             halt.fetch_or(failed, Ordering::SeqCst);
         }
     };
     let jobs = plan.jobs.clamp(1, cells.len().max(1));
-    // The processors are divided among the jobs. The results do not depend on the division.
+    // The results do not depend on the number of threads.
     let threads = (rayon::current_num_threads() / jobs).max(1);
     let pools = (0..jobs)
         .map(|_| ThreadPoolBuilder::new().num_threads(threads).build())
@@ -94,7 +96,7 @@ pub fn run(
     Ok(rows)
 }
 
-/// One cell to train and to measure, on any device.
+/// Trains and measures one cell on a device of any type.
 struct Work<'a> {
     plan: &'a Plan,
     cell: &'a Cell<'a>,
@@ -131,7 +133,7 @@ fn run_cell<D: TrainingDevice>(work: &Work<'_>, device: &D) -> Result<Vec<Row>, 
     let (_, model) = train::load_model(&folder, device).map_err(train_error)?;
     let mut rows = Vec::new();
     for spec in variants {
-        // The predicted tokens depend on the longest length, so results are kept by it.
+        // The longest length determines which tokens are predicted, so it is part of the file name.
         let (label, longest) = (file_name(&spec.label), plan.lengths.longest());
         let path = folder.join(format!("rows-{label}-{}-{longest}.json", plan.lengths.tokens()));
         let kept = read_rows(&path)?;

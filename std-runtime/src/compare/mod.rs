@@ -1,6 +1,7 @@
-//! Comparison of models that differ in their position encoding only, measured against length.
+//! Comparison of models that differ only in their position encoding, by perplexity at several lengths.
 //!
-//! [`Plan`] says what to train, [`run`] does it and returns the measured rows. A comparison owns a folder:
+//! [`Plan`] describes the models to train; [`run`] trains them and returns the measured rows. A comparison owns
+//! a folder:
 //!
 //! | file | content |
 //! |---|---|

@@ -31,11 +31,11 @@ pub(super) struct Cell<'p> {
 }
 
 impl Plan {
-    /// Plans one model per encoding of `specs` (see [`PositionSpec`]; repetitions count once), on the
-    /// processor, with one job per processor.
+    /// Plans one model per encoding in `specs` (see [`PositionSpec`]; duplicates are dropped), on the CPU, with
+    /// one job per processor.
     ///
     /// # Errors
-    /// [`SpecError`] for an encoding that is not understood.
+    /// [`SpecError`] for a specification that cannot be parsed.
     pub fn new<S: AsRef<str>>(
         base: RunConfig,
         specs: &[S],
@@ -64,7 +64,7 @@ impl Plan {
         self.folder.join("runs").join(name)
     }
 
-    /// Returns the models of the plan: encodings that differ in evaluation only share one.
+    /// Returns the models of the plan. Encodings that differ only in evaluation share a model.
     pub(super) fn cells(&self) -> Vec<Cell<'_>> {
         let mut cells: Vec<Cell<'_>> = Vec::new();
         for seed in 0..self.seeds {
@@ -88,7 +88,7 @@ fn cell_name(spec: &PositionSpec, seed: u64) -> String {
     format!("{}-seed{seed}", file_name(&spec.trained_label))
 }
 
-/// Returns `label` with every character replaced that may not occur in a file name.
+/// Returns `label` with `_` in place of characters that are not safe in a file name.
 pub(super) fn file_name(label: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-._=".contains(c) { c } else { '_' };
     label.chars().map(plain).collect()

@@ -1,10 +1,10 @@
 use serde::{Deserialize, Serialize};
 
-/// How text becomes tokens.
+/// How text is converted to tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
-    /// The kind of tokenizer; a BPE one has `model.vocab` tokens.
+    /// The kind of tokenizer. A BPE tokenizer has `model.vocab` tokens.
     pub tokenizer: TokenizerKind,
 }
 

@@ -17,10 +17,10 @@ pub enum RunConfigError {
     /// The position encoding cannot be built.
     #[error("[model.position] {0}")]
     Position(#[from] PositionError),
-    /// A number is out of range.
+    /// A value is out of range.
     #[error("[train] `{field}` is {value}; it must lie in {range}")]
     Range {
-        /// Key of the number.
+        /// Key of the value.
         field: &'static str,
         /// Its value.
         value: f64,
@@ -30,9 +30,9 @@ pub enum RunConfigError {
     /// The warm-up is longer than the training.
     #[error("[train] `warmup` is {warmup}, but there are only {steps} steps")]
     Warmup {
-        /// Steps of warm-up.
+        /// Number of warm-up steps.
         warmup: u64,
-        /// Steps of the training.
+        /// Number of training steps.
         steps: u64,
     },
     /// The final learning rate exceeds the peak.
@@ -46,7 +46,7 @@ pub enum RunConfigError {
     /// The vocabulary does not fit the kind of tokenizer.
     #[error("[model] `vocab` is {vocab}; a {kind} tokenizer needs {needed}")]
     Vocabulary {
-        /// Tokens of the model.
+        /// Vocabulary size of the model.
         vocab: usize,
         /// Kind of tokenizer.
         kind: &'static str,

@@ -3,7 +3,7 @@ use toml::{Table, Value};
 
 use super::{UnknownPosition, position};
 
-/// Why the text of a position encoding is not valid.
+/// Why the specification of a position encoding is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
     /// Unknown encoding.
@@ -34,7 +34,7 @@ pub enum SpecError {
 /// `[model.position]` in `config.toml`; `last` is the last trained position.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PositionSpec {
-    /// As it was written.
+    /// The whole specification, as it was written.
     pub label: String,
     /// The part before the `@`, which determines the training.
     pub trained_label: String,
@@ -45,8 +45,8 @@ pub struct PositionSpec {
 }
 
 impl PositionSpec {
-    /// Parses `spec`. Parameters that it does not set have their default for a model of width `width` and training
-    /// length `context`.
+    /// Parses `spec`. Parameters that it does not set get their defaults for a model of width `width` and
+    /// training length `context`.
     ///
     /// ```
     /// use expe::config::PositionSpec;
@@ -58,7 +58,7 @@ impl PositionSpec {
     /// ```
     ///
     /// # Errors
-    /// [`SpecError`].
+    /// [`SpecError`] for an unknown encoding or invalid settings.
     pub fn parse(spec: &str, width: usize, context: usize) -> Result<Self, SpecError> {
         let (before, changes) = match spec.split_once('@') {
             Some((before, after)) => (before, Some(after)),
@@ -90,8 +90,8 @@ impl PositionSpec {
 /// `context`; see [`PositionSpec`].
 ///
 /// # Errors
-/// [`SpecError::Setting`] or [`SpecError::Value`], also for a change that trained weights do not allow, such
-/// as another number of overridden columns.
+/// [`SpecError::Setting`] or [`SpecError::Value`] for invalid settings, and for a change that trained weights
+/// do not allow, such as another number of overridden columns.
 pub fn amend(
     config: PositionConfig,
     settings: &str,
@@ -142,7 +142,7 @@ fn change(
     table.try_into().map_err(|error: toml::de::Error| wrong(error.message().to_owned()))
 }
 
-/// Parses `last`, an integer, a float, a fraction such as `1/16`, or else a word.
+/// Parses `last`, an integer, a float or a fraction such as `1/16`; anything else is a string.
 fn value(text: &str, context: usize) -> Value {
     let fraction = text.split_once('/').and_then(|(over, under)| {
         Some(over.parse::<f64>().ok()? / under.parse::<f64>().ok().filter(|under| *under != 0.0)?)

@@ -8,11 +8,11 @@ pub struct UnknownPosition {
     pub name: String,
 }
 
-/// The encoding called `name` (one of [`SUPPORTED`]) with its usual parameters, for a model of
-/// `width` columns.
+/// Returns the encoding called `name` (one of [`SUPPORTED`]) with its default parameters for a model of width
+/// `width`.
 ///
 /// # Errors
-/// [`UnknownPosition`].
+/// [`UnknownPosition`] if no encoding has this name.
 ///
 /// ```
 /// use expe::config::position;

@@ -1,20 +1,19 @@
 use serde::{Deserialize, Serialize};
 
-/// The precision of training's products with weights: projections, MLP, and the head.
+/// The precision of matrix products with weights during training: projections, MLP and head.
 ///
-/// Parameters, moments, the residual stream, attention's products of queries, keys, and values, and everything
-/// between products (norms, softmax, activations, the loss) are `f32` either way. On an NVIDIA GPU mixed
-/// precision uses the fast units for `f16`; a processor computes the same numbers, to test what a GPU will do,
-/// and is slower than in `f32`.
+/// Everything else is computed in `f32` with either precision: parameters, optimizer moments, the residual
+/// stream, the products of queries, keys and values, norms, softmax, activation functions and the loss. On an
+/// NVIDIA GPU, mixed precision uses the fast `f16` units. The CPU computes the same results, more slowly than in
+/// `f32`, so that mixed precision can be tested without a GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// Factors and sums in `f32`.
+    /// Operands and sums in `f32`.
     #[default]
     F32,
-    /// Factors rounded to `f16`, sums in `f32`, forward and backward, and a loss that is scaled
-    /// so that gradients stay inside the range of `f16` (Micikevicius et al., "Mixed Precision
-    /// Training", 2018).
+    /// Operands rounded to `f16` and sums in `f32`, forward and backward. The loss is scaled so that gradients
+    /// stay within the range of `f16` (Micikevicius et al., "Mixed Precision Training", 2018).
     Mixed,
 }
 
@@ -22,7 +21,7 @@ impl Precision {
     /// All precisions.
     pub const ALL: [Self; 2] = [Self::F32, Self::Mixed];
 
-    /// The name in configurations and on the command line.
+    /// Returns the name used in configurations and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",

@@ -22,7 +22,7 @@ pub struct UnknownPreset {
 /// Returns the configuration called `name`, with ExPE positions; see [`PRESETS`].
 ///
 /// # Errors
-/// [`UnknownPreset`].
+/// [`UnknownPreset`] if no preset has this name.
 pub fn preset(name: &str) -> Result<RunConfig, UnknownPreset> {
     let (model, tokenizer, train) = match name {
         "context-64" => {

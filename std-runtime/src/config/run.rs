@@ -8,7 +8,7 @@ use super::{DataConfig, RunConfigError, TrainConfig};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
-    /// How text becomes tokens.
+    /// How text is converted to tokens.
     pub data: DataConfig,
     /// How the model is trained.
     pub train: TrainConfig,
@@ -35,14 +35,14 @@ impl RunConfig {
         Ok(config)
     }
 
-    /// Returns the same configuration with another number of steps. Warm-up and the steps between
-    /// validations keep their share of the training.
+    /// Returns the same configuration with another number of steps. The warm-up and the interval between
+    /// validations are scaled in proportion.
     #[must_use]
     pub fn with_steps(mut self, steps: u64) -> Self {
         let train = &mut self.train;
-        let scale = |part: u64| {
-            let part = u128::from(part) * u128::from(steps) / u128::from(train.steps.max(1));
-            u64::try_from(part).unwrap_or(u64::MAX)
+        let scale = |count: u64| {
+            let scaled = u128::from(count) * u128::from(steps) / u128::from(train.steps.max(1));
+            u64::try_from(scaled).unwrap_or(u64::MAX)
         };
         (train.warmup, train.validate_every) =
             (scale(train.warmup), scale(train.validate_every).max(1));

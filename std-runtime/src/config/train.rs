@@ -4,19 +4,19 @@ use super::Precision;
 
 /// How a model is trained.
 ///
-/// One *step* is one change of the parameters, from `batch · accumulate` windows of `model.context`
-/// tokens. The learning rate rises linearly over `warmup` steps to `learning_rate` and then falls
-/// along half a cosine to `final_learning_rate`.
+/// A *step* is one update of the parameters, computed from `batch · accumulate` windows of `model.context`
+/// tokens. The learning rate rises linearly over `warmup` steps to `learning_rate` and then falls along half a
+/// cosine to `final_learning_rate`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
-    /// Decides the fresh parameters, the windows and the dropout.
+    /// Seed of the initial parameters, the choice of windows and dropout.
     pub seed: u64,
-    /// Changes of the parameters.
+    /// Number of steps.
     pub steps: u64,
-    /// Windows per forward pass.
+    /// Number of windows per forward pass.
     pub batch: usize,
-    /// Forward and backward passes per step, whose gradients are averaged.
+    /// Number of forward and backward passes per step; their gradients are averaged.
     #[serde(default = "one")]
     pub accumulate: usize,
     /// Highest learning rate.
@@ -24,33 +24,34 @@ pub struct TrainConfig {
     /// Learning rate of the last step.
     #[serde(default)]
     pub final_learning_rate: f64,
-    /// Steps until the highest learning rate is reached.
+    /// Number of steps until the highest learning rate is reached.
     #[serde(default)]
     pub warmup: u64,
-    /// Decoupled weight decay of the projections; norms, embeddings and positions have none.
+    /// Decoupled weight decay of the projections. Norms, embeddings and learned positions do not decay.
     #[serde(default = "weight_decay")]
     pub weight_decay: f64,
-    /// Decay of the first moment.
+    /// Decay rate of the first moment.
     #[serde(default = "beta1")]
     pub beta1: f64,
-    /// Decay of the second moment.
+    /// Decay rate of the second moment.
     #[serde(default = "beta2")]
     pub beta2: f64,
-    /// What is added to the root of the second moment.
+    /// Added to the square root of the second moment.
     #[serde(default = "epsilon")]
     pub epsilon: f64,
-    /// Largest norm of all gradients together; longer ones are shortened to it. 0 for no limit.
+    /// Maximum global norm of the gradients; larger gradients are scaled down to it. 0 disables clipping.
     #[serde(default = "clip")]
     pub clip: f64,
-    /// The numbers that products with weights are computed with.
+    /// Precision of matrix products with weights.
     #[serde(default)]
     pub precision: Precision,
-    /// Share of elements dropped from embeddings and from what layers add to the residual stream.
+    /// Fraction of elements dropped from the embeddings and from the outputs that layers add to the residual
+    /// stream.
     #[serde(default)]
     pub dropout: f32,
-    /// Steps between two validations; each is followed by a checkpoint.
+    /// Number of steps between validations. Each validation is followed by a checkpoint.
     pub validate_every: u64,
-    /// Tokens of held-out text in one validation, at most.
+    /// Maximum number of held-out tokens per validation.
     #[serde(default = "validation_tokens")]
     pub validation_tokens: usize,
 }
@@ -84,8 +85,9 @@ const fn validation_tokens() -> usize {
 }
 
 impl TrainConfig {
-    /// `steps` steps of `batch` windows at a peak of `learning_rate`, everything else as usual:
-    /// warm-up over a twentieth of the steps, a final rate of a tenth of the peak, ten validations.
+    /// Creates a configuration with `steps` steps of `batch` windows and the peak learning rate `learning_rate`.
+    ///
+    /// Defaults: warm-up over 5 % of the steps, a final learning rate of 10 % of the peak, ten validations.
     pub fn new(steps: u64, batch: usize, learning_rate: f64) -> Self {
         Self {
             seed: 0,

@@ -11,15 +11,15 @@ pub struct Description {
     pub file_bytes: usize,
     /// Number of parameters in the file.
     pub parameters: usize,
-    /// Floating point or integers.
+    /// The arithmetic that the model is computed in: floating point or integers.
     pub arithmetic: String,
-    /// The shape of the model.
+    /// The configuration of the model.
     pub config: Config,
     /// Number of positions that the encoding distinguishes.
     pub positions: u32,
     /// The tensors, in the order of the file.
     pub tensors: Vec<TensorDescription>,
-    /// The memory by context and type of the cache.
+    /// The memory for each context and cache type.
     pub memory: Vec<MemoryNeed>,
 }
 
@@ -32,19 +32,21 @@ pub struct TensorDescription {
     pub rows: usize,
     /// Number of columns.
     pub columns: usize,
-    /// Its type.
-    pub numbers: String,
+    /// Type of its elements.
+    #[serde(rename = "numbers")]
+    pub dtype: String,
     /// Its size in bytes.
     pub bytes: usize,
 }
 
-/// RAM in bytes for decoding one sequence token by token.
+/// The RAM in bytes that decoding one sequence token by token needs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MemoryNeed {
     /// Number of positions.
     pub context: usize,
     /// Type of the cached keys and values.
-    pub cache_numbers: String,
+    #[serde(rename = "cache_numbers")]
+    pub cache_type: String,
     /// Bytes of the key-value cache.
     pub cache: usize,
     /// Bytes of the workspace.
@@ -53,8 +55,8 @@ pub struct MemoryNeed {
     pub total: usize,
 }
 
-/// Describes `model`, whose file has `file_bytes` bytes, with its memory for each of `contexts`, by default 1, 4
-/// and 16 times the training length.
+/// Describes `model`, whose file has `file_bytes` bytes, and its memory for each of `contexts`. If `contexts` is
+/// empty, it is 1, 4 and 16 times the training length.
 ///
 /// # Errors
 /// [`EngineError::Context`] for a context that the position encoding does not support.
@@ -71,12 +73,12 @@ pub fn describe(
             name: tensor.shape.id.to_string(),
             rows: tensor.shape.rows,
             columns: tensor.shape.columns,
-            numbers: tensor.dtype.to_string(),
+            dtype: tensor.dtype.to_string(),
             bytes: tensor.bytes.len(),
         })
         .collect();
-    let beyond = contexts.iter().find(|context| **context as u64 > u64::from(positions));
-    if let Some(&context) = beyond {
+    let too_long = contexts.iter().find(|context| **context as u64 > u64::from(positions));
+    if let Some(&context) = too_long {
         return Err(EngineError::Context { context, positions });
     }
     let contexts = match contexts {
@@ -90,13 +92,13 @@ pub fn describe(
     let memory = contexts
         .into_iter()
         .flat_map(|context| {
-            CacheType::supported_by(model).iter().map(move |numbers| {
+            CacheType::supported_by(model).iter().map(move |cache_type| {
                 let word = size_of::<u32>();
-                let cache = numbers.cache_len(&config, context).saturating_mul(word);
+                let cache = cache_type.cache_len(&config, context).saturating_mul(word);
                 let workspace = config.workspace_len(1, context).saturating_mul(word);
                 let total = cache.saturating_add(workspace);
-                let cache_numbers = numbers.to_string();
-                MemoryNeed { context, cache_numbers, cache, workspace, total }
+                let cache_type = cache_type.to_string();
+                MemoryNeed { context, cache_type, cache, workspace, total }
             })
         })
         .collect();

@@ -18,7 +18,7 @@ pub enum EngineError {
         source: io::Error,
     },
     /// The path names a folder.
-    #[error("{}: a folder, where an .expe file is needed", .0.display())]
+    #[error("{}: is a folder; an .expe file is needed", .0.display())]
     Folder(PathBuf),
     /// The file is not a model.
     #[error("{}: not a usable .expe file: {source}", .path.display())]
@@ -32,17 +32,17 @@ pub enum EngineError {
     #[error("the position encoding: {0}")]
     Position(#[from] PositionError),
     /// The position encoding supports fewer positions than a context.
-    #[error("a context of {context} tokens: the model's positions end at {positions}")]
+    #[error("a context of {context} tokens is too long: the model supports {positions} positions")]
     Context {
-        /// Requested tokens.
+        /// Requested number of tokens.
         context: usize,
-        /// Positions that the encoding distinguishes.
+        /// Number of positions that the encoding distinguishes.
         positions: u32,
     },
     /// There is not enough memory.
     #[error("there is not enough memory for {positions} positions")]
     Memory {
-        /// Requested positions.
+        /// Requested number of positions.
         positions: usize,
     },
     /// A model in integer arithmetic was given a floating-point cache.

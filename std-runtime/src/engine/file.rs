@@ -19,7 +19,7 @@ pub struct ModelFile {
     len: usize,
 }
 
-/// Bytes of a cache line.
+/// Size of a cache line in bytes.
 const LINE: usize = 64;
 
 impl ModelFile {
@@ -55,11 +55,11 @@ impl ModelFile {
         })
     }
 
-    /// Creates a model file of `len` zeros that `fill` overwrites in place, so that memory never contains it
-    /// twice. `path` names it in messages.
+    /// Creates a model file of `len` bytes that `fill` writes in place, so that memory never holds two copies.
+    /// `path` names it in messages.
     ///
     /// # Errors
-    /// The errors of `fill`, and those of [`from_bytes`](Self::from_bytes).
+    /// Returns the errors of `fill` and those of [`from_bytes`](Self::from_bytes).
     pub fn filled<E: From<EngineError>>(
         path: &Path,
         len: usize,
@@ -67,24 +67,26 @@ impl ModelFile {
     ) -> Result<Self, E> {
         let read = |source| EngineError::Read { path: path.to_owned(), source };
         let mut buffer = MmapMut::map_anon(len.saturating_add(LINE)).map_err(read)?;
-        // Decoding reads the whole file for every token, and large pages need fewer address translations.
-        // Advice that the system does not follow has no effect.
+        // Decoding reads the whole file for every token, and large pages need fewer address translations. An
+        // error means that the system ignores the advice.
         #[cfg(target_os = "linux")]
         let _ = buffer.advise(memmap2::Advice::HugePage);
         fill(buffer.get_mut(..len).unwrap_or_default())?;
         let mut file = Self { path: path.to_owned(), buffer, start: 0, len };
-        let shift = file.beyond_line()?;
-        if shift > 0 {
-            // Tensors are aligned to 16 bytes, and so is the shift.
-            file.start = LINE - shift;
+        let misalignment = file.misalignment()?;
+        if misalignment > 0 {
+            // Tensors are aligned to 16 bytes, so the new start is a multiple of 16 too.
+            file.start = LINE - misalignment;
             file.buffer.copy_within(..len, file.start);
         }
         Ok(file)
     }
 
-    /// Returns the offset of the largest tensor in its cache line: a vector across two lines takes two loads.
-    /// The sizes of the other tensors are usually multiples of a line.
-    fn beyond_line(&self) -> Result<usize, EngineError> {
+    /// Returns the distance in bytes of the largest tensor from the preceding cache line boundary.
+    ///
+    /// A vector that crosses two cache lines takes two loads. Aligning the largest tensor usually aligns the
+    /// others too, because their sizes are multiples of a cache line.
+    fn misalignment(&self) -> Result<usize, EngineError> {
         let model = self.model()?;
         let largest = model.tensors().max_by_key(|tensor| tensor.bytes.len());
         Ok(largest.map_or(0, |tensor| tensor.bytes.as_ptr().addr() % LINE))

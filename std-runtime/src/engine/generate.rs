@@ -6,7 +6,7 @@ use super::session::{Buffers, CacheType, Session};
 /// How the next token is sampled.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sampling {
-    /// 0 always takes the most likely token, 1 samples from the predicted distribution.
+    /// Temperature: 0 always selects the most likely token, 1 samples from the predicted distribution.
     pub temperature: f32,
     /// Number of most likely tokens to sample from; 0 for all.
     pub top_k: usize,
@@ -14,12 +14,12 @@ pub struct Sampling {
     pub seed: u64,
 }
 
-/// The key-value cache of a generated text.
+/// The key-value cache to generate text with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CacheChoice {
-    /// How keys and values are stored; by default as [`CacheType::default_for`] the model says.
-    pub numbers: Option<CacheType>,
-    /// Keeps a window of the text only, in memory of fixed size.
+    /// How keys and values are stored; [`CacheType::default_for`] the model if `None`.
+    pub cache_type: Option<CacheType>,
+    /// Keeps only a window of the text, in memory of fixed size.
     pub window: Option<Window>,
 }
 
@@ -28,12 +28,12 @@ pub struct CacheChoice {
 pub struct Window {
     /// Number of positions.
     pub positions: usize,
-    /// Number of first positions that stay in the window.
+    /// Number of positions at the start of the text that always stay in the window.
     pub sinks: usize,
 }
 
-/// Continues `prompt` by up to `count` tokens. `on_token` receives each as soon as it is sampled, and ends the
-/// generation by returning false.
+/// Continues `prompt` by up to `count` tokens. `on_token` receives each token as soon as it is sampled, and
+/// returns false to stop.
 ///
 /// # Errors
 /// [`EngineError::Position`] when the position encoding supports fewer positions, [`EngineError::Memory`] when
@@ -48,19 +48,19 @@ pub fn generate(
     mut on_token: impl FnMut(u32) -> bool,
 ) -> Result<(), EngineError> {
     let mut sampler = Sampler::new(sampling.temperature, sampling.top_k, sampling.seed)?;
-    // The last token that is chosen is not read.
+    // The last sampled token is not fed back.
     let context = prompt.len().saturating_add(count.saturating_sub(1));
-    let numbers = cache.numbers.unwrap_or(CacheType::default_for(model));
+    let cache_type = cache.cache_type.unwrap_or(CacheType::default_for(model));
     let mut buffers = match cache.window {
-        None => Buffers::new(model.config(), numbers, context)?,
+        None => Buffers::new(model.config(), cache_type, context)?,
         Some(Window { positions, sinks }) => {
-            Buffers::new(model.config(), numbers, positions)?.with_ring(sinks)
+            Buffers::new(model.config(), cache_type, positions)?.with_ring(sinks)
         }
     };
     let mut session = Session::new(model, &mut buffers, None)?;
     let mut token = session.next(prompt, &mut sampler)?;
-    for left in (0..count).rev() {
-        if !on_token(token) || left == 0 {
+    for remaining in (0..count).rev() {
+        if !on_token(token) || remaining == 0 {
             break;
         }
         token = session.next(&[token], &mut sampler)?;

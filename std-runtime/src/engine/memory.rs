@@ -1,6 +1,6 @@
 use super::EngineError;
 
-/// Bytes of a cache line. Vectors loaded from memory aligned to it do not cross a line.
+/// Size of a cache line in bytes. Vectors in memory with this alignment do not cross a cache line.
 const LINE: usize = 64;
 
 /// Words for caches and workspaces, aligned to a cache line.
@@ -12,17 +12,17 @@ pub(super) struct Words {
 }
 
 impl Words {
-    /// Allocates `len` zeros, for `positions` positions.
+    /// Allocates `len` zeroed words. `positions` is reported if there is not enough memory.
     pub fn new(len: usize, positions: usize) -> Result<Self, EngineError> {
-        const MOST: usize = LINE / size_of::<u32>();
-        // Tried first, because `vec!` aborts the process if there is too little memory.
-        let probe = len.checked_add(MOST).map(|len| Vec::<u32>::new().try_reserve_exact(len));
+        const PADDING: usize = LINE / size_of::<u32>();
+        // Checks first whether the memory is available, because `vec!` aborts the process if it is not.
+        let probe = len.checked_add(PADDING).map(|len| Vec::<u32>::new().try_reserve_exact(len));
         if !matches!(probe, Some(Ok(()))) {
             return Err(EngineError::Memory { positions });
         }
-        let buffer = vec![0; len + MOST];
-        // Moving the vector does not move its elements, so the offset stays right.
-        let start = buffer.as_ptr().align_offset(LINE).min(MOST);
+        let buffer = vec![0; len + PADDING];
+        // The offset remains correct, because moving the vector does not move its elements.
+        let start = buffer.as_ptr().align_offset(LINE).min(PADDING);
         Ok(Self { buffer, start, len })
     }
 

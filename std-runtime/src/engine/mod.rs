@@ -1,7 +1,7 @@
 //! The core engine on a host: model files in memory, text generation, logits.
 //!
-//! The arithmetic is that of `expe-core`, the same code that runs on a microcontroller; this module
-//! provides the buffers.
+//! Models run in `expe-core`, the same code that runs on a microcontroller. This module reads the files and
+//! allocates the buffers.
 
 mod describe;
 mod error;

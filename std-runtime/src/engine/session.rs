@@ -12,7 +12,7 @@ use super::EngineError;
 use super::memory::Words;
 
 /// Number of prompt tokens that are computed together: large enough that reading the weights takes much less
-/// time than computing with them, and small enough that their rows stay in the processor's cache.
+/// time than computing with them, and small enough that the activations stay in the processor's cache.
 const CHUNK: usize = 128;
 
 /// Returns the size of a chunk for a context of `context` positions.
@@ -20,7 +20,7 @@ fn chunk(context: usize) -> usize {
     CHUNK.min(context).max(1)
 }
 
-/// The type that the key-value cache stores its elements in.
+/// The element type of a key-value cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheType {
     /// Single precision.
@@ -35,7 +35,7 @@ impl CacheType {
     /// All types.
     pub const ALL: [Self; 3] = [Self::F32, Self::F16, Self::I8];
 
-    /// Its name: `f32`, `f16` or `i8`.
+    /// Returns the name: `f32`, `f16` or `i8`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -44,7 +44,7 @@ impl CacheType {
         }
     }
 
-    /// What it means, in a few words.
+    /// Returns a short description.
     pub const fn description(self) -> &'static str {
         match self {
             Self::F32 => "Single precision",
@@ -53,7 +53,8 @@ impl CacheType {
         }
     }
 
-    /// Returns the default for `model`: `i8` in integer arithmetic, which supports no other, else `f32`.
+    /// Returns the default for `model`: `i8` for integer arithmetic, which supports no other type; otherwise
+    /// `f32`.
     pub fn default_for(model: &Model<'_>) -> Self {
         match model.execution() {
             Execution::Float => Self::F32,
@@ -61,7 +62,7 @@ impl CacheType {
         }
     }
 
-    /// Returns the types that the arithmetic of `model` supports, the default first.
+    /// Returns the types that the arithmetic of `model` supports, starting with the default.
     pub fn supported_by(model: &Model<'_>) -> &'static [Self] {
         match model.execution() {
             Execution::Float => &[Self::F32, Self::F16, Self::I8],
@@ -102,53 +103,57 @@ impl FromStr for CacheType {
     }
 }
 
-/// The memory of one [`Session`]: key-value cache and workspace for `context` positions.
+/// The memory of a [`Session`]: key-value cache and workspace for `context` positions.
 #[derive(Debug)]
 pub struct Buffers {
-    numbers: CacheType,
+    cache_type: CacheType,
     cache: Words,
     workspace: Words,
     context: usize,
-    /// First positions that stay, if the cache is a ring.
+    /// Number of first positions that are never overwritten, if the cache is a ring.
     sinks: Option<usize>,
 }
 
 impl Buffers {
-    /// Allocates the memory for a model of this shape.
+    /// Allocates the memory for a model with the configuration `config`.
     ///
     /// # Errors
-    /// [`EngineError::Memory`] when there is not enough.
-    pub fn new(config: &Config, numbers: CacheType, context: usize) -> Result<Self, EngineError> {
-        Self::for_logits(config, numbers, context, 1)
+    /// [`EngineError::Memory`] when there is not enough memory.
+    pub fn new(
+        config: &Config,
+        cache_type: CacheType,
+        context: usize,
+    ) -> Result<Self, EngineError> {
+        Self::for_logits(config, cache_type, context, 1)
     }
 
-    /// Allocates memory in which [`Session::read_each`] computes the logits of `tokens` tokens together, which
-    /// is much faster than one by one.
+    /// Allocates memory for [`Session::read_each`] to compute the logits of `tokens` tokens together, which is
+    /// much faster than one at a time.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// Same as [`new`](Self::new).
     pub fn for_logits(
         config: &Config,
-        numbers: CacheType,
+        cache_type: CacheType,
         context: usize,
         tokens: usize,
     ) -> Result<Self, EngineError> {
-        let cache = Words::new(numbers.cache_len(config, context), context)?;
+        let cache = Words::new(cache_type.cache_len(config, context), context)?;
         let logits = tokens.saturating_sub(1).saturating_mul(config.vocab);
         let workspace = config.workspace_len(chunk(context), context).saturating_add(logits);
         let workspace = Words::new(workspace, context)?;
-        Ok(Self { numbers, cache, workspace, context, sinks: None })
+        Ok(Self { cache_type, cache, workspace, context, sinks: None })
     }
 
-    /// Makes the cache a ring: when it is full, the oldest position is overwritten, except for the first
-    /// `sinks`.
+    /// Makes the cache a ring: when it is full, new positions overwrite the oldest ones. The first `sinks`
+    /// positions are never overwritten.
     #[must_use]
     pub fn with_ring(self, sinks: usize) -> Self {
         Self { sinks: Some(sinks), ..self }
     }
 }
 
-/// A decoder for one sequence, in the arithmetic that its model was exported for.
+/// A decoder for one sequence, in the arithmetic that the model was exported for.
 pub struct Session<'b> {
     reader: Box<dyn Reader + 'b>,
 }
@@ -160,8 +165,8 @@ impl fmt::Debug for Session<'_> {
 }
 
 impl<'b> Session<'b> {
-    /// Creates a session on `model` in `buffers`, with the position encoding of the model, or with `position`
-    /// instead (another query cap, another scaling).
+    /// Creates a session that runs `model` in `buffers`. `position` replaces the position encoding of the model,
+    /// for example to change the query cap or the scaling.
     ///
     /// # Errors
     /// [`EngineError::Position`] for an encoding that cannot be built or supports fewer positions than
@@ -184,10 +189,10 @@ impl<'b> Session<'b> {
         Self::with_encoding(model, buffers, position)
     }
 
-    /// Creates a session on `model` with a position encoding of any type, such as your own.
+    /// Creates a session that runs `model` with any implementation of [`PositionEncoding`].
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// Same as [`new`](Self::new).
     pub fn with_encoding<'m: 'b>(
         model: &Model<'m>,
         buffers: &'b mut Buffers,
@@ -198,7 +203,7 @@ impl<'b> Session<'b> {
             let position = u32::try_from(context.saturating_sub(1)).unwrap_or(u32::MAX);
             return Err(PositionError::BeyondLength { position, length }.into());
         }
-        let reader: Box<dyn Reader + 'b> = match (model.execution(), buffers.numbers) {
+        let reader: Box<dyn Reader + 'b> = match (model.execution(), buffers.cache_type) {
             (Execution::Float, CacheType::F32) => {
                 running::<_, _, F32>(Decoder::new(model, position)?, buffers)?
             }
@@ -216,7 +221,7 @@ impl<'b> Session<'b> {
         Ok(Self { reader })
     }
 
-    /// Returns the number of free positions; a ring continues after them.
+    /// Returns the number of free positions. A ring accepts more tokens than that.
     pub fn room(&self) -> usize {
         self.reader.room()
     }
@@ -234,8 +239,8 @@ impl<'b> Session<'b> {
         self.reader.next(tokens, sampler)
     }
 
-    /// Reads `tokens` at the next positions; `on_logits` receives the index of each and the logits of the token
-    /// that follows it.
+    /// Reads `tokens` at the next positions. For each of them, `on_logits` receives its index and the logits of
+    /// the token that follows it.
     ///
     /// # Errors
     /// [`EngineError::Decode`], which leaves the session unchanged.
@@ -248,7 +253,7 @@ impl<'b> Session<'b> {
     }
 }
 
-/// A session in one arithmetic and one cache format.
+/// A session whose arithmetic and cache format are hidden behind a trait object.
 trait Reader {
     fn room(&self) -> usize;
     fn clear(&mut self);
@@ -321,11 +326,10 @@ where
     }
 }
 
-/// Returns the logits of the token that follows each of `tokens`, which are at the positions 0, 1, …:
-/// `[tokens.len()][vocab]`.
+/// Computes the logits that follow each of `tokens`, which start at position 0: `[tokens.len()][vocab]`.
 ///
 /// # Errors
-/// The errors of [`Buffers::new`], [`Session::new`] and [`Session::read_each`].
+/// Returns the errors of [`Buffers::new`], [`Session::new`] and [`Session::read_each`].
 pub fn logits(model: &Model<'_>, tokens: &[u32]) -> Result<Vec<Vec<f32>>, EngineError> {
     let mut buffers = Buffers::new(model.config(), CacheType::default_for(model), tokens.len())?;
     let mut rows = Vec::with_capacity(tokens.len());

@@ -7,8 +7,8 @@ pub fn encode(tokenizer: Tokenizer<'_>, text: &str) -> Vec<u32> {
     tokenizer.encode(text.as_bytes(), &mut tokens).map(<[u32]>::to_vec).unwrap_or_default()
 }
 
-/// Turns tokens into text one at a time. A character whose bytes are spread over several tokens is held
-/// back until it is complete.
+/// Converts tokens to text one at a time. A character whose bytes span several tokens is held back until it is
+/// complete.
 ///
 /// ```
 /// use expe::engine::TextDecoder;

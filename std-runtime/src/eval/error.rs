@@ -20,9 +20,9 @@ pub enum EvalError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// No length was given, or one of them is zero or too large.
-    #[error("lengths must be whole multiples of the training length, from 1 on")]
+    #[error("lengths must be whole multiples of the training length, at least 1")]
     NoLength,
     /// A worker thread panicked.
-    #[error("a worker thread panicked, probably for lack of memory")]
+    #[error("a worker thread panicked, probably because memory ran out")]
     Worker,
 }

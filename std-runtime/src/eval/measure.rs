@@ -23,15 +23,15 @@ pub enum TextPart {
 pub struct EvalOptions<'a> {
     /// Lengths, in multiples of the training length.
     pub factors: &'a [usize],
-    /// Number of tokens to predict at each length, at most (but at least one window of the longest).
+    /// Maximum number of tokens to predict at each length; at least one window of the longest length is always
+    /// predicted.
     pub tokens: usize,
     /// The part of the corpus.
     pub part: TextPart,
     /// Changes of the position encoding, such as `query_cap=last`; see
     /// [`PositionSpec`](crate::config::PositionSpec).
     pub position: Option<&'a str>,
-    /// How the key-value cache stores its elements, for a model file; by default as
-    /// [`CacheType::default_for`] says.
+    /// Element type of the key-value cache, for a model file; [`CacheType::default_for`] the model if `None`.
     pub cache: Option<CacheType>,
 }
 
@@ -43,10 +43,10 @@ impl Default for EvalOptions<'_> {
     }
 }
 
-/// Measures the perplexity of a trained model, computed by dfdx on the model's device.
+/// Measures the perplexity of a trained model with dfdx, on the device of the model.
 ///
-/// Returns one row per length, in rising order. `on_row` sees each as soon as it is measured, and ends
-/// the evaluation with [`ControlFlow::Break`].
+/// Returns one row per length, in increasing order. `on_row` receives each row as soon as it is measured, and
+/// returns [`ControlFlow::Break`] to stop.
 ///
 /// # Errors
 /// [`EvalError`] for position settings that do not fit the model, a text shorter than one window of the
@@ -68,12 +68,12 @@ pub fn evaluate<D: Backend>(
     measure(&scorer, (position.name(), trained.config.train.seed), &text, &lengths, on_row)
 }
 
-/// Measures the perplexity of a model file, computed by the core engine on all processors.
+/// Measures the perplexity of a model file with the core engine, on all processors.
 ///
-/// As [`evaluate`] otherwise; rows have the seed 0, which a file does not contain.
+/// Otherwise the same as [`evaluate`]. The seed in the rows is 0, because the file does not contain it.
 ///
 /// # Errors
-/// As [`evaluate`]; also [`EvalError::Engine`] for a cache type that the model does not support.
+/// Same as [`evaluate`], and [`EvalError::Engine`] for a cache type that the model does not support.
 pub fn evaluate_file(
     file: &ModelFile,
     corpus: &Corpus,

@@ -1,12 +1,12 @@
 //! Perplexity as a function of length.
 //!
-//! [`evaluate`] and [`evaluate_file`] do the whole job. Every length is measured on the same text: the
-//! first tokens of the held-out stream that fill whole windows of the longest length `M`. With windows of
-//! `length` tokens, plus the token that follows the last one,
+//! [`evaluate`] and [`evaluate_file`] perform a complete evaluation. Every length is measured on the same text:
+//! the beginning of the held-out tokens, cut to whole windows of the longest length `M`. A window consists of
+//! `length` tokens and the token that follows the last one. There are two measurements:
 //!
 //! - *all positions*: the text is split into consecutive windows, so every token is predicted exactly once
 //!   at every length, from 0 to `length − 1` preceding tokens;
-//! - *last positions*: windows end at every `M`-th token, and only the last `L` tokens of each count, where
+//! - *last positions*: windows end at every `M`-th token, and only the last `L` tokens of each are scored, where
 //!   `L` is the training length. The predicted tokens are the same at every length; only the amount of
 //!   preceding text differs.
 //!

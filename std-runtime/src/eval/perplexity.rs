@@ -11,8 +11,8 @@ pub struct Lengths {
 }
 
 impl Lengths {
-    /// Plans lengths of `factors` times the training length `context`, on at most `tokens` tokens of text (but
-    /// at least one window of the longest length).
+    /// Selects the lengths `factors` times the training length `context`, measured on at most `tokens` tokens of
+    /// text (but at least one window of the longest length).
     ///
     /// # Errors
     /// [`EvalError::NoLength`] for no factors, a factor of 0, or a `context` of 0.
@@ -27,7 +27,7 @@ impl Lengths {
         Ok(Self { context, factors, tokens })
     }
 
-    /// Returns the factors in rising order.
+    /// Returns the factors in increasing order.
     pub fn factors(&self) -> &[usize] {
         &self.factors
     }
@@ -42,13 +42,13 @@ impl Lengths {
         self.context * self.factors.last().copied().unwrap_or(1)
     }
 
-    /// Returns the largest number of tokens to measure on.
+    /// Returns the maximum number of tokens to measure on.
     pub const fn tokens(&self) -> usize {
         self.tokens
     }
 
-    /// Returns the number of tokens predicted at every length in a text of `available` tokens: whole windows of
-    /// the longest one.
+    /// Returns the number of tokens to predict at every length, given a text of `available` tokens: a multiple of
+    /// the longest length.
     fn span(&self, available: usize) -> usize {
         let longest = self.longest();
         let windows = (self.tokens.min(available.saturating_sub(1)) / longest).max(1);
@@ -63,23 +63,24 @@ pub struct Measured {
     pub all: f64,
     /// Perplexity over the last `L` positions.
     pub last: f64,
-    /// Number of tokens predicted for `all`, the same at every length.
+    /// Number of tokens that `all` is the mean over; the same at every length.
     pub tokens: u64,
 }
 
-/// Returns the perplexity over windows of `factor` times the training length, as described in the
-/// [module](super), or `None` if the position encoding does not support that length. `text` is text that the
-/// model was not trained on.
+/// Measures the perplexity over windows of `factor` times the training length, as described in the
+/// [module](super). Returns `None` if the position encoding does not support that length.
+///
+/// `text` should be text that the model was not trained on.
 ///
 /// # Errors
 /// [`EvalError::Data`] for a text shorter than one window of the longest length, and the errors of the scorer.
 ///
 /// ```
 /// use expe::eval::{EvalError, Lengths, Scorer, perplexity};
-/// /// Every one of 16 tokens is equally likely.
+/// /// Gives each of 16 tokens the same probability.
 /// struct Uniform;
 /// impl Scorer for Uniform {
-///     fn reach(&self) -> Result<u64, EvalError> {
+///     fn supported_length(&self) -> Result<u64, EvalError> {
 ///         Ok(64)
 ///     }
 ///     fn score(&self, windows: &[&[u32]]) -> Result<Vec<f64>, EvalError> {
@@ -105,7 +106,7 @@ pub fn perplexity(
     // A text that is too short for the longest length is an error at every length.
     consecutive_windows(text, longest).map(drop)?;
     let text = &text[..=lengths.span(text.len())];
-    if length as u64 > scorer.reach()? {
+    if length as u64 > scorer.supported_length()? {
         return Ok(None);
     }
     let all: Vec<&[u32]> = consecutive_windows(text, length)?.collect();
@@ -123,7 +124,7 @@ pub fn perplexity(
     }))
 }
 
-/// Returns the row of a report for a model called `position`; missing perplexities are NaN.
+/// Creates the report row of a model called `position`. If `measured` is `None`, its perplexities are NaN.
 pub fn row(
     position: &str,
     seed: u64,
@@ -159,13 +160,12 @@ mod tests {
 
     use super::*;
 
-    /// Remembers what it is asked, and finds token `t` after `c` tokens to have the log-probability
-    /// `−t·c`.
+    /// Records the windows that it scores. Token `t` after `c` tokens has the log-probability `−1e-4·t·c`.
     #[derive(Default)]
     struct Spy(RefCell<Vec<Vec<u32>>>);
 
     impl Scorer for Spy {
-        fn reach(&self) -> Result<u64, EvalError> {
+        fn supported_length(&self) -> Result<u64, EvalError> {
             Ok(u64::MAX)
         }
 
@@ -192,7 +192,8 @@ mod tests {
             let context = |t: usize| (t - 1) % length;
             let expected = (1..=48).map(|t| (t * context(t)) as f64 * 1e-4).sum::<f64>() / 48.0;
             assert!((measured.all.ln() - expected).abs() < 1e-12);
-            // The last four tokens in front of 16, 32 and 48, with length − 4 … length − 1 in front.
+            // The last four tokens of the windows that end at 16, 32 and 48, each after length − 4 to
+            // length − 1 preceding tokens.
             let ends = [16, 32, 48].into_iter().flat_map(|end| (0..4).map(move |i| (end, i)));
             let expected = ends.map(|(end, i)| ((end - i) * (length - 1 - i)) as f64 * 1e-4);
             let expected = expected.sum::<f64>() / 12.0;

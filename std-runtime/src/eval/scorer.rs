@@ -11,20 +11,20 @@ use crate::model::{Sites, Transformer};
 use crate::ops::Backend;
 use crate::train::split;
 
-/// Largest number of attention scores per head in a dfdx batch, on devices that materialize them.
+/// Maximum number of attention scores per head in a dfdx batch, on devices that materialize the scores.
 const BATCH_SCORES: usize = 1 << 20;
-/// Largest number of tokens in a dfdx batch.
+/// Maximum number of tokens in a dfdx batch.
 const BATCH_TOKENS: usize = 4096;
 /// Number of tokens whose logits the core engine computes together.
 const LOGITS: usize = 25;
 
 /// A model that predicts tokens.
 pub trait Scorer {
-    /// Returns the number of positions that it supports.
+    /// Returns the number of positions that the model supports.
     ///
     /// # Errors
     /// [`EvalError`] for an encoding that cannot be built.
-    fn reach(&self) -> Result<u64, EvalError>;
+    fn supported_length(&self) -> Result<u64, EvalError>;
 
     /// Returns the log-probability, in nats, of the token that follows each position of `windows`: the last
     /// `length` tokens of a window of `length + 1` tokens. All windows have the same length; the result contains
@@ -35,7 +35,11 @@ pub trait Scorer {
     fn score(&self, windows: &[&[u32]]) -> Result<Vec<f64>, EvalError>;
 }
 
-fn reach(config: &Config, position: &PositionConfig, table: &[f32]) -> Result<u64, EngineError> {
+fn supported_length(
+    config: &Config,
+    position: &PositionConfig,
+    table: &[f32],
+) -> Result<u64, EngineError> {
     let Config { width, heads, head_width, .. } = *config;
     let shape = ModelDims { width, heads, head_width };
     Ok(Position::new(position, shape, table)?.length().into())
@@ -49,8 +53,8 @@ pub struct DfdxScorer<'m, D: Backend> {
 }
 
 impl<'m, D: Backend> DfdxScorer<'m, D> {
-    /// Creates a scorer for `model` with the position encoding `position`: its own, or one with another query cap
-    /// or scaling.
+    /// Creates a scorer for `model` with the position encoding `position`: that of the model, or one that differs
+    /// in its query cap or scaling.
     pub fn new(model: &'m Transformer<D>, position: &PositionConfig) -> Self {
         let config = Config { position: *position, ..*model.config() };
         Self { model, config }
@@ -58,11 +62,11 @@ impl<'m, D: Backend> DfdxScorer<'m, D> {
 }
 
 impl<D: Backend> Scorer for DfdxScorer<'_, D> {
-    fn reach(&self) -> Result<u64, EvalError> {
+    fn supported_length(&self) -> Result<u64, EvalError> {
         // Only the size of a learned table matters here, not its content.
         let rows = if self.config.position.needs_table() { self.config.context } else { 0 };
         let table = vec![0.0; rows * self.config.width];
-        Ok(reach(&self.config, &self.config.position, &table)?)
+        Ok(supported_length(&self.config, &self.config.position, &table)?)
     }
 
     fn score(&self, windows: &[&[u32]]) -> Result<Vec<f64>, EvalError> {
@@ -80,8 +84,8 @@ impl<D: Backend> Scorer for DfdxScorer<'_, D> {
     }
 }
 
-/// Returns the number of windows of `length` tokens in a dfdx batch; `dense` if operations materialize all scores
-/// of a window.
+/// Returns the number of windows of `length` tokens in a dfdx batch. `dense` says whether operations materialize
+/// all attention scores of a window.
 fn batch(length: usize, dense: bool) -> usize {
     let tokens = BATCH_TOKENS / length.max(1);
     let scores = BATCH_SCORES / (length * length).max(1);
@@ -89,7 +93,7 @@ fn batch(length: usize, dense: bool) -> usize {
     windows.max(1)
 }
 
-/// A model in the core engine, on all processors.
+/// A model in the core engine, run on all processors.
 #[derive(Debug)]
 pub struct CoreScorer<'m> {
     model: &'m Model<'m>,
@@ -130,8 +134,8 @@ impl<'m> CoreScorer<'m> {
 }
 
 impl Scorer for CoreScorer<'_> {
-    fn reach(&self) -> Result<u64, EvalError> {
-        Ok(reach(self.model.config(), &self.position, self.model.position_table())?)
+    fn supported_length(&self) -> Result<u64, EvalError> {
+        Ok(supported_length(self.model.config(), &self.position, self.model.position_table())?)
     }
 
     fn score(&self, windows: &[&[u32]]) -> Result<Vec<f64>, EvalError> {
@@ -151,15 +155,15 @@ impl Scorer for CoreScorer<'_> {
     }
 }
 
-/// Returns `log softmax(logits)[target]`, which is −∞ for a target outside the vocabulary.
+/// Returns `log softmax(logits)[target]`, or −∞ for a target outside the vocabulary.
 ///
-/// Each exponential has a relative error below 2^-23, and so the result an absolute error below 2^-23. The sum is
-/// computed in `f64` as eight sums over `i mod 8`.
+/// Each exponential has a relative error below 2^-23, so the result has an absolute error below 2^-23. The sum is
+/// accumulated in `f64`, in eight partial sums over `i mod 8`.
 fn log_probability(logits: &[f32], target: usize) -> f64 {
-    const PARTS: usize = 8;
+    const LANES: usize = 8;
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sums = [0f64; PARTS];
-    let blocks = logits.chunks_exact(PARTS);
+    let mut sums = [0f64; LANES];
+    let blocks = logits.chunks_exact(LANES);
     let rest = blocks.remainder();
     let mut add = |logits: &[f32]| {
         for (sum, logit) in sums.iter_mut().zip(logits) {
@@ -177,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scores_limit_a_batch_only_if_they_are_materialized() {
+    fn batches_are_limited_by_scores_only_if_scores_are_materialized() {
         for (length, dense, windows) in [
             (128, true, 32),
             (1024, true, 1),

@@ -25,7 +25,7 @@ pub enum ExportError {
     /// The exported model cannot be run.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The file to write exists, and is not a model file.
+    /// The output path names an existing file that is not a model file.
     #[error("{}: the file exists and is not an .expe file, so it is not replaced", .0.display())]
     Occupied(PathBuf),
     /// The file cannot be written.

@@ -1,9 +1,8 @@
-//! From a trained model to an `.expe` file.
+//! Export of trained models as `.expe` files.
 //!
-//! [`quantized`] does the whole job in memory, [`save`] writes the result to disk. The layout of the file,
-//! the folding of the overridden columns and the rounding to floating-point types belong to `expe-core`,
-//! whose writer reads its tensors from here. [`quantize`](crate::quantize) decides how weights become
-//! integers.
+//! [`quantized`] creates the file in memory, [`save`] writes it to disk. The writer of `expe-core` implements the
+//! layout of the file, the folding of the overridden columns and the rounding to floating-point types; this module
+//! gives it the tensors. [`quantize`](crate::quantize) rounds weights to integers.
 
 mod error;
 mod model;

@@ -16,27 +16,26 @@ use crate::train::TrainedModel;
 pub struct Exported {
     /// The file; [`save`](crate::export::save) writes it to disk.
     pub file: ModelFile,
-    /// How far rounding changed each matrix; empty in a floating-point format.
+    /// The rounding error of each matrix; empty for a floating-point format.
     pub errors: Vec<MatrixError>,
 }
 
-/// Exports `trained` with its matrices in a floating-point type.
+/// Exports `trained` with its matrices in the floating-point type `dtype`.
 ///
 /// # Errors
 /// [`ExportError`] when the format cannot represent the model.
 pub fn float<D: Backend>(
     trained: &TrainedModel<D>,
-    numbers: DType,
+    dtype: DType,
 ) -> Result<ModelFile, ExportError> {
-    file(trained, numbers.into(), None)
+    file(trained, dtype.into(), None)
 }
 
-/// Exports `trained` in `scheme`: rounds its matrices if the scheme stores integers, calibrated on about
-/// `tokens` tokens of `text`.
+/// Exports `trained` in `scheme`. If the scheme stores integers, matrices are quantized after a calibration on
+/// about `tokens` tokens of `text`.
 ///
 /// # Errors
-/// [`ExportError`] when the format cannot represent the model, and when the model cannot be run on the
-/// text.
+/// [`ExportError`] when the format cannot represent the model, or when the model cannot be run on the text.
 ///
 /// # Examples
 /// ```no_run
@@ -83,7 +82,7 @@ fn file<D: Backend>(
     let config = &trained.config.model;
     write(config, &tensors, &trained.tokenizer, storage, matrices, &mut bytes)?;
     let file = ModelFile::from_bytes(Path::new("the exported model"), &bytes)?;
-    // A file whose positions cannot be computed could be loaded, but not run.
+    // Rejects a file that could be loaded but not run, because its position encoding cannot be built.
     file.model()?.position().map_err(EngineError::from)?;
     Ok(file)
 }

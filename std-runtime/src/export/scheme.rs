@@ -15,11 +15,11 @@ pub enum Scheme {
     /// Matrices and activations in 8-bit integers; norms, softmax and activation functions in single
     /// precision.
     Int8,
-    /// As [`Int8`](Self::Int8), with layers in 4-bit integers; embedding and head keep 8 bits.
+    /// Like [`Int8`](Self::Int8), with layers in 4-bit integers; embedding and head keep 8 bits.
     Int4,
-    /// As [`Int8`](Self::Int8), without any float instruction.
+    /// Like [`Int8`](Self::Int8), without any floating-point instruction.
     Integer,
-    /// As [`Int4`](Self::Int4), without any float instruction.
+    /// Like [`Int4`](Self::Int4), without any floating-point instruction.
     Integer4,
 }
 
@@ -28,7 +28,7 @@ impl Scheme {
     pub const ALL: [Self; 7] =
         [Self::F32, Self::F16, Self::Bf16, Self::Int8, Self::Int4, Self::Integer, Self::Integer4];
 
-    /// Its name, such as `int8`.
+    /// Returns the name, such as `int8`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -41,7 +41,7 @@ impl Scheme {
         }
     }
 
-    /// What it means, in one sentence.
+    /// Returns a description in one sentence.
     pub const fn description(self) -> &'static str {
         match self {
             Self::F32 => "Matrices in single precision",
@@ -51,9 +51,11 @@ impl Scheme {
                 "Matrices and activations in 8-bit integers; norms, softmax and activation functions \
                  in single precision"
             }
-            Self::Int4 => "As int8, with layers in 4-bit integers; embedding and head keep 8 bits",
-            Self::Integer => "As int8, without any float instruction",
-            Self::Integer4 => "As int4, without any float instruction",
+            Self::Int4 => {
+                "Like int8, with layers in 4-bit integers; embedding and head keep 8 bits"
+            }
+            Self::Integer => "Like int8, without any floating-point instruction",
+            Self::Integer4 => "Like int4, without any floating-point instruction",
         }
     }
 
@@ -72,7 +74,7 @@ impl Scheme {
     pub const fn vocabulary(self) -> DType {
         match self.layers() {
             DType::Int4 => DType::Int8,
-            numbers => numbers,
+            dtype => dtype,
         }
     }
 

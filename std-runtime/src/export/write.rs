@@ -12,7 +12,7 @@ use crate::engine::ModelFile;
 use crate::model::Tensors;
 use crate::quantize::Quantized;
 
-/// The tensors of a model, and its matrices as integers where they were rounded.
+/// The tensors of a model, and its quantized matrices if it is exported as integers.
 struct TensorSource<'t> {
     tensors: &'t Tensors,
     quantized: Option<&'t Quantized>,
@@ -42,8 +42,8 @@ impl WeightSource for TensorSource<'_> {
     }
 }
 
-/// Writes `tensors`, a model of the shape `config`, to `sink` as an `.expe` file, and returns its length in
-/// bytes. Integer formats take the matrices from `quantized`.
+/// Writes a model to `sink` in the `.expe` format and returns the length in bytes. Integer formats take the
+/// matrices from `quantized` instead of `tensors`.
 ///
 /// # Errors
 /// [`ExportError`] when the format cannot represent the model, or when `sink` fails.
@@ -65,12 +65,11 @@ pub fn write(
     Ok(writer.file_len())
 }
 
-/// Writes a finished `.expe` file to `path`, whole or not at all. It may replace another `.expe` file or an
-/// empty file, and nothing else.
+/// Writes `file` to `path` atomically. Replaces only another `.expe` file or an empty file.
 ///
 /// # Errors
-/// [`ExportError::Occupied`] when another file is at `path`, [`ExportError::Write`] when it cannot be
-/// written.
+/// [`ExportError::Occupied`] when `path` is a file of another kind, [`ExportError::Write`] when the file cannot
+/// be written.
 pub fn save(file: &ModelFile, path: &Path) -> Result<(), ExportError> {
     if path.is_file() && !starts_with_magic(path)? {
         return Err(ExportError::Occupied(path.to_owned()));

@@ -8,7 +8,7 @@ use crate::engine::EngineError;
 
 /// Headroom factor above the largest observed magnitude of the residual stream.
 const HEADROOM: f32 = 4.0;
-/// Tokens that are computed together.
+/// Number of tokens that are computed together.
 const CHUNK: usize = 16;
 
 /// Statistics of a model's activations on text.
@@ -44,7 +44,7 @@ impl Moments {
         self.largest = x.iter().fold(self.largest, |max, x| max.max(x.abs()));
     }
 
-    /// Returns `E[x·xᵀ]` without the first `skip` columns: `[width − skip, width − skip]`, row by row.
+    /// Returns `E[x·xᵀ]` without the first `skip` dimensions: `[width − skip, width − skip]`, row-major.
     pub fn second(&self, skip: usize) -> Vec<f64> {
         let rows = self.sums.chunks_exact(self.width).skip(skip);
         let count = self.rows.max(1) as f64;
@@ -81,7 +81,7 @@ impl Calibration {
         Ok(calibration)
     }
 
-    /// Returns the moments of the inputs of the matrix `kind` of `layer`, or `None` if it was not used.
+    /// Returns the moments of the inputs of the matrix `kind` in `layer`, or `None` if the model did not use it.
     pub fn moments(&self, kind: TensorKind, layer: u32) -> Option<&Moments> {
         self.moments.get(&(same_input(kind).code(), layer))
     }
@@ -93,7 +93,7 @@ impl Calibration {
     }
 }
 
-/// Returns the matrix whose moments are kept for all matrices with the same input.
+/// Returns the matrix whose moments represent all matrices with the same input as `kind`.
 fn same_input(kind: TensorKind) -> TensorKind {
     match kind {
         TensorKind::Wq | TensorKind::Wk => TensorKind::Wv,

@@ -1,11 +1,13 @@
-/// How later weights of a row compensate for the rounding error of each weight: the upper Cholesky factor `U`
-/// of `(H + λ)⁻¹ = Uᵀ·U`, where `H = E[x·xᵀ]` and `λ` is a hundredth of its mean diagonal.
+/// How later weights of a row compensate for the rounding error of each weight.
+///
+/// This follows from the upper Cholesky factor `U` of `(H + λI)⁻¹ = Uᵀ·U`, where `H = E[x·xᵀ]` and `λ` is 1 % of
+/// the mean of its diagonal.
 ///
 /// Rounding weight `i` with the error `e = w_i − ŵ_i`, the loss `E[((w − ŵ)·x)²]` is smallest when
 /// every later weight `j` becomes `w_j − e·U_ij/U_ii` (Frantar et al. 2022, arXiv 2210.17323).
 #[derive(Debug, Clone)]
 pub struct Compensation {
-    /// `U_ij/U_ii`, row by row.
+    /// `U_ij/U_ii`, row-major.
     shares: Vec<f64>,
     width: usize,
 }
@@ -14,14 +16,14 @@ impl Compensation {
     /// Computes the shares for inputs with the second moments `second`, `[width, width]`.
     pub fn new(second: &[f64], width: usize) -> Self {
         let mean = (0..width).map(|i| second[i * width + i]).sum::<f64>() / width.max(1) as f64;
-        // If all inputs are 0, any positive diagonal will do.
+        // If all inputs are 0, any positive damping works.
         let damping = if mean > 0.0 { 0.01 * mean } else { 1.0 };
         let mut damped = second.to_vec();
         for i in 0..width {
             damped[i * width + i] += damping;
         }
-        // H = L·Lᵀ gives H⁻¹ = (L⁻¹)ᵀ·L⁻¹ with L⁻¹ lower; reversing the order of the columns makes it
-        // upper.
+        // H = L·Lᵀ implies H⁻¹ = (L⁻¹)ᵀ·L⁻¹ with L⁻¹ lower triangular. Reversing the order of the columns makes
+        // it upper triangular.
         let reversed: Vec<f64> = damped.into_iter().rev().collect();
         let mut inverse = inverted(&cholesky(&reversed, width), width);
         inverse.reverse();
@@ -82,7 +84,7 @@ mod tests {
     use expe_core::internals::Random;
 
     #[test]
-    fn the_factor_is_that_of_the_inverse() {
+    fn shares_minimize_the_loss_of_the_remaining_weights() {
         let width = 7;
         let mut random = Random::new(1);
         let x: Vec<f64> = (0..width * 20).map(|_| f64::from(random.normal())).collect();
@@ -93,8 +95,8 @@ mod tests {
         let mean = (0..width).map(|i| second[i * width + i]).sum::<f64>() / width as f64;
         let mut damped = second;
         (0..width).for_each(|i| damped[i * width + i] += 0.01 * mean);
-        // Against the definition: after weight 0 was moved by 1, the others minimize δᵀ·H·δ, so that
-        // the gradient H·δ is 0 in all of them.
+        // After weight `first` changed by 1, the later weights minimize δᵀ·H·δ, so the gradient H·δ is 0 for
+        // each of them.
         for first in 0..width - 1 {
             let mut delta = vec![0.0; width];
             delta[first] = 1.0;

@@ -5,14 +5,14 @@ pub enum QuantizeError {
     /// The model has no tensor of this name.
     #[error("the model has no tensor `{0}`")]
     Missing(String),
-    /// A tensor has another shape than the configuration gives it.
+    /// The shape of a tensor differs from the one in the configuration.
     #[error("`{name}` has the shape {found:?}, expected {expected:?}")]
     Shape {
         /// Name of the tensor.
         name: String,
-        /// Shape that the configuration gives it.
+        /// Shape according to the configuration.
         expected: [usize; 2],
-        /// Its shape.
+        /// Actual shape.
         found: Vec<usize>,
     },
     /// A weight is infinite or not a number.

@@ -22,14 +22,14 @@ enum Rows {
     Int4(Vec<Int4Row>),
 }
 
-/// How far rounding changed a matrix.
+/// The rounding error of a matrix.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MatrixError {
     /// The matrix.
     pub tensor: TensorId,
-    /// The type that it is stored in.
-    pub numbers: DType,
-    /// The largest magnitude among its inputs on the calibration text.
+    /// The type of its stored elements.
+    pub dtype: DType,
+    /// The largest magnitude of its inputs on the calibration text.
     pub largest_input: f32,
     /// `√(E|(W − Ŵ)·x|² / E|W·x|²)`: the relative error of its outputs.
     pub error: f64,
@@ -56,12 +56,12 @@ impl Quantized {
     }
 }
 
-/// Rounds the matrices of a model that `storage` stores as integers.
+/// Quantizes the matrices of a model that `storage` stores as integers.
 ///
 /// The result depends on `tensors`, `calibration` and `storage` only, not on the number of threads.
 ///
 /// # Errors
-/// [`QuantizeError`] for tensors that do not match `config`, or with a weight that is not finite.
+/// [`QuantizeError`] for a tensor that does not match `config` or contains a weight that is not finite.
 pub fn quantize(
     config: &Config,
     tensors: &Tensors,
@@ -71,11 +71,10 @@ pub fn quantize(
     let shapes: Vec<_> = layout(config)
         .filter(|shape| shape.id.kind.is_matrix())
         .map(|shape| (shape, storage.dtype_of(shape.id.kind)))
-        .filter(|(_, numbers)| numbers.is_integer())
+        .filter(|(_, dtype)| dtype.is_integer())
         .collect();
-    let rounded = |(shape, numbers): &(TensorShape, DType)| {
-        round(config, tensors, calibration, shape, *numbers)
-    };
+    let rounded =
+        |(shape, dtype): &(TensorShape, DType)| round(config, tensors, calibration, shape, *dtype);
     // Thread i of n rounds the matrices i, i + n, i + 2n, …
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let mut results: Vec<Option<Result<(Rows, MatrixError), QuantizeError>>> = Vec::new();
@@ -91,7 +90,7 @@ pub fn quantize(
             })
             .collect();
         for worker in workers {
-            // A panic in a worker is this thread's panic.
+            // Propagates a panic of a worker.
             for (index, result) in
                 worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             {
@@ -114,7 +113,7 @@ fn round(
     tensors: &Tensors,
     calibration: &Calibration,
     shape: &TensorShape,
-    numbers: DType,
+    dtype: DType,
 ) -> Result<(Rows, MatrixError), QuantizeError> {
     let TensorShape { id, rows, columns } = *shape;
     let skip = id.kind.folded(config);
@@ -132,8 +131,8 @@ fn round(
     let mut importance: Vec<f64> = (0..columns).map(|i| second[i * columns + i]).collect();
     let mut compensation = None;
     if id.kind.is_vocabulary() {
-        // Its rows are also read one at a time, so all columns count alike, and no column may
-        // compensate for the error of another one.
+        // The rows of an embedding are also read one at a time, so all columns have the same importance, and no
+        // column can compensate for the error of another.
         importance.fill(1.0);
     } else {
         compensation = Some(Compensation::new(&second, columns));
@@ -144,7 +143,7 @@ fn round(
             row[skip..].iter().map(|w| f64::from(*w)).collect()
         })
         .collect();
-    let rounded = match numbers {
+    let rounded = match dtype {
         DType::Int4 => Rows::Int4(
             weights.iter().map(|row| int4(row, &importance, compensation.as_ref())).collect(),
         ),
@@ -161,7 +160,7 @@ fn round(
     }
     let error = if total > 0.0 { (lost / total).sqrt() } else { 0.0 };
     let largest_input = moments.map_or(0.0, |moments| moments.largest());
-    Ok((rounded, MatrixError { tensor: id, numbers, largest_input, error }))
+    Ok((rounded, MatrixError { tensor: id, dtype, largest_input, error }))
 }
 
 impl Rows {
@@ -185,7 +184,7 @@ impl Rows {
     }
 }
 
-/// `xᵀ·H·x`
+/// Computes `xᵀ·H·x`, where `H` is `second`.
 fn energy(x: &[f64], second: &[f64]) -> f64 {
     let rows = second.chunks(x.len().max(1)).zip(x);
     rows.map(|(row, a)| a * row.iter().zip(x).map(|(h, b)| h * b).sum::<f64>()).sum()

@@ -1,4 +1,4 @@
-//! Rows of weights as integers.
+//! Rounding of rows of weights to integers.
 
 use expe_core::internals::{GROUP, GROUP_BYTES};
 
@@ -19,13 +19,13 @@ pub struct Int4Row {
     pub quants: Vec<u8>,
 }
 
-/// Fractions of the largest magnitude to try as the end of the range.
+/// Returns the fractions of the largest magnitude to try as the limit of the range.
 fn cuts() -> impl Iterator<Item = f64> {
     (0..=20).map(|step| 1.0 - 0.02 * f64::from(step))
 }
 
-/// Returns the scale with the smallest error `Σ_i weight_i·(w_i − ŵ_i)²`, where `ŵ` are multiples of the scale
-/// from `lowest` to `highest`. The scale of a row of zeros is 0.
+/// Returns the scale with the smallest error `Σ_i weight_i·(w_i − ŵ_i)²`, where `ŵ_i` is the scale times an
+/// integer from `lowest` to `highest`. The scale of a row of zeros is 0.
 fn best_scale(row: &[f64], weights: &[f64], lowest: f64, highest: f64) -> f64 {
     let largest = row.iter().fold(0.0, |max: f64, w| max.max(w.abs()));
     let error = |scale: f64| -> f64 {
@@ -43,8 +43,8 @@ fn best_scale(row: &[f64], weights: &[f64], lowest: f64, highest: f64) -> f64 {
     best.1
 }
 
-/// Rounds the weights one after the other, where `step(i)` is the scale of weight `i`; later weights compensate
-/// for the error of each.
+/// Rounds the weights in order, where `step(i)` is the scale of weight `i`. Later weights compensate for the
+/// error of each.
 fn round_all(
     row: &[f64],
     compensation: Option<&Compensation>,
@@ -67,7 +67,7 @@ fn round_all(
     quants
 }
 
-/// Rounds a row to 8 bits. `importance` contains the mean squares of the inputs.
+/// Rounds a row to 8 bits. `importance` contains the mean square of each input.
 pub fn int8(row: &[f64], importance: &[f64], compensation: Option<&Compensation>) -> Int8Row {
     let range = (-127.0, 127.0);
     let scale = best_scale(row, importance, range.0, range.1) as f32;
@@ -132,7 +132,7 @@ mod tests {
         products.map(|(row, a)| a * row.iter().zip(&lost).map(|(h, b)| h * b).sum::<f64>()).sum()
     }
 
-    /// The weights as the engine reads them.
+    /// Returns the weights as the engine reads them.
     fn read(weights: Weights<'_>) -> Vec<f32> {
         let mut row = vec![0.0; WIDTH];
         assert!(Matrix::new(weights, 1, WIDTH).unwrap().read_row(0, &mut row));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn without_compensation_every_weight_is_the_nearest() {
+    fn without_compensation_every_weight_is_rounded_to_nearest() {
         let (row, _) = problem(99);
         let flat = vec![1.0; WIDTH];
         let Int8Row { scale, quants } = int8(&row, &flat, None);
@@ -170,7 +170,7 @@ mod tests {
             let error = (w - f64::from(found)).abs();
             assert!(!inside || error <= step * 0.500_001, "{w} {found}");
         }
-        // Cutting the range never costs more than it saves.
+        // Clipping the range never increases the error.
         let largest = row.iter().fold(0.0, |max: f64, w| max.max(w.abs()));
         let whole = largest / 127.0;
         let squares = |scale: f64| -> f64 {

@@ -18,8 +18,7 @@ pub enum CalibrationText<'t> {
 
 /// Returns windows of about `count` tokens of calibration text for `model`, whose matrices must be `f32`.
 ///
-/// A window is four times as long as those of training, or as long where the positions are a learned
-/// table.
+/// A window has four times the training length, or the training length if positions are a learned table.
 ///
 /// # Errors
 /// [`EngineError`] when the model cannot generate text.
@@ -44,7 +43,7 @@ pub fn calibration_windows(
     Ok(spread.map(|window| window.to_vec()).collect())
 }
 
-/// Generates about `count` tokens: several texts, each of which starts with another random token.
+/// Generates about `count` tokens as several texts, each of which starts with a random token.
 fn generate_tokens(model: &Model<'_>, count: usize) -> Result<Vec<u32>, EngineError> {
     let Config { context, vocab, .. } = *model.config();
     let mut text = Vec::new();

@@ -4,15 +4,14 @@ use super::TOKENIZER_FILE;
 use crate::config::{RunConfig, TokenizerKind};
 use crate::data::{Corpus, DataError, Dataset, Tokenizer};
 
-/// Encodes `corpus` with the tokenizer that `config` asks for, learned from the training part of the
-/// corpus.
+/// Encodes `corpus` with a new tokenizer of the kind in `config`, learned from the training part of the corpus.
 ///
-/// Sets `config.model.vocab` to the size of the tokenizer: a short text can give fewer tokens than
+/// Sets `config.model.vocab` to the size of the tokenizer, because a short text can yield fewer tokens than
 /// requested.
 ///
 /// # Errors
 /// [`DataError::Training`] when the tokenizer cannot be learned, [`DataError::Changed`] when a file of the
-/// corpus was changed since it was opened.
+/// corpus has changed since it was opened.
 ///
 /// ```
 /// use expe::config::preset;

@@ -5,15 +5,15 @@ use crate::device::{Cpu, DeviceError};
 use crate::model::{Sites, Transformer};
 use crate::ops::Kernels;
 
-/// A device that processes batches: how it shares work among threads, how much memory it has, and how it
+/// A device that processes batches: how it divides work among threads, how much memory it has, and how it
 /// reports failures.
 pub trait BatchDevice: Kernels + Synchronize {
-    /// Copies of all parameters that its memory holds throughout a training: the parameters and two
-    /// moments, and on the processor also the best parameters so far.
+    /// Number of copies of all parameters that its memory holds during training: the parameters and two moments,
+    /// and on the CPU also the best parameters so far.
     const COPIES: usize = 3;
 
     /// Applies `work` to every item and returns the results in the order of the items. Items are processed
-    /// concurrently where threads can share the device.
+    /// concurrently if threads can share the device.
     fn map<I: Sync, R: Send>(
         _: &Workers,
         model: &Transformer<Self>,
@@ -24,13 +24,13 @@ pub trait BatchDevice: Kernels + Synchronize {
         items.iter().map(|item| work(model, sites, item)).collect()
     }
 
-    /// Returns the free bytes of its memory, or `None` if they are unknown.
+    /// Returns the number of free bytes in its memory, or `None` if it is unknown.
     fn free_memory(&self) -> Option<u64>;
 
-    /// Runs `work` that computes on the device. dfdx can report some failures of a GPU only by a panic.
+    /// Runs `work` on the device and converts panics to errors: dfdx reports some GPU failures only by a panic.
     ///
     /// # Errors
-    /// [`DeviceError`] for such a panic.
+    /// [`DeviceError`] if dfdx panics.
     fn guarded<R>(&self, work: impl FnOnce() -> R) -> Result<R, DeviceError> {
         Ok(work())
     }

@@ -45,23 +45,23 @@ pub enum TrainError {
     #[error(transparent)]
     ConfigFile(#[from] ConfigFileError),
     /// The path names a file, not a run folder.
-    #[error("{}: a file, where the folder of a training run is needed", .path.display())]
+    #[error("{}: is a file; the folder of a training run is needed", .path.display())]
     NotAFolder {
         /// The path.
         path: PathBuf,
     },
     /// The run folder contains the tokenizer of another model.
     #[error(
-        "{}: the tokenizer has {tokenizer} tokens, the model {model}; \
+        "{}: the tokenizer has {tokenizer} tokens, but the model has {model}; \
          restore the tokenizer that the model was trained with",
         .path.display()
     )]
     Vocabulary {
         /// The file of the tokenizer.
         path: PathBuf,
-        /// Tokens of the tokenizer.
+        /// Vocabulary size of the tokenizer.
         tokenizer: usize,
-        /// Tokens of the model.
+        /// Vocabulary size of the model.
         model: usize,
     },
     /// The folder contains another run.
@@ -72,7 +72,7 @@ pub enum TrainError {
     },
     /// The run to resume has another configuration.
     #[error(
-        "{} was started with `{stored}`, now it is `{given}`; \
+        "{} was started with `{stored}`, but the configuration now has `{given}`; \
          resume with the folder's config.toml or choose another folder",
         .folder.display()
     )]
@@ -81,7 +81,7 @@ pub enum TrainError {
         folder: PathBuf,
         /// The first line of the stored configuration that differs.
         stored: String,
-        /// The same line of the given one.
+        /// The corresponding line of the given configuration.
         given: String,
     },
     /// The run to resume was started on other text.
@@ -93,9 +93,9 @@ pub enum TrainError {
     DataChanged {
         /// The folder.
         folder: PathBuf,
-        /// Fingerprint of the text that it was started on.
+        /// Fingerprint of the text that the run was started on.
         stored: u64,
-        /// Fingerprint of the text now.
+        /// Fingerprint of the given text.
         given: u64,
     },
     /// Another process is training in the folder.
@@ -106,25 +106,25 @@ pub enum TrainError {
     },
     /// The model or the batch is too large for the device's memory.
     #[error(
-        "training needs at least {needed} MiB of memory, {available} MiB are free; {advice}",
+        "training needs at least {needed} MiB of memory, but only {available} MiB are free; {advice}",
         advice = advice(*.fits)
     )]
     Memory {
-        /// A lower bound of the mebibytes needed.
+        /// Lower bound of the memory needed, in MiB.
         needed: u128,
-        /// Mebibytes that are free.
+        /// Free memory, in MiB.
         available: u64,
         /// The largest `batch` whose lower bound fits, if there is one.
         fits: Option<usize>,
     },
-    /// The device ran out of memory although the lower bound fitted.
+    /// The device ran out of memory, although the lower bound fits.
     #[error("{message}, with `batch` = {batch}; {advice}", advice = advice(*.fits))]
     OutOfMemory {
         /// The device's message.
         message: String,
-        /// Windows in a batch.
+        /// Number of windows in a batch.
         batch: usize,
-        /// A `batch` that was tried and fits, if there is one.
+        /// A smaller `batch` that was tried successfully, if there is one.
         fits: Option<usize>,
     },
     /// The device failed.
@@ -140,13 +140,13 @@ pub enum TrainError {
         what: &'static str,
         /// Its value.
         value: f64,
-        /// Steps done before it.
+        /// Number of completed steps before it.
         step: u64,
     },
 }
 
 impl TrainError {
-    /// If the device ran out of memory with `batch` windows, adds the batch that `fits` finds.
+    /// If the device ran out of memory with `batch` windows, adds the batch size that `fits` returns.
     pub(super) fn with_batch(self, batch: usize, fits: impl FnOnce() -> Option<usize>) -> Self {
         if !self.is_out_of_memory() {
             return self;
@@ -166,7 +166,7 @@ impl TrainError {
 
 fn advice(fits: Option<usize>) -> String {
     match fits {
-        Some(batch) => format!("`batch` = {batch} fits (raise `accumulate` in return)"),
+        Some(batch) => format!("`batch` = {batch} fits (raise `accumulate` to compensate)"),
         None => "no `batch` fits: make the model or its `context` smaller".to_owned(),
     }
 }

@@ -1,9 +1,11 @@
 use super::{BatchDevice, State, Stepper, TrainError, Usage};
 use crate::config::RunConfig;
 
-/// Returns the largest batch, to within a sixteenth, that fits into the free memory of the device, or `None`
-/// if not even one window fits. It is found by trying, because the memory of allocators and libraries is not
-/// part of the estimate.
+/// Finds the largest batch that fits into the free memory of the device, to within 1/16. Returns `None` if not
+/// even one window fits.
+///
+/// Tries batches by training on them, because the estimate in [`Usage`] excludes the memory that allocators and
+/// libraries use.
 pub fn batch_that_fits<D: BatchDevice>(device: &D, config: &RunConfig) -> Option<usize> {
     // A batch of `below` fits; a batch of `above` does not.
     let (mut below, mut above) = (0, config.train.batch);
@@ -13,7 +15,7 @@ pub fn batch_that_fits<D: BatchDevice>(device: &D, config: &RunConfig) -> Option
         let batch = next.clamp(below + 1, above - 1);
         match device.guarded(|| steps(device, config, batch)) {
             Ok(Ok(())) => below = batch,
-            // Every other error also counts as not fitting.
+            // Any error counts as not fitting.
             _ => above = batch,
         }
         next = below + (above - below) / 2;
@@ -21,14 +23,14 @@ pub fn batch_that_fits<D: BatchDevice>(device: &D, config: &RunConfig) -> Option
     Some(below).filter(|batch| *batch > 0)
 }
 
-/// Runs two steps; the second one holds all buffers at the same time.
+/// Runs two training steps. During the second one, all buffers exist at the same time.
 fn steps<D: BatchDevice>(device: &D, config: &RunConfig, batch: usize) -> Result<(), TrainError> {
     let mut config = config.clone();
     config.train.batch = batch;
-    // At most the gradients of one pass are kept during the next one.
+    // Two passes suffice: each pass keeps only the accumulated gradients of the previous ones.
     config.train.accumulate = config.train.accumulate.min(2);
     let mut state = State::new(&config, device)?;
-    // With the smallest loss scale no step is skipped, which would allocate no moments.
+    // A skipped step would not allocate the moments. With the smallest loss scale no step is skipped.
     state.loss_scale.iter_mut().for_each(|scale| while scale.overflowed() {});
     let tokens = vec![0; config.model.context + 1];
     let mut stepper = Stepper::new(&config, &tokens, state)?;

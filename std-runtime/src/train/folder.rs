@@ -16,14 +16,14 @@ pub const MODEL_FILE: &str = "model.safetensors";
 pub const TRAINER_FILE: &str = "trainer.safetensors";
 /// Name of the tokenizer in a run folder.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";
-/// Name of the per-step numbers in a run folder.
+/// Name of the per-step metrics in a run folder.
 pub const METRICS_FILE: &str = "metrics.csv";
 
 /// Loads the configuration and the best model of a run folder.
 ///
 /// # Errors
-/// [`TrainError::ConfigFile`] for the configuration; [`TrainError::Io`] for a model that cannot be read,
-/// [`TrainError::File`] for one that is damaged or does not match the configuration.
+/// [`TrainError::ConfigFile`] for a configuration that cannot be read or is not valid, [`TrainError::Io`] for a
+/// model that cannot be read, [`TrainError::File`] for one that is damaged or does not match the configuration.
 pub fn load_model<D: Backend>(
     folder: &Path,
     device: &D,
@@ -44,7 +44,7 @@ pub fn read_config(folder: &Path) -> Result<RunConfig, TrainError> {
     Ok(RunConfig::load(&folder.join(CONFIG_FILE))?)
 }
 
-/// Checks that a folder to resume contains this configuration.
+/// Checks that the run folder to resume has the configuration `config`.
 pub(super) fn same_config(folder: &Path, config: &RunConfig) -> Result<(), TrainError> {
     let stored = read_config(folder)?;
     if stored == *config {

@@ -1,6 +1,6 @@
 use std::fs;
 
-/// Returns the free bytes of this machine's memory, or `None` if the system does not tell (Linux does).
+/// Returns the number of free bytes in the memory of this machine, or `None` on systems other than Linux.
 pub fn available_memory() -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;

@@ -6,14 +6,14 @@ use fs4::{FileExt, TryLockError};
 
 use super::TrainError;
 
-/// An exclusive lock on a run folder, held until it is dropped or the process ends in any way.
+/// An exclusive lock on a run folder, held until it is dropped or the process ends, even if it is killed.
 #[derive(Debug)]
 pub struct RunLock {
     _file: File,
 }
 
 impl RunLock {
-    /// Locks `folder`, which is created if it does not exist.
+    /// Locks `folder`, and creates it if it does not exist.
     ///
     /// # Errors
     /// [`TrainError::Locked`] while another process holds the lock, [`TrainError::Io`] for a folder that

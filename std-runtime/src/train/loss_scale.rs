@@ -3,9 +3,9 @@ use serde::{Deserialize, Serialize};
 /// The factor that the loss of a step is multiplied by so that its gradients fit the range of `f16`; the
 /// optimizer divides by it.
 ///
-/// It is a power of two, so it costs no accuracy in `f32`. It is halved after a step with a gradient that is
-/// not finite, which then updates no parameter, and doubled after [`PATIENCE`](Self::PATIENCE) consecutive
-/// steps without one (Micikevicius et al., "Mixed Precision Training", 2018).
+/// It is a power of two, so it costs no accuracy in `f32`. A step whose gradients are not all finite updates no
+/// parameter and halves the factor. [`PATIENCE`](Self::PATIENCE) consecutive steps with finite gradients double
+/// it (Micikevicius et al., "Mixed Precision Training", 2018).
 ///
 /// ```
 /// use expe::train::LossScale;
@@ -20,11 +20,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LossScale {
-    /// The factor's logarithm to base 2.
+    /// Base-2 logarithm of the factor.
     exponent: u8,
-    /// Consecutive steps with finite gradients.
+    /// Number of consecutive steps with finite gradients since the factor last changed.
     lasting: u32,
-    /// Steps that updated no parameter.
+    /// Number of steps that updated no parameter.
     skipped: u64,
 }
 
@@ -35,15 +35,15 @@ impl Default for LossScale {
 }
 
 impl LossScale {
-    /// Consecutive steps with finite gradients after which the factor is doubled.
+    /// Number of consecutive steps with finite gradients after which the factor is doubled.
     pub const PATIENCE: u32 = 1000;
 
-    /// With `2^24`, a gradient of 1 is far outside the range of `f16`.
+    /// Base-2 logarithm of the largest factor. With 2^24, a gradient of 1 is far outside the range of `f16`.
     const HIGHEST: u8 = 24;
 
     /// Returns the factor, a power of two from 1 to 2^24.
     pub fn factor(&self) -> f32 {
-        // At most 2^24: every such power is an f32.
+        // Powers of two up to 2^24 are exact in f32.
         (1_u32 << self.exponent.min(Self::HIGHEST)) as f32
     }
 
@@ -61,8 +61,7 @@ impl LossScale {
         }
     }
 
-    /// Records a step whose gradients are not finite. Returns whether a smaller factor can help, which is
-    /// false once it is 1.
+    /// Records a step whose gradients are not finite, and halves the factor. Returns false if it was 1 already.
     pub fn overflowed(&mut self) -> bool {
         let smaller = self.exponent > 0;
         self.exponent = self.exponent.saturating_sub(1);

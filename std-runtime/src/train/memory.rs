@@ -3,14 +3,14 @@ use expe_core::{Activation, Config};
 use super::{BatchDevice, TrainError};
 use crate::config::RunConfig;
 
-/// How a device uses memory while it trains.
+/// How a device uses memory during training.
 #[derive(Debug, Clone, Copy)]
 pub struct Usage {
-    /// Copies of all parameters throughout a training ([`BatchDevice::COPIES`]).
+    /// Number of copies of all parameters ([`BatchDevice::COPIES`]).
     pub copies: usize,
-    /// Shards that a batch is divided into.
+    /// Number of shards that a batch is divided into.
     pub shards: usize,
-    /// Shards that are processed at the same time, at most.
+    /// Maximum number of shards that are processed at the same time.
     pub threads: usize,
 }
 
@@ -21,8 +21,8 @@ impl Usage {
         Self { copies: D::COPIES, shards: D::SHARDS, threads: threads.min(D::SHARDS) }
     }
 
-    /// Checks that training can fit into `available` bytes, so that a configuration with a few zeros too many
-    /// does not exhaust the machine.
+    /// Checks that training can fit into `available` bytes, so that a configuration with a size that is wrong by
+    /// orders of magnitude does not exhaust the memory of the machine.
     ///
     /// # Errors
     /// [`TrainError::Memory`] when training needs more.
@@ -35,11 +35,11 @@ impl Usage {
         Err(TrainError::Memory { needed: needed >> 20, available: available >> 20, fits })
     }
 
-    /// Returns the largest batch, up to that of `config`, whose lower bound of memory does not exceed
-    /// `available` bytes.
+    /// Returns the largest batch, up to that of `config`, whose memory estimate does not exceed `available`
+    /// bytes, or `None` if there is none.
     pub fn largest_batch(self, config: &RunConfig, available: u64) -> Option<usize> {
         let fits = |batch: usize| self.needed(config, batch) <= u128::from(available);
-        // Bisection: the memory grows with the batch.
+        // Bisection is valid because the estimate grows with the batch.
         let (mut below, mut above) = (0, config.train.batch.saturating_add(1));
         while above - below > 1 {
             let middle = below + (above - below) / 2;
@@ -48,17 +48,17 @@ impl Usage {
         Some(below).filter(|batch| *batch > 0)
     }
 
-    /// Returns a lower bound of the bytes that training with `batch` windows at a time needs.
+    /// Returns a lower bound of the memory in bytes that training needs with `batch` windows per pass.
     pub fn needed(self, config: &RunConfig, batch: usize) -> u128 {
         let model = &config.model;
         let windows = batch.div_ceil(self.shards.max(1));
         let tokens = product(&[windows, self.threads.max(1), model.context]);
-        // A gradient for each shard.
+        // Each shard has its own gradients.
         let copies = self.copies as u128 + self.shards as u128;
-        let numbers = parameters(model)
+        let elements = parameters(model)
             .saturating_mul(copies)
             .saturating_add(activations(model).saturating_mul(tokens));
-        numbers.saturating_mul(size_of::<f32>() as u128)
+        elements.saturating_mul(size_of::<f32>() as u128)
     }
 }
 
@@ -87,9 +87,11 @@ fn parameters(model: &Config) -> u128 {
     ])
 }
 
-/// Returns a lower bound of the elements that a forward and a backward pass keep per token: the intermediate
-/// results that derivatives need. The factors count the operations of a layer and of the head on results of
-/// each size. Logits and scores exist for a few rows at a time only. Derivatives are not counted.
+/// Returns a lower bound of the number of elements that a forward and backward pass keep per token.
+///
+/// Counts the intermediate results that the backward pass needs: for each width, the number of operations in a
+/// layer and in the head with results of that width. Logits and attention scores are not counted, because they
+/// exist for only a few rows at a time; gradients of activations are not counted either.
 fn activations(model: &Config) -> u128 {
     let gates = if model.activation == Activation::SwiGlu { 2 } else { 1 };
     let layer = sum(&[
@@ -109,7 +111,7 @@ mod tests {
     use crate::model::Transformer;
 
     #[test]
-    fn parameters_are_counted_up_to_the_norms() {
+    fn all_parameters_except_norms_are_counted() {
         let mut model = preset("quick").unwrap().model;
         for (tied_head, activation) in [(true, Activation::Gelu), (false, Activation::SwiGlu)] {
             model = Config { tied_head, activation, kv_heads: 1, ..model };
@@ -122,10 +124,10 @@ mod tests {
 
     #[test]
     fn ordinary_configurations_fit_and_absurd_ones_do_not() {
-        let usual = preset("context-64").unwrap();
+        let ordinary = preset("context-64").unwrap();
         let usage = Usage { copies: 4, shards: 4, threads: 1 };
         let needed = |config: &RunConfig| usage.needed(config, config.train.batch);
-        assert!(needed(&usual) < 68_000_000);
+        assert!(needed(&ordinary) < 68_000_000);
         for change in [
             |config: &mut RunConfig| config.train.batch = 1_000_000,
             |config: &mut RunConfig| config.model.hidden = 1 << 24,
@@ -133,11 +135,11 @@ mod tests {
             |config: &mut RunConfig| config.model.context = 1 << 20,
             |config: &mut RunConfig| config.model.layers = 1 << 24,
         ] {
-            let mut config = usual.clone();
+            let mut config = ordinary.clone();
             change(&mut config);
             assert!(needed(&config) > 20 << 30, "{}", needed(&config) >> 20);
         }
-        let mut largest = usual;
+        let mut largest = ordinary;
         let model = &mut largest.model;
         for size in [&mut model.vocab, &mut model.width, &mut model.hidden, &mut model.context] {
             *size = usize::MAX;
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_batch_that_fits_is_the_largest() {
+    fn largest_batch_fits_and_one_more_window_does_not() {
         let mut config = preset("context-64").unwrap();
         config.train.batch = 1000;
         for usage in

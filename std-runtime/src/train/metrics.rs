@@ -2,8 +2,10 @@ use std::fmt::Write;
 
 use super::Progress;
 
-/// The lines of `metrics.csv`, one per step. They contain no times, so that a resumed run ends with the same
-/// file as an uninterrupted one. The gradient norm is `inf` or `NaN` where mixed precision skipped a step.
+/// The content of `metrics.csv`: one line per step.
+///
+/// It contains no times, so a resumed run produces the same file as an uninterrupted one. The gradient norm of a
+/// step that mixed precision skipped is `inf` or `NaN`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metrics {
     text: String,
@@ -18,8 +20,8 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Keeps the complete lines of `text` up to `step`, the step of a checkpoint. Lines that are missing from
-    /// a truncated file are ignored.
+    /// Parses `text` and keeps the complete lines up to the step `step` of a checkpoint. It is not an error if
+    /// lines are missing from a truncated file.
     pub fn up_to(text: &str, step: u64) -> Self {
         let mut metrics = Self::default();
         let complete = text.rfind('\n').map_or("", |end| &text[..=end]);
@@ -33,7 +35,7 @@ impl Metrics {
         metrics
     }
 
-    /// Appends the line of a step.
+    /// Appends the line for a step.
     pub fn push(&mut self, progress: &Progress) {
         let Progress { step, learning_rate, loss, gradient_norm, validation, .. } = progress;
         let validation = validation.map(|loss| loss.to_string()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Training: optimizer, schedule, validation, and checkpoints that survive `kill -9`.
+//! Training: optimizer, schedule, validation, and crash-safe checkpoints.
 //!
 //! [`new_dataset`] turns text into tokens, [`run`] trains on them in a *run folder*, and [`TrainedModel`]
 //! opens the result:
@@ -11,13 +11,13 @@
 //! | `metrics.csv` | one line per step |
 //! | `tokenizer.json` | the tokenizer, written before the first step |
 //!
-//! With `precision = "mixed"`, products are computed from [`f16`](half::f16) factors, everything else in
+//! With `precision = "mixed"`, matrix products have [`f16`](half::f16) operands, everything else is computed in
 //! `f32`, and [`LossScale`] keeps gradients in range.
 //!
-//! `trainer.safetensors` contains the whole state and is replaced in one rename; `model.safetensors` is
-//! derived from it, and is updated on resuming if training was killed between the two. The windows and the
-//! dropout of a step are functions of seed and step, so there is no generator state, and a resumed training
-//! ends with the same bytes as one that was never interrupted.
+//! `trainer.safetensors` contains the whole state and is replaced atomically. `model.safetensors` is derived from
+//! it; if training was killed between the two writes, resuming updates it. The windows and the dropout of a step
+//! are functions of the seed and the step, so there is no random generator state to save, and a resumed run ends
+//! with the same bytes as one that was never interrupted.
 
 mod dataset;
 mod device;

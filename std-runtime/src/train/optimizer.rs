@@ -16,16 +16,16 @@ pub struct AdamW<D: Kernels> {
     pub second: Gradients<f32, D>,
 }
 
-/// What one step of the optimizer needs besides the gradients.
+/// The parameters of one optimizer step.
 #[derive(Debug, Clone, Copy)]
 pub struct Update {
     /// Number of the update, counted from 1.
     pub time: u64,
     /// Learning rate.
     pub rate: f64,
-    /// The factor that the loss, and with it every gradient, was multiplied by.
+    /// Loss scale: the factor that every gradient was multiplied by.
     pub scale: f32,
-    /// Norm of all gradients, without the factor.
+    /// Global norm of the gradients, without the loss scale.
     pub norm: f64,
 }
 
@@ -36,14 +36,15 @@ impl<D: Kernels> Default for AdamW<D> {
 }
 
 impl<D: Kernels> AdamW<D> {
-    /// Updates `weights` by one step: with `g` the gradient, clipped to the global norm `clip`,
-    /// `m ← β₁m + (1−β₁)g`, `v ← β₂v + (1−β₂)g²`,
-    /// `w ← w − rate·(m̂/(√v̂ + ε) + decay·w)`, where the hats divide by `1 − β^t`.
+    /// Updates `weights` by one step.
+    ///
+    /// With the gradient `g`, clipped to the global norm `clip`: `m ← β₁m + (1−β₁)g`, `v ← β₂v + (1−β₂)g²`,
+    /// `w ← w − rate·(m̂/(√v̂ + ε) + decay·w)`, where `m̂ = m/(1−β₁^t)` and `v̂ = v/(1−β₂^t)`.
     ///
     /// `gradients` are in the order of [`Weights::visit`].
     ///
     /// # Errors
-    /// [`ModelError::Device`].
+    /// [`ModelError::Device`] if the device fails.
     pub fn update(
         &mut self,
         weights: &mut Weights<f32, D>,
@@ -102,11 +103,11 @@ impl<D: Kernels> VisitMut<f32, D> for Apply<'_, D> {
     }
 }
 
-/// Takes the gradients of the parameters out of the result of a backward pass, whose remaining buffers are as
-/// large as all activations together.
+/// Takes the gradients of the parameters from the result of a backward pass, and frees the rest, which is as large
+/// as all activations.
 ///
 /// # Errors
-/// [`ModelError::Device`].
+/// [`ModelError::Device`] if the device fails.
 pub fn leaves<D: Kernels>(
     weights: &Weights<f32, D>,
     mut gradients: Gradients<f32, D>,
@@ -131,10 +132,10 @@ impl<D: Kernels> Visit<f32, D> for Take<'_, D> {
         parameter: &Tensor<S, f32, D>,
     ) -> Result<(), ModelError> {
         let gradient = self.gradients.get_or_alloc_mut(parameter).map_err(ModelError::device)?;
-        // Not every device can allocate an empty buffer.
+        // One element, because not every device can allocate an empty buffer.
         let device = parameter.device();
-        let nothing = Storage::<f32>::try_alloc_len(device, 1).map_err(ModelError::device)?;
-        self.leaves.push(std::mem::replace(gradient, nothing));
+        let placeholder = Storage::<f32>::try_alloc_len(device, 1).map_err(ModelError::device)?;
+        self.leaves.push(std::mem::replace(gradient, placeholder));
         Ok(())
     }
 }

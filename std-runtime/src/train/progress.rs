@@ -1,9 +1,9 @@
 /// The state of a training after a step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Progress {
-    /// Steps done.
+    /// Number of completed steps.
     pub step: u64,
-    /// Steps of the whole training.
+    /// Total number of steps.
     pub steps: u64,
     /// Mean loss of the step's windows, in nats per token.
     pub loss: f64,
@@ -11,9 +11,9 @@ pub struct Progress {
     pub learning_rate: f64,
     /// Global norm of the gradients before clipping; not finite if mixed precision skipped the step.
     pub gradient_norm: f64,
-    /// Training tokens per second in this session, without validation and checkpoints.
+    /// Training tokens per second in this session, excluding validation and checkpoints.
     pub tokens_per_second: f64,
-    /// Validation loss in nats per token, if this step was followed by a validation.
+    /// Validation loss in nats per token, if a validation followed this step.
     pub validation: Option<f64>,
     /// The validation with the lowest loss so far.
     pub best: Option<Best>,
@@ -22,7 +22,7 @@ pub struct Progress {
 /// The validation with the lowest loss.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Best {
-    /// Steps done before it.
+    /// Number of completed steps before it.
     pub step: u64,
     /// Its loss, in nats per token.
     pub loss: f64,
@@ -37,15 +37,15 @@ pub enum Ending {
     Interrupted,
 }
 
-/// The result of a run.
+/// The result of a training run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Outcome {
     /// How it ended.
     pub ending: Ending,
-    /// Steps done, including earlier sessions.
+    /// Number of completed steps, including earlier sessions.
     pub step: u64,
     /// The validation with the lowest loss; its parameters are in `model.safetensors`.
     pub best: Option<Best>,
-    /// Training tokens per second in this session; 0 if no step was left.
+    /// Training tokens per second in this session; 0 if no step was run.
     pub tokens_per_second: f64,
 }

@@ -16,19 +16,19 @@ use crate::ops::Kernels;
 /// Everything that training keeps from one step to the next.
 #[derive(Debug)]
 pub struct State<D: Kernels> {
-    /// Steps done.
+    /// Number of completed steps.
     pub step: u64,
     /// The latest parameters.
     pub model: Transformer<D>,
     /// The moments of the optimizer.
     pub optimizer: AdamW<D>,
-    /// The factor of the loss, with [`Precision::Mixed`].
+    /// The loss scale, if the precision is [`Precision::Mixed`].
     pub loss_scale: Option<LossScale>,
     /// The parameters of the best validation.
     pub best: Option<(Best, Tensors)>,
 }
 
-/// What `trainer.safetensors` contains besides tensors, as JSON under the metadata key `state`.
+/// The state in `trainer.safetensors` that is not a tensor: JSON under the metadata key `state`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
@@ -49,7 +49,7 @@ impl<D: Kernels> State<D> {
     /// Creates the state before the first step.
     ///
     /// # Errors
-    /// As [`Transformer::new`].
+    /// Same as [`Transformer::new`].
     pub fn new(config: &RunConfig, device: &D) -> Result<Self, TrainError> {
         let model = Transformer::new(&config.model, device, config.train.seed)?;
         let (optimizer, loss_scale) = (AdamW::default(), loss_scale(config));
@@ -59,7 +59,7 @@ impl<D: Kernels> State<D> {
     /// Replaces `trainer.safetensors`, then `model.safetensors`.
     ///
     /// # Errors
-    /// [`TrainError::Io`]; the old files then remain intact.
+    /// [`TrainError::Io`] if a file cannot be written; the old file then remains intact.
     pub fn save(&mut self, folder: &Path, data: u64) -> Result<(), TrainError> {
         let mut tensors = Tensors::new();
         let latest = self.model.weights.to_tensors();
@@ -91,11 +91,11 @@ impl<D: Kernels> State<D> {
         self.save_model(folder)
     }
 
-    /// Replaces `model.safetensors` if it differs from the state: the best parameters, or the latest before
-    /// the first validation.
+    /// Replaces `model.safetensors` if it differs from the state. It contains the best parameters, or before the
+    /// first validation the latest ones.
     ///
     /// # Errors
-    /// [`TrainError::Io`].
+    /// [`TrainError::Io`] if the file cannot be written.
     pub fn save_model(&self, folder: &Path) -> Result<(), TrainError> {
         let bytes = match &self.best {
             Some((_, best)) => write_tensors(best, None)?,
@@ -169,7 +169,7 @@ impl<D: Kernels> State<D> {
     }
 }
 
-/// Returns the initial factor of the loss, if the configuration needs one.
+/// Returns the initial loss scale, if the configuration needs one.
 fn loss_scale(config: &RunConfig) -> Option<LossScale> {
     (config.train.precision == Precision::Mixed).then(LossScale::default)
 }
@@ -182,7 +182,7 @@ fn header(bytes: &[u8]) -> Result<Header, String> {
     let header: Header =
         serde_json::from_str(text).map_err(|error| format!("metadata `{KEY}`: {error}"))?;
     if header.version != VERSION {
-        return Err(format!("version {} is not {VERSION}, the only one known", header.version));
+        return Err(format!("version {} is not supported, only {VERSION} is", header.version));
     }
     Ok(header)
 }

@@ -10,8 +10,8 @@ use crate::data::TrainWindows;
 use crate::model::{ModelError, Sites, Transformer};
 use crate::ops::{Backend, Dropout, GradientList, Kernels, reduce};
 
-/// Updates the parameters of a model step by step: forward and backward passes over shards of a batch on
-/// several threads, clipping and AdamW. Reads and writes no files and does not validate.
+/// Performs training steps: forward and backward passes over shards of a batch on several threads, clipping and
+/// AdamW. It accesses no files and does not validate.
 #[derive(Debug)]
 pub struct Stepper<'a, D: Kernels> {
     config: &'a RunConfig,
@@ -24,7 +24,7 @@ pub struct Stepper<'a, D: Kernels> {
     pub state: State<D>,
 }
 
-/// A number that is unique in the run, and the windows.
+/// The index of the shard, which is unique in the run, and its windows.
 type Shard<'a> = (u64, Vec<&'a [u32]>);
 
 impl<'a, D: BatchDevice> Stepper<'a, D> {
@@ -51,11 +51,12 @@ impl<'a, D: BatchDevice> Stepper<'a, D> {
         })
     }
 
-    /// Updates the parameters once, or not at all if a gradient exceeds the range of `f16` (its norm is then
-    /// not finite). Leaves time and validation in the returned progress empty.
+    /// Updates the parameters once. With mixed precision, the update is skipped if a gradient exceeds the range of
+    /// `f16`; the returned gradient norm is then not finite. Leaves `tokens_per_second`, `validation` and `best`
+    /// of the returned progress empty.
     ///
     /// # Errors
-    /// [`TrainError::NotFinite`] for a training that diverged; [`TrainError::Model`].
+    /// [`TrainError::NotFinite`] if training diverged, [`TrainError::Model`] if the model cannot be run.
     pub fn step(&mut self) -> Result<Progress, TrainError> {
         let train = &self.config.train;
         let step = self.state.step;
@@ -72,7 +73,7 @@ impl<'a, D: BatchDevice> Stepper<'a, D> {
                 gradients.push(gradient);
                 loss += shard_loss;
             }
-            // Keeps the gradients of one pass only.
+            // Summed after every pass, so that only one set of gradients is kept.
             let (sum, squared) = reduce::<D>(gradients).map_err(ModelError::device)?;
             (gradients, squares) = (vec![sum], squared);
         }
@@ -80,7 +81,7 @@ impl<'a, D: BatchDevice> Stepper<'a, D> {
         finite("loss", loss, step)?;
         let rate = learning_rate(train, step);
         let State { model, optimizer, loss_scale, .. } = &mut self.state;
-        // With a loss scale, an infinite gradient means that the scale is too large; else it ends the run.
+        // With a loss scale, an infinite gradient means that the scale is too large; otherwise it is an error.
         let skip =
             !gradient_norm.is_finite() && loss_scale.as_mut().is_some_and(LossScale::overflowed);
         if !skip {
@@ -114,40 +115,37 @@ impl<'a, D: BatchDevice> Stepper<'a, D> {
             .collect();
         let share = train.batch.div_ceil(D::SHARDS).max(1);
         let first = step.wrapping_mul(passes).wrapping_add(pass).wrapping_mul(D::SHARDS as u64);
-        (first..).zip(windows.chunks(share)).map(|(pass, w)| (pass, w.to_vec())).collect()
+        (first..).zip(windows.chunks(share)).map(|(index, w)| (index, w.to_vec())).collect()
     }
 }
 
-/// Returns the gradients of a shard's share of the loss of a step, and that share, both times `scale`.
+/// Computes the contribution of a shard to the loss of a step, and its gradients, both multiplied by `scale`.
 fn gradients_of<D: Kernels>(
     train: &TrainConfig,
     scale: f32,
     model: &Transformer<D>,
     sites: &Sites<f32, D>,
-    (pass, windows): &Shard<'_>,
+    (index, windows): &Shard<'_>,
 ) -> Result<(GradientList<D>, f64), TrainError> {
     let (inputs, targets) = split(windows);
     let dropout = Dropout {
         rate: train.dropout,
-        // Keyed apart from the generators of initial parameters and of windows.
+        // This key differs from those for initial parameters and windows.
         seed: Random::keyed(train.seed, u64::MAX).next_u64(),
-        pass: *pass,
+        pass: *index,
     };
     let share = windows.len() as f64 / (train.batch * train.accumulate) as f64;
     let tape = OwnedTape::default();
     let loss = model.loss(&inputs, &targets, sites, train.precision, Some(&dropout), tape)?;
     let loss = loss.try_mul(share as f32 * scale).map_err(ModelError::device)?;
-    // Read after the backward pass is queued, so that a GPU does not idle while the host waits.
+    // The loss is read only after the backward pass is queued, so that a GPU does not idle while the host waits.
     let value = loss.retaped::<NoneTape>();
     let gradients = loss.try_backward().map_err(ModelError::device)?;
     let value = value.as_vec().first().copied().map_or(f64::NAN, f64::from);
     Ok((leaves(&model.weights, gradients)?, value))
 }
 
-/// Checks that training did not diverge.
-///
-/// # Errors
-/// [`TrainError::NotFinite`].
+/// Returns [`TrainError::NotFinite`] if `value` is infinite or NaN.
 pub(super) fn finite(what: &'static str, value: f64, step: u64) -> Result<(), TrainError> {
     if value.is_finite() { Ok(()) } else { Err(TrainError::NotFinite { what, value, step }) }
 }

@@ -40,8 +40,7 @@ impl<D: Backend> TrainedModel<D> {
         Ok(Self { config, model, tokenizer })
     }
 
-    /// Returns the logits that follow each of `tokens`, which are at the positions 0, 1, …:
-    /// `[tokens.len()][vocab]`.
+    /// Computes the logits that follow each of `tokens`, which start at position 0: `[tokens.len()][vocab]`.
     ///
     /// # Errors
     /// [`ModelError`] for a token outside the vocabulary, for more tokens than the position encoding

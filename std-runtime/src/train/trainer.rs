@@ -21,11 +21,11 @@ use crate::data::{Dataset, TrainWindows, consecutive_windows};
 /// before every step; once it is set, everything is saved and the outcome is [`Ending::Interrupted`].
 /// `progress` is called after every step.
 ///
-/// The result depends only on `config`, `data` and the machine, bit for bit: not on the number of threads,
-/// nor on how often training was interrupted and resumed. Runs in one process share nothing.
+/// The result is reproducible bit for bit. It depends only on `config`, `data` and the machine, not on the number of
+/// threads or on how often training was interrupted and resumed. Several runs in one process are independent.
 ///
 /// # Errors
-/// [`TrainError`]; the last checkpoint stays intact.
+/// Returns a [`TrainError`]. The last checkpoint remains intact.
 pub fn run<D: BatchDevice>(
     device: &D,
     config: &RunConfig,
@@ -40,7 +40,7 @@ pub fn run<D: BatchDevice>(
         let (mut trainer, _lock) = prepare(device, free, config, data, folder, resume)?;
         trainer.train(stop, progress)
     });
-    // The estimate was too low. All memory of the attempt is free again here.
+    // If memory ran out, the estimate was too low. The memory of the attempt has been freed by now.
     done.unwrap_or_else(|error| Err(error.into()))
         .map_err(|error| error.with_batch(config.train.batch, || batch_that_fits(device, config)))
 }
@@ -55,9 +55,8 @@ fn prepare<'a, D: BatchDevice>(
     resume: bool,
 ) -> Result<(Trainer<'a, D>, RunLock), TrainError> {
     config.check()?;
-    // Fails before the folder is touched.
+    // Detects a text that is too short before creating the folder and before the first validation.
     TrainWindows::new(data.train(), config.model.context, config.train.seed)?;
-    // A validation text that is too short must not be detected only at the first validation.
     consecutive_windows(data.validation(), config.model.context).map(drop)?;
     if let Some(free) = free {
         Usage::for_device::<D>().check(config, free)?;
@@ -106,7 +105,7 @@ struct Trainer<'a, D: BatchDevice> {
     clock: Clock,
 }
 
-/// Tokens and time of the steps in this session.
+/// Number of tokens and duration of the steps in this session.
 #[derive(Default)]
 struct Clock {
     tokens: u64,
@@ -162,7 +161,7 @@ impl<D: BatchDevice> Trainer<'_, D> {
         self.stepper.state.best.as_ref().map(|(best, _)| *best)
     }
 
-    /// Returns the validation loss, and keeps the parameters if it is the lowest so far.
+    /// Computes the validation loss, and stores the parameters if it is the lowest so far.
     fn validate(&mut self) -> Result<f64, TrainError> {
         let train = &self.config.train;
         let Stepper { sites, workers, state, .. } = &mut self.stepper;
@@ -183,7 +182,7 @@ impl<D: BatchDevice> Trainer<'_, D> {
     }
 
     fn save(&mut self) -> Result<(), TrainError> {
-        // The metrics first: a line too many is dropped on resuming, a missing one cannot be made up.
+        // Metrics are written first: resuming drops surplus lines, but cannot restore missing ones.
         write(self.folder, METRICS_FILE, self.metrics.text().as_bytes())?;
         self.stepper.state.save(self.folder, self.fingerprint)
     }

@@ -4,12 +4,12 @@ use super::workers::install;
 use super::{BatchDevice, Progress, Stepper, TrainError};
 use crate::device::{ChosenDevice, Cpu, DeviceError};
 
-/// A device that models are trained on.
+/// A device that can train models.
 pub trait TrainingDevice: BatchDevice {
-    /// Runs a step of `stepper`, on the threads of `pool` if the device computes with threads.
+    /// Runs a step of `stepper`, on the threads of `pool` if the device uses CPU threads.
     ///
     /// # Errors
-    /// As [`Stepper::step`].
+    /// Same as [`Stepper::step`].
     fn step_in(_: &ThreadPool, stepper: &mut Stepper<'_, Self>) -> Result<Progress, TrainError> {
         stepper.step()
     }
@@ -24,17 +24,17 @@ impl TrainingDevice for Cpu {
 #[cfg(feature = "cuda")]
 impl TrainingDevice for crate::device::Cuda {}
 
-/// Work for a device whose type is known only when the program runs; see [`ChosenDevice::run`].
+/// Work for a device whose type is known only at run time; see [`ChosenDevice::run`].
 pub trait OnDevice {
-    /// What the work returns.
+    /// The result.
     type Output;
-    /// Why it fails.
+    /// The error.
     type Error: From<DeviceError>;
 
-    /// Does the work on `device`.
+    /// Performs the work on `device`.
     ///
     /// # Errors
-    /// The work's own.
+    /// Defined by the implementation.
     fn run<D: TrainingDevice>(self, device: &D) -> Result<Self::Output, Self::Error>;
 }
 

@@ -2,8 +2,9 @@ use super::{BatchDevice, TrainError, Workers};
 use crate::data::consecutive_windows;
 use crate::model::{ModelError, Sites, Transformer};
 
-/// Returns the mean loss over the first `limit` tokens of `tokens` in nats per token, computed over
-/// consecutive windows of the length of `sites` (at least one), `batch` windows at a time.
+/// Computes the mean loss over the first `limit` tokens of `tokens`, in nats per token.
+///
+/// Uses consecutive windows of the length of `sites`, at least one, and processes `batch` windows at a time.
 ///
 /// # Errors
 /// [`TrainError::Data`] for a text shorter than one window, [`TrainError::Model`] when the model cannot be
@@ -26,14 +27,14 @@ pub fn validation_loss<D: BatchDevice>(
         Ok(scores.into_iter().map(f64::from).sum())
     };
     let mut sum = 0.0;
-    for sum_of_batch in D::map(workers, model, sites, &batches, score) {
-        let sum_of_batch: Result<f64, ModelError> = sum_of_batch;
-        sum -= sum_of_batch?;
+    for batch_sum in D::map(workers, model, sites, &batches, score) {
+        let batch_sum: Result<f64, ModelError> = batch_sum;
+        sum -= batch_sum?;
     }
     Ok(sum / (windows.len() * length).max(1) as f64)
 }
 
-/// Returns the inputs and the targets of windows of `length + 1` tokens, each concatenated.
+/// Splits windows of `length + 1` tokens into inputs and targets, each concatenated over the windows.
 pub fn split(windows: &[&[u32]]) -> (Vec<u32>, Vec<u32>) {
     let inputs = windows.iter().filter_map(|window| window.split_last()).flat_map(|(_, w)| w);
     let targets = windows.iter().filter_map(|window| window.split_first()).flat_map(|(_, w)| w);

@@ -6,16 +6,16 @@ use tracing::dispatcher;
 
 /// Threads that process the shards of a batch.
 ///
-/// Each has a pool of one thread, so that the matrix products of a shard are not divided again. The results
-/// depend on the shards only, not on the number of threads.
+/// Each has a pool of one thread, so that the matrix products of a shard are not split further. The results
+/// depend only on the shards, not on the number of threads.
 #[derive(Debug)]
 pub struct Workers {
     pools: Vec<ThreadPool>,
 }
 
 impl Workers {
-    /// Starts as many threads as the current rayon pool has, at most `shards`. If that is one, everything runs
-    /// on the calling thread.
+    /// Starts as many threads as the current rayon pool has, but at most `shards`. If that is one, all work runs
+    /// on the calling thread instead.
     ///
     /// # Errors
     /// [`ThreadPoolBuildError`] when a thread cannot be started.
@@ -29,7 +29,7 @@ impl Workers {
     /// Applies `work` to every item and returns the results in the order of the items.
     ///
     /// # Panics
-    /// When `work` panics.
+    /// Panics if `work` panics.
     pub fn map<I: Sync, R: Send>(&self, items: &[I], work: impl Fn(&I) -> R + Sync) -> Vec<R> {
         if self.pools.is_empty() || items.len() < 2 {
             return items.iter().map(work).collect();
@@ -60,7 +60,7 @@ impl Workers {
     }
 }
 
-/// Runs `work` in `pool`, where it has the `tracing` subscriber of the calling thread.
+/// Runs `work` in `pool` with the `tracing` subscriber of the calling thread.
 pub(super) fn install<R: Send>(pool: &ThreadPool, work: impl FnOnce() -> R + Send) -> R {
     let observer = dispatcher::get_default(Clone::clone);
     pool.install(|| dispatcher::with_default(&observer, work))
