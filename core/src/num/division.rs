@@ -1,8 +1,10 @@
-//! Roots and quotients of mantissas without a 64-bit division, which would be a routine of hundreds of
-//! instructions on microcontrollers.
+//! Square roots and quotients of mantissas without 64-bit division, which takes hundreds of instructions on
+//! microcontrollers.
 
-/// `⌊√x⌋` for `x` in `2^60..2^62`: the upper half of the digits one by one, the lower half by a division
-/// (Zimmermann, Karatsuba Square Root), where the routine of `core` has a table of half a kilobyte.
+/// Returns `⌊√x⌋` for `x` in `2^60..2^62`.
+///
+/// Computes the upper half of the digits one by one and the lower half by a division (Zimmermann, Karatsuba
+/// Square Root). Unlike `u64::isqrt` it needs no table, which would take half a kilobyte.
 pub const fn square_root(x: u64) -> u32 {
     let (mut rest, mut root, mut digit) = ((x >> 32) as u32, 0u32, 1 << 28);
     while digit > 0 {
@@ -14,14 +16,14 @@ pub const fn square_root(x: u64) -> u32 {
         }
         digit >>= 2;
     }
-    // The value is unchanged, as its first digit is set; the compiler now knows that it is not zero.
+    // The bit is already set; setting it again tells the compiler that the divisor is not zero.
     let (upper, twice) = (root, root << 1 | 1 << 15);
-    // Below 2^32, as the rest is at most twice the root.
+    // Below 2^32 because the remainder is at most twice the root.
     let next = rest << 16 | (x as u32 >> 16);
     let (mut lower, rest) = (next / twice, next % twice);
     let mut rest = ((rest as u64) << 16 | (x & 0xffff)) as i64;
     rest = rest.wrapping_sub((lower as i64).wrapping_mul(lower as i64));
-    // The lower half is too large by a few at most.
+    // The estimate of the lower half exceeds the result by at most a few units.
     while rest < 0 {
         lower = lower.wrapping_sub(1);
         let root = (upper << 16).wrapping_add(lower) as i64;
@@ -30,10 +32,10 @@ pub const fn square_root(x: u64) -> u32 {
     (upper << 16).wrapping_add(lower)
 }
 
-/// `⌊2^31·a/b⌋` for mantissas `a` and `b`, which have 31 digits each.
+/// Returns `⌊2^31·a/b⌋` for mantissas `a` and `b` of 31 digits each.
 ///
-/// Long division with digits of 16 bits (Knuth, The Art of Computer Programming 2, 4.3.1, algorithm D):
-/// two divisions of 32 bits, where one of 64 would be a routine of hundreds of instructions.
+/// Long division with 16-bit digits (Knuth, The Art of Computer Programming 2, 4.3.1, algorithm D): two
+/// 32-bit divisions instead of a 64-bit one.
 pub const fn quotient(a: u32, b: u32) -> u32 {
     let b = b << 1;
     let (high, rest) = digit(a, b);
@@ -41,13 +43,13 @@ pub const fn quotient(a: u32, b: u32) -> u32 {
     (high << 16).wrapping_add(low)
 }
 
-/// A digit of the quotient `2^16·a/b` for `a < b`, and the remainder; the first digit of `b` is set.
+/// Returns one 16-bit digit `⌊2^16·a/b⌋` and the remainder, for `a < b` and `b ≥ 2^31`.
 const fn digit(a: u32, b: u32) -> (u32, u32) {
-    // The value is unchanged, as the bit is set; the compiler now knows that it is not zero.
+    // The bit is already set; setting it again tells the compiler that the divisor is not zero.
     let (upper, lower) = (b >> 16 | 1 << 15, b & 0xffff);
     let mut digit = a / upper;
     let mut rest = a % upper;
-    // The digit is too large by two at most.
+    // The estimated digit is too large by at most two.
     while digit >> 16 != 0 || digit.wrapping_mul(lower) > rest << 16 {
         digit = digit.wrapping_sub(1);
         rest = rest.wrapping_add(upper);
@@ -64,7 +66,7 @@ mod tests {
     use crate::num::Random;
 
     #[test]
-    fn square_roots_are_those_of_core() {
+    fn square_root_matches_isqrt() {
         let mut random = Random::new(7);
         for round in 0..300_000 {
             let root = u64::from((1 << 30) + random.below(1 << 30));

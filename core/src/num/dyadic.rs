@@ -1,8 +1,9 @@
 use super::Exponent;
 
-/// A dyadic rational `mantissa · 2^exponent`, which every binary number format can hold.
+/// A dyadic rational, `mantissa · 2^exponent`.
 ///
-/// Positions are computed here, in integers, and rounded once into their format.
+/// Every finite value of a binary number format is one. Position encodings compute with dyadic rationals in
+/// integers and round once, to the target format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dyadic {
     /// The integer factor.
@@ -12,7 +13,7 @@ pub struct Dyadic {
 }
 
 impl Dyadic {
-    /// The same value with an odd mantissa (or `0 · 2^0`).
+    /// Returns the same value with an odd mantissa; zero becomes `0 · 2^0`.
     ///
     /// ```
     /// use expe_core::num::Dyadic;
@@ -31,8 +32,9 @@ impl Dyadic {
         }
     }
 
-    /// The mantissa that the value has at `exponent`; `None` when the value is not a multiple of
-    /// `2^exponent` or the mantissa leaves `i64`.
+    /// Returns the mantissa of this value at `exponent`.
+    ///
+    /// `None` if the value is not a multiple of `2^exponent` or the mantissa does not fit in `i64`.
     #[inline(never)]
     pub const fn at_exponent(self, exponent: i32) -> Option<i64> {
         let value = self.reduced();
@@ -47,8 +49,9 @@ impl Dyadic {
         if shifted >> shift == value.mantissa { Some(shifted) } else { None }
     }
 
-    /// The value rounded to a multiple of `2^exponent`, ties to the even multiple; returns the
-    /// multiple, `None` when it leaves `i64`.
+    /// Rounds to a multiple of `2^exponent`, ties to even, and returns the multiplier.
+    ///
+    /// `None` if the multiplier does not fit in `i64`.
     #[inline(never)]
     pub const fn round_to(self, exponent: i32) -> Option<i64> {
         let drop = exponent.saturating_sub(self.exponent);
@@ -70,8 +73,7 @@ impl Dyadic {
         Some(if self.mantissa < 0 { rounded.wrapping_neg() } else { rounded })
     }
 
-    /// The value rounded to a multiple of `2^exponent`, ties up; returns the multiple, saturated to
-    /// `i64`.
+    /// Rounds to a multiple of `2^exponent`, ties up, and returns the multiplier, saturated to `i64`.
     ///
     /// ```
     /// use expe_core::num::Dyadic;
@@ -85,7 +87,7 @@ impl Dyadic {
                 let floor = mantissa >> (drop - 1);
                 (floor >> 1) + (floor & 1)
             }
-            // Less than half a multiple either way.
+            // The magnitude is less than half a multiple.
             64.. => 0,
             0 => mantissa,
             raise => {
@@ -104,15 +106,16 @@ impl Dyadic {
         }
     }
 
-    /// `x` plus this value, both in multiples of `2^exponent`; this value is rounded to one, ties up, and the
-    /// sum saturates.
+    /// Adds this value to the fixed-point number `x·2^exponent` and returns the sum in the same units.
+    ///
+    /// This value is rounded to a multiple of `2^exponent` first, ties up; the sum saturates.
     pub fn add_to_fixed(self, x: i64, exponent: Exponent) -> i32 {
         let sum = x.saturating_add(self.round_half_up(exponent.0));
         sum.clamp(i32::MIN.into(), i32::MAX.into()) as i32
     }
 
-    /// The value rounded to `digits` significant binary digits and to a multiple of `2^quantum`,
-    /// ties to even: the rounding of a binary floating-point format.
+    /// Rounds as a binary floating-point format does: to `digits` significant binary digits and to a multiple
+    /// of `2^quantum`, ties to even.
     pub const fn round_float(self, digits: u32, quantum: i32) -> Self {
         let bits = 64 - self.mantissa.unsigned_abs().leading_zeros();
         let excess = bits.saturating_sub(digits) as i32;
@@ -162,7 +165,7 @@ mod tests {
 
     #[test]
     fn rounds_like_f32() {
-        // The conversion i64 -> f32 rounds to nearest even: an independent reference.
+        // The conversion i64 -> f32 rounds to nearest even, so it is an independent reference.
         let mut mantissa = 0x0123_4567_89ab_cdef_i64;
         for _ in 0..10_000 {
             mantissa = mantissa.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -173,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_does_not_fit() {
+    fn values_that_do_not_fit_give_none() {
         assert_eq!(Dyadic { mantissa: 1, exponent: 0 }.at_exponent(1), None);
         assert_eq!(Dyadic { mantissa: 1, exponent: 63 }.at_exponent(0), None);
         assert_eq!(Dyadic { mantissa: 6, exponent: 0 }.at_exponent(1), Some(3));

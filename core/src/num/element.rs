@@ -1,20 +1,20 @@
 use super::Dyadic;
 
-/// How the values of a number format lie on the number line.
+/// The set of values of a number format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Binary floating point.
     Float {
-        /// Significant binary digits, the hidden one included.
+        /// Number of significant binary digits, including the implicit one.
         digits: u32,
-        /// The smallest spacing (that of subnormals) is `2^quantum`.
+        /// The smallest spacing between values, that of subnormals, is `2^quantum`.
         quantum: i32,
         /// The largest finite value is `(2^digits − 1) · 2^top`.
         top: i32,
     },
     /// Two's-complement fixed point: the integers `lowest..=highest`, each times `2^quantum`.
     Fixed {
-        /// The spacing is `2^quantum`.
+        /// The spacing between values is `2^quantum`.
         quantum: i32,
         /// The lowest integer.
         lowest: i64,
@@ -23,33 +23,33 @@ pub enum Format {
     },
 }
 
-/// A number format in which positions are written.
+/// A number format of the elements that a position encoding reads and writes.
 ///
 /// Implemented for `f32`, for the integers `i8` and `i16`, for `half::f16` and `half::bf16` (feature
 /// `half`), and for the signed and unsigned 8- to 64-bit types of the `fixed` crate (feature `fixed`;
-/// unsigned ones to 32 bits).
+/// unsigned types up to 32 bits).
 pub trait Element: Copy + PartialEq + core::fmt::Debug {
     /// Zero.
     const ZERO: Self;
 
-    /// How the format's values lie.
+    /// The values of the format.
     const FORMAT: Format;
 
-    /// The value nearest to `value`, ties to even; `None` past the largest finite one.
+    /// Returns the value nearest to `value`, ties to even; `None` beyond the largest finite value.
     fn from_dyadic(value: Dyadic) -> Option<Self>;
 
-    /// The exact value; `None` for infinities and NaN.
+    /// Returns the exact value; `None` for infinities and NaN.
     fn to_dyadic(self) -> Option<Dyadic>;
 
-    /// The nearest value; integers and fixed-point formats saturate and take NaN to zero.
+    /// Returns the nearest value; integers and fixed-point formats saturate and map NaN to zero.
     fn from_f32(value: f32) -> Self;
 
-    /// The nearest `f32`; exact for every format of at most 24 significant digits.
+    /// Returns the nearest `f32`; exact for formats of at most 24 significant digits.
     fn to_f32(self) -> f32;
 }
 
-// The layout of f32. Conversions are made of bits: a comparison of floats would already be a call
-// into a soft-float library on chips without a floating-point unit.
+// The layout of f32. Conversions work on the bits, because even a comparison of floats is a call into a
+// soft-float library on chips without a floating-point unit.
 const DIGITS: u32 = 24;
 const QUANTUM: i32 = -149;
 const SIGN: u32 = 1 << 31;
@@ -64,7 +64,7 @@ impl Element for f32 {
         let magnitude = mantissa.unsigned_abs();
         let sign = if mantissa < 0 { SIGN } else { 0 };
         let Some(top) = magnitude.checked_ilog2() else { return Some(Self::ZERO) };
-        // At most 24 significant digits are left: 1.fraction · 2^(top + exponent).
+        // The value, 1.fraction · 2^(top + exponent), now has at most 24 significant digits.
         let biased = exponent.saturating_add_unsigned(top).saturating_add(127);
         let bits = if biased > 254 {
             return None;

@@ -1,4 +1,4 @@
-/// The unit of fixed-point numbers, `2^e`: the integer `x` stands for `x·2^e`.
+/// The unit `2^e` of fixed-point numbers: the integer `x` represents `x·2^e`.
 ///
 /// ```
 /// use expe_core::internals::{Exponent, to_fixed};

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rounds_to_the_grid_and_refuses_the_rest() {
+    fn values_are_rounded_and_out_of_range_values_give_none() {
         let third = Dyadic { mantissa: 1 << 20, exponent: -22 };
         assert_eq!(I8F8::from_dyadic(third), Some(I8F8::from_num(0.25)));
         assert_eq!(I8F8::from_dyadic(Dyadic { mantissa: 128, exponent: 0 }), None);

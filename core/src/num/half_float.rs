@@ -9,7 +9,7 @@ macro_rules! half_float {
             const FORMAT: Format = Format::Float { digits: $digits, quantum: $quantum, top: $top };
 
             fn from_dyadic(value: Dyadic) -> Option<Self> {
-                // Rounded here once, so the way through `f32` is exact.
+                // Rounded here, once: the conversions through `f32` are exact.
                 let rounded = f32::from_dyadic(value.round_float($digits, $quantum))?;
                 let half = <$type>::from_f32(rounded);
                 half.is_finite().then_some(half)
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_match_the_largest_values() {
+    fn largest_values_match_the_formats() {
         assert_eq!(f16::MAX.to_f32(), 2047.0 * 32.0);
         assert_eq!(bf16::MAX.to_f32(), 255.0 * (2f32).powi(120));
     }

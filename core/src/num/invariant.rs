@@ -1,8 +1,8 @@
-//! Operations whose success a checked length guarantees: loud in debug builds, silent in release.
+//! Slicing and division for arguments that were checked before.
 //!
 //! A broken invariant fails a debug assertion at the caller's line. A release build, which must link without
-//! a panic, returns something empty instead. Use them only where failure would be a bug in this crate; what
-//! a caller or a file can get wrong is a typed error.
+//! panics, returns an empty slice or zero instead. Use these functions only where a failure would be a bug in
+//! this crate; mistakes of a caller or in a file are reported as typed errors.
 
 use core::slice::SliceIndex;
 
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_that_exist_are_those_of_the_standard_library() {
+    fn valid_arguments_give_the_results_of_the_standard_library() {
         let mut data = [1, 2, 3, 4];
         assert_eq!(slice(&data, 1..3), [2, 3]);
         assert_eq!(slice(&data, 4..), [0i32; 0]);
@@ -84,7 +84,7 @@ mod tests {
 
     #[cfg(debug_assertions)]
     #[test]
-    fn parts_that_do_not_exist_fail_a_debug_assertion() {
+    fn invalid_arguments_fail_a_debug_assertion() {
         use std::panic::catch_unwind;
         assert!(catch_unwind(|| slice(&[1, 2], 1..3).len()).is_err());
         assert!(catch_unwind(|| slice_mut(&mut [1, 2], 3..).len()).is_err());

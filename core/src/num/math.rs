@@ -1,9 +1,8 @@
 use super::exp::exp;
 
-/// The elementary functions of the engine, in one place.
+/// The elementary functions of norms, activations, softmax and sampling.
 ///
-/// Norms, activations, softmax and sampling go through this trait; positions never do, they are
-/// integer arithmetic.
+/// Position encodings do not use this trait: they compute in integers.
 pub trait Math {
     /// `e^x`
     fn exp(x: f32) -> f32;
@@ -13,8 +12,9 @@ pub trait Math {
     fn tanh(x: f32) -> f32;
 }
 
-/// Within a few units in the last place, `exp` within one, and the same bits on every target. The root
-/// and `tanh` are those of `libm`.
+/// Accurate functions: `exp` within one unit in the last place, `sqrt` and `tanh` from `libm`.
+///
+/// Results are bit-identical on every target.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Exact;
 
@@ -33,10 +33,10 @@ impl Math for Exact {
     }
 }
 
-/// `micromath`: short approximations for small chips.
+/// Short approximations from `micromath`, for small chips.
 ///
-/// `exp` is within 1 % of the true value on `[-80, 80]`, `sqrt` within 7 %, and `tanh`, built from
-/// that `exp`, within 0.005 of it. Logits differ visibly from [`Exact`]'s.
+/// `exp` has a relative error of at most 1 % on `[-80, 80]`, `sqrt` of at most 7 %; `tanh`, which is computed
+/// from `exp`, has an absolute error of at most 0.005. Logits differ visibly from those of [`Exact`].
 #[cfg(feature = "micromath")]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Approximate;
@@ -44,7 +44,7 @@ pub struct Approximate;
 #[cfg(feature = "micromath")]
 impl Math for Approximate {
     fn exp(x: f32) -> f32 {
-        // Beyond ±80 micromath's exponent arithmetic leaves the format.
+        // Beyond ±80 micromath's exponent arithmetic overflows.
         if x < -80.0 { 0.0 } else { micromath::F32(x.min(80.0)).exp().0 }
     }
 
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn approximations_keep_their_promise() {
+    fn approximations_are_within_their_error_bounds() {
         for step in -8_000..=8_000 {
             let x = step as f32 / 100.0;
             let exact = f64::from(x).exp();

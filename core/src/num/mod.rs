@@ -1,4 +1,4 @@
-//! Number types of encodings, elementary functions, multipliers, integer phase, the random generator.
+//! Numbers: element types of encodings, elementary functions, fixed point, integer angles, random numbers.
 
 mod division;
 mod dyadic;

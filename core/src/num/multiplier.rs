@@ -4,11 +4,10 @@ use super::division::{quotient, square_root};
 use super::shift::{mul_pow2, saturate};
 use super::{Dyadic, Exponent};
 
-/// A number `mantissa · 2^exponent` that is not negative, with 31 significant binary digits: what a
-/// scale factor is where there is no floating point.
+/// A nonnegative scale factor `mantissa · 2^exponent` with 31 significant binary digits.
 ///
-/// The mantissa is 0 or lies in `2^30..2^31`. Products and quotients are rounded down, so each adds
-/// a relative error of at most `2^-30`; all of it is integer arithmetic, the same on every target.
+/// The mantissa is 0 or in `2^30..2^31`. Products and quotients are rounded down, so each adds a relative
+/// error of at most `2^-30`. Everything is computed in integers and bit-identical on every target.
 ///
 /// ```
 /// use expe_core::internals::{Exponent, Multiplier};
@@ -23,7 +22,7 @@ pub struct Multiplier {
     exponent: i32,
 }
 
-/// Binary digits of a mantissa.
+/// Number of binary digits of a mantissa.
 const DIGITS: u32 = 31;
 
 impl Multiplier {
@@ -33,8 +32,8 @@ impl Multiplier {
     /// `log2 e`
     pub const LOG2_E: Self = Self::new(3_098_164_009, -31);
 
-    /// `value · 2^exponent`, cut to 31 digits.
-    #[inline(never)] // for code size, as below: never called per element
+    /// Creates `value · 2^exponent`, truncated to 31 digits.
+    #[inline(never)] // for code size: never called per element
     pub const fn new(value: u64, exponent: i32) -> Self {
         if value == 0 {
             return Self::ZERO;
@@ -46,17 +45,17 @@ impl Multiplier {
         Self { mantissa: mantissa as u32, exponent: exponent + moved }
     }
 
-    /// `2^exponent`
+    /// Creates `2^exponent`.
     pub const fn power_of_two(exponent: Exponent) -> Self {
         Self::new(1, exponent.0)
     }
 
-    /// An integer, cut to 31 digits.
+    /// Converts an integer, truncated to 31 digits.
     pub const fn from_integer(value: u64) -> Self {
         Self::new(value, 0)
     }
 
-    /// The magnitude of a finite float, exactly, by its bits alone.
+    /// Converts the magnitude of a finite float exactly, without floating-point instructions.
     pub const fn from_f32(value: f32) -> Self {
         let bits = value.to_bits();
         let biased = (bits >> 23 & 0xff) as i32;
@@ -67,23 +66,25 @@ impl Multiplier {
         Self { mantissa: (fraction | 0x0080_0000) << 7, exponent: biased - 157 }
     }
 
-    /// The magnitude of a dyadic rational, cut to 31 digits.
+    /// Converts the magnitude of a dyadic rational, truncated to 31 digits.
     pub const fn from_dyadic(value: Dyadic) -> Self {
         Self::new(value.mantissa.unsigned_abs(), value.exponent)
     }
 
-    /// `√x`, to at least 31 digits.
+    /// Computes `√x`, truncated to 31 digits.
     pub const fn root(x: u64) -> Self {
         if x == 0 {
             return Self::ZERO;
         }
-        // An even shift, so that the root's unit is a power of two.
+        // The shift is even, so that the unit of the root is a power of two.
         let shift = x.leading_zeros() & !1;
         let root = square_root(x << shift >> 2);
         Self { mantissa: root, exponent: 1 - (shift as i32 / 2) }
     }
 
-    /// The float below it, by its bits alone; 0 below the normal range, the largest float above it.
+    /// Rounds down to a float, without floating-point instructions.
+    ///
+    /// Returns 0 below the normal range and the largest float above it.
     pub const fn to_f32(self) -> f32 {
         let biased = self.exponent + 157;
         if self.mantissa == 0 || biased < 1 {
@@ -95,17 +96,17 @@ impl Multiplier {
         f32::from_bits((biased as u32) << 23 | (self.mantissa >> 7 & 0x007f_ffff))
     }
 
-    /// Mantissa and exponent.
+    /// Returns the mantissa and the exponent.
     pub(super) const fn parts(self) -> (u32, i32) {
         (self.mantissa, self.exponent)
     }
 
-    /// Whether it is zero.
+    /// Returns whether the number is zero.
     pub const fn is_zero(self) -> bool {
         self.mantissa == 0
     }
 
-    /// Its power of two: it lies in `2^log..2^(log + 1)`; `i32::MIN` for zero.
+    /// Returns `⌊log2⌋` of the number; `i32::MIN` for zero.
     pub const fn log2(self) -> i32 {
         if self.mantissa == 0 {
             return i32::MIN;
@@ -113,12 +114,12 @@ impl Multiplier {
         self.exponent + DIGITS as i32 - 1
     }
 
-    /// The product.
+    /// Returns the product.
     #[must_use]
     #[inline(never)]
     pub const fn times(self, other: Self) -> Self {
         let product = self.mantissa as u64 * other.mantissa as u64;
-        // 61 or 62 digits, unless it is zero; the upper 31 are kept.
+        // The product has 61 or 62 digits unless it is zero; the upper 31 are kept.
         let top = (product >> 30) as u32;
         let excess = top >> 31;
         if top == 0 {
@@ -128,7 +129,7 @@ impl Multiplier {
         Self { mantissa: top >> excess, exponent: exponent + 30 + excess as i32 }
     }
 
-    /// The sum.
+    /// Returns the sum.
     #[must_use]
     #[inline(never)]
     pub const fn plus(self, other: Self) -> Self {
@@ -157,7 +158,7 @@ impl Multiplier {
         }
     }
 
-    /// The product with a power of two.
+    /// Returns the product with `2^by`.
     #[must_use]
     pub const fn shifted(self, by: i32) -> Self {
         if self.mantissa == 0 {
@@ -166,7 +167,7 @@ impl Multiplier {
         Self { exponent: self.exponent + by, ..self }
     }
 
-    /// The quotient; zero if `other` is.
+    /// Returns the quotient; zero if `other` is zero.
     #[must_use]
     pub const fn over(self, other: Self) -> Self {
         if self.mantissa == 0 || other.mantissa == 0 {
@@ -180,20 +181,21 @@ impl Multiplier {
         Self { mantissa, exponent: exponent - (31 - excess as i32) }
     }
 
-    /// `x` times this, in units of `2^exponent`: rounded half up, saturating.
+    /// Multiplies `x` by this number and returns the product in units of `2^exponent`, rounded half up and
+    /// saturated.
     #[inline(never)]
     pub const fn apply(self, x: i32, exponent: Exponent) -> i32 {
         saturate(self.apply_wide(x, exponent))
     }
 
-    /// As [`apply`](Self::apply), saturating where 64 bits end.
+    /// Like [`apply`](Self::apply), but saturates at 64 bits.
     #[inline(never)]
     pub const fn apply_wide(self, x: i32, exponent: Exponent) -> i64 {
         let product = x as i64 * self.mantissa as i64;
         mul_pow2(product, self.exponent - exponent.0)
     }
 
-    /// As [`apply_wide`](Self::apply_wide), for a wide factor of which 31 significant digits count.
+    /// Like [`apply_wide`](Self::apply_wide) for a 64-bit `x`, which is rounded to 31 significant digits first.
     pub const fn apply_to_wide(self, x: i64, exponent: Exponent) -> i64 {
         let digits = u64::BITS - x.unsigned_abs().leading_zeros();
         let excess = digits.saturating_sub(DIGITS) as i32;
@@ -230,7 +232,7 @@ mod tests {
             let x = f32::from_bits(random.next_u32());
             if x.is_finite() {
                 let multiplier = Multiplier::from_f32(x);
-                // Two steps: 2^-179 times a mantissa is exact in f64.
+                // 2^-179 times a mantissa is exact in f64.
                 assert_eq!(value(multiplier), f64::from(x.abs()));
                 if x == 0.0 || x.is_normal() {
                     assert_eq!(multiplier.to_f32(), x.abs());
@@ -242,12 +244,12 @@ mod tests {
     }
 
     #[test]
-    fn products_and_quotients_are_cut_in_the_last_digit() {
+    fn products_and_quotients_are_off_by_less_than_a_digit() {
         let mut random = Random::new(2);
         for _ in 0..100_000 {
             let (a, b) = (f64::from(random.next_u32()) + 1.0, f64::from(random.next_u32()) + 1.0);
             let (x, y) = (Multiplier::new(a as u64, -7), Multiplier::new(b as u64, 9));
-            // Both factors are cut to 31 digits, and so is the result.
+            // Both factors and the result are truncated to 31 digits.
             let bound = 3.0 * 2f64.powi(-30);
             let product = a * b * 4.0;
             assert!((value(x.times(y)) / product - 1.0).abs() <= bound);
@@ -264,12 +266,12 @@ mod tests {
         assert!(Multiplier::from_integer(5).over(Multiplier::ZERO).is_zero());
     }
 
-    /// Every digit is cut, none rounded: as with integers wide enough for all of them.
+    /// The results equal the truncated results of wider integers.
     #[test]
-    fn products_and_quotients_have_exactly_the_upper_digits() {
+    fn products_and_quotients_are_truncated() {
         let mut random = Random::new(5);
         for round in 0..300_000u32 {
-            // The ends of the range, where digits are guessed wrong, more often than chance has them.
+            // Favors the ends of the range, where estimated digits are wrong most often.
             let mut mantissa = || match random.below(4) {
                 0 => (1 << 30) + random.below(3),
                 1 => (1 << 31) - 1 - random.below(3),
@@ -284,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn applying_rounds_half_up_and_saturates() {
+    fn apply_rounds_half_up_and_saturates() {
         let mut random = Random::new(3);
         for _ in 0..200_000 {
             let x = (random.next_u32() >> random.below(31)) as i32;

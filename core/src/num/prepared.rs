@@ -1,10 +1,11 @@
 use super::{Exponent, Multiplier};
 
-/// A [`Multiplier`] prepared for many factors of known magnitude: each costs the upper half of a 32-bit by
-/// 32-bit product and two shifts.
+/// A [`Multiplier`] prepared for many factors of bounded magnitude.
 ///
-/// [`apply`](Self::apply) has the bits of [`Multiplier::apply`]: `x·m·2^e`, rounded half up,
-/// is taken from `⌊x·2^left·m / 2^32⌋`, for cutting twice in the same direction is cutting once.
+/// Each product takes a 32-bit by 32-bit multiplication, of which the upper half is used, and two shifts.
+///
+/// [`apply`](Self::apply) is bit-identical to [`Multiplier::apply`]: it rounds `x·m·2^e` half up starting from
+/// `⌊x·2^left·m / 2^32⌋`, because truncating twice in the same direction equals truncating once.
 ///
 /// ```
 /// use expe_core::internals::{Exponent, Multiplier, PreparedMultiplier};
@@ -15,27 +16,27 @@ use super::{Exponent, Multiplier};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PreparedMultiplier {
     mantissa: i32,
-    /// Left shift of a factor before the product: its free digits.
+    /// Left shift of a factor before the multiplication: its number of free digits.
     left: u32,
-    /// Right shift of the product's upper half, less the digit that rounds it.
+    /// Right shift of the product's upper half, minus the digit used for rounding.
     right: u32,
-    /// The slower way, for products whose upper half has too few digits.
+    /// Set if the upper half of a product has too few digits; then the slower path is taken.
     wide: Option<Wide>,
 }
 
-/// A multiplier for products of which more than the upper half counts.
+/// A multiplier for products of which more than the upper half is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Wide {
     multiplier: Multiplier,
     exponent: Exponent,
-    /// Digits that a product loses, less the one that rounds it.
-    lost: u32,
+    /// Number of digits to drop from a product, minus the one used for rounding.
+    dropped: u32,
 }
 
 impl Wide {
     #[inline(never)]
     const fn apply(&self, x: i32) -> i32 {
-        match cut(x, self.multiplier.parts().0 as i32, self.lost) {
+        match narrow_product(x, self.multiplier.parts().0 as i32, self.dropped) {
             Some(y) => y,
             None => self.multiplier.apply(x, self.exponent),
         }
@@ -43,23 +44,23 @@ impl Wide {
 }
 
 impl PreparedMultiplier {
-    /// `multiplier`, for factors of magnitude `largest` at most, and products in units of `2^exponent`.
+    /// Prepares `multiplier` for factors of magnitude at most `largest` and products in units of `2^exponent`.
     #[inline]
     pub const fn new(multiplier: Multiplier, largest: u32, exponent: Exponent) -> Self {
-        let left = free(largest);
+        let left = free_digits(largest);
         let (mantissa, from) = multiplier.parts();
-        // 33 digits fall off in all: 32 with the lower half, and one is rounded.
+        // 33 digits are dropped: 32 with the lower half and one by rounding.
         let right = exponent.0 - from - 33 + left as i32;
         let mantissa = mantissa as i32;
         if right >= 0 {
             let right = if right > 31 { 31 } else { right as u32 };
             return Self { mantissa, left, right, wide: None };
         }
-        let lost = (right + 32 - left as i32) as u32;
-        Self { mantissa, left, right: 0, wide: Some(Wide { multiplier, exponent, lost }) }
+        let dropped = (right + 32 - left as i32) as u32;
+        Self { mantissa, left, right: 0, wide: Some(Wide { multiplier, exponent, dropped }) }
     }
 
-    /// `x` times the multiplier, rounded half up, saturating; `x` must be in the range it was made for.
+    /// Returns `x` times the multiplier, rounded half up and saturated; `|x|` must be at most `largest`.
     #[inline(always)]
     pub const fn apply(self, x: i32) -> i32 {
         if let Some(wide) = self.wide {
@@ -68,7 +69,7 @@ impl PreparedMultiplier {
         half_up(high(x << (self.left & 31), self.mantissa) >> (self.right & 31))
     }
 
-    /// Calls `put` with each place and the product of its `x`, as [`apply`](Self::apply) gives it.
+    /// Calls `put` with each place and the [product](Self::apply) of the corresponding `x`.
     #[inline(always)]
     pub fn apply_all<P>(
         self,
@@ -83,8 +84,8 @@ impl PreparedMultiplier {
             }
             return;
         }
-        // Half of the last digit is added before the shift, which then rounds. A shift by 30 leaves no digit,
-        // as one by 31 does.
+        // Half of the last digit is added before the shift, so that the shift rounds. Shifting by 30 instead of
+        // 31 makes no difference: no digit is left.
         let right = if right > 30 { 30 } else { right };
         let half = 1 << right;
         for (x, place) in x.zip(places) {
@@ -94,36 +95,37 @@ impl PreparedMultiplier {
     }
 }
 
-/// Binary digits that factors of magnitude `largest` leave free, beside the sign.
-const fn free(largest: u32) -> u32 {
+/// Returns the number of unused binary digits, apart from the sign, of factors of magnitude at most `largest`.
+const fn free_digits(largest: u32) -> u32 {
     largest.leading_zeros().saturating_sub(1)
 }
 
-/// `⌊a·b / 2^lost⌋`, halved and rounded up, if at most 31 digits are lost and 31 are left.
+/// Returns half of `⌊a·b / 2^dropped⌋`, rounded up; `None` if `dropped > 31` or the floor does not fit in `i32`.
 #[inline(always)]
-const fn cut(a: i32, b: i32, lost: u32) -> Option<i32> {
-    if lost > 31 {
+const fn narrow_product(a: i32, b: i32, dropped: u32) -> Option<i32> {
+    if dropped > 31 {
         return None;
     }
-    let cut = (a as i64 * b as i64) >> lost;
-    let low = cut as i32;
-    if low as i64 == cut { Some((low >> 1) + (low & 1)) } else { None }
+    let floor = (a as i64 * b as i64) >> dropped;
+    let low = floor as i32;
+    if low as i64 == floor { Some((low >> 1) + (low & 1)) } else { None }
 }
 
-/// The upper half of a product.
+/// Returns the upper half of a product.
 #[inline(always)]
 const fn high(a: i32, b: i32) -> i32 {
     ((a as i64 * b as i64) >> 32) as i32
 }
 
-/// Half of `x`, rounded up; for the upper half of a product, which has no more than 31 digits.
+/// Returns half of `x`, rounded up; `x` is the upper half of a product and has at most 31 digits.
 #[inline(always)]
 const fn half_up(x: i32) -> i32 {
     x.wrapping_add(1) >> 1
 }
 
-/// Requantization of a matrix's outputs: multiplies sums of known magnitude by the scale of the input and the
-/// scale of each row.
+/// The scales for requantizing the outputs of a matrix.
+///
+/// Multiplies sums of bounded magnitude by the scale of the input and the scale of each row.
 #[derive(Debug, Clone, Copy)]
 pub struct RowScales {
     input: Multiplier,
@@ -131,34 +133,35 @@ pub struct RowScales {
     /// The mantissa of `input`, with 32 digits.
     mantissa: u32,
     left: u32,
-    /// `right` of [`PreparedMultiplier`] for a row whose scale has the exponent 0 in an `f32`'s bits.
+    /// `right` of [`PreparedMultiplier`] for a row scale whose biased `f32` exponent is 0.
     right: i32,
 }
 
 impl RowScales {
-    /// For sums of magnitude `largest` at most, an input's scale, and results in units of
-    /// `2^exponent`.
+    /// Prepares the scale `input` for sums of magnitude at most `largest` and results in units of `2^exponent`.
     #[inline]
     pub const fn new(input: f32, largest: u32, exponent: Exponent) -> Self {
         Self::from_multiplier(Multiplier::from_f32(input), largest, exponent)
     }
 
-    /// As [`new`](Self::new), for a scale that is a multiplier already.
+    /// Like [`new`](Self::new), with the scale as a multiplier.
     #[inline]
     pub const fn from_multiplier(input: Multiplier, largest: u32, exponent: Exponent) -> Self {
-        let left = free(largest);
+        let left = free_digits(largest);
         let (mantissa, from) = input.parts();
-        // An f32's bits are 24 digits times 2^(biased - 150), here 32 digits times 2^(biased - 158); the
-        // product with 32 more is cut to 32, or one less.
+        // An f32 is 24 digits times 2^(biased - 150), used here as 32 digits times 2^(biased - 158). Its product
+        // with 32 more digits is truncated to 31 or 32 digits.
         let from = from - 1 + (32 - 158);
         let right = exponent.0 - from - 33 + left as i32;
-        // A row of exponent 0, whose digits begin elsewhere, must not look like the others.
+        // Subnormal row scales have no implicit digit, so they must not take the fast path.
         let right = if right > 32 { right } else { i32::MIN };
         Self { input, exponent, mantissa: mantissa << 1, left, right }
     }
 
-    /// `sum` times the scale of a row, which is finite and not negative, times the input's; the float is read
-    /// by its bits. As `Multiplier::from_f32(row).times(input).apply(sum, exponent)`, to the bit.
+    /// Returns `sum` times the scale `row` times the scale of the input, without floating-point instructions.
+    ///
+    /// `row` must be finite and not negative. The result is bit-identical to
+    /// `Multiplier::from_f32(row).times(input).apply(sum, exponent)`.
     #[inline(always)]
     pub const fn apply(&self, sum: i32, row: f32) -> i32 {
         let row = row.to_bits();
@@ -171,12 +174,14 @@ impl RowScales {
         if (right as u32) < 32 {
             half_up(high(sum << (self.left & 31), mantissa) >> right)
         } else {
-            self.apply_to_any(sum, row, mantissa, right)
+            self.apply_slow(sum, row, mantissa, right)
         }
     }
 
-    /// Returns the parameters of a vector kernel if it is right for all `rows`: the 32-digit mantissa of the
-    /// input's scale, the left shift of the sums, and the right shift of the product with a row of exponent 0.
+    /// Returns the parameters of a vector kernel, or `None` if any of `rows` is outside its range.
+    ///
+    /// They are the 32-digit mantissa of the input's scale, the left shift of the sums, and the right shift of
+    /// the product for a row scale whose biased exponent is 0.
     pub(crate) fn fast_path(&self, rows: &[f32]) -> Option<(u32, u32, i32)> {
         let slow = rows.iter().map(|row| {
             let right = self.right.wrapping_sub((row.to_bits() >> 23) as i32).wrapping_sub(1);
@@ -185,11 +190,11 @@ impl RowScales {
         (slow.sum::<u32>() == 0).then_some((self.mantissa, self.left, self.right))
     }
 
-    /// The same for products with more digits or far fewer.
+    /// [`apply`](Self::apply) for products that the fast path cannot shift into place.
     #[inline(never)]
-    const fn apply_to_any(&self, sum: i32, row: u32, mantissa: i32, right: i32) -> i32 {
-        let lost = right.wrapping_add(32).wrapping_sub(self.left as i32) as u32;
-        if let Some(y) = cut(sum, mantissa, lost) {
+    const fn apply_slow(&self, sum: i32, row: u32, mantissa: i32, right: i32) -> i32 {
+        let dropped = right.wrapping_add(32).wrapping_sub(self.left as i32) as u32;
+        if let Some(y) = narrow_product(sum, mantissa, dropped) {
             return y;
         }
         Multiplier::from_f32(f32::from_bits(row)).times(self.input).apply(sum, self.exponent)
@@ -201,9 +206,9 @@ mod tests {
     use super::*;
     use crate::num::Random;
 
-    /// Factors, multipliers and units of all magnitudes: results are ordinary numbers, vanish or saturate.
+    /// Factors, multipliers and units of all magnitudes, so that results are ordinary, zero or saturated.
     #[test]
-    fn has_the_bits_of_the_multiplier() {
+    fn products_are_bit_identical_to_the_multiplier() {
         let mut random = Random::new(1);
         let mut fast = 0;
         for _ in 0..200_000 {
@@ -228,18 +233,18 @@ mod tests {
     }
 
     #[test]
-    fn scales_of_rows_have_the_bits_of_the_multipliers() {
+    fn row_scales_are_bit_identical_to_multipliers() {
         let mut random = Random::new(2);
-        let (mut fast, mut odd) = (0, 0);
+        let (mut ordinary, mut saturated) = (0, 0);
         for round in 0..300_000 {
             let largest = random.next_u32() >> (1 + random.below(31));
             let any = |random: &mut Random| f32::from_bits(random.below(0x7f80_0000));
-            let usual = |random: &mut Random| (random.normal() * 0.01).abs();
+            let typical = |random: &mut Random| (random.normal() * 0.01).abs();
             let (row, input) = match round % 4 {
                 0 => (any(&mut random), any(&mut random)),
                 1 => (f32::from_bits(random.below(1 << 23)), any(&mut random)),
                 2 => (0.0, any(&mut random)),
-                _ => (usual(&mut random), usual(&mut random)),
+                _ => (typical(&mut random), typical(&mut random)),
             };
             let exponent = Exponent(random.below(60) as i32 - 40);
             let scales = RowScales::new(input, largest, exponent);
@@ -250,10 +255,10 @@ mod tests {
                 let exact = Multiplier::from_f32(row).times(Multiplier::from_f32(input));
                 let expected = exact.apply(sum, exponent);
                 assert_eq!(scales.apply(sum, row), expected, "{scales:?} {row} {sum}");
-                fast += u32::from(expected != 0 && expected.unsigned_abs() < 1 << 28);
-                odd += u32::from(expected == i32::MAX || expected == i32::MIN);
+                ordinary += u32::from(expected != 0 && expected.unsigned_abs() < 1 << 28);
+                saturated += u32::from(expected == i32::MAX || expected == i32::MIN);
             }
         }
-        assert!(fast > 10_000 && odd > 10_000, "{fast} {odd}");
+        assert!(ordinary > 10_000 && saturated > 10_000, "{ordinary} {saturated}");
     }
 }

@@ -1,7 +1,7 @@
-/// A random generator: xoshiro128++ (Blackman and Vigna), seeded through SplitMix64.
+/// A pseudorandom number generator: xoshiro128++ (Blackman and Vigna), seeded by SplitMix64.
 ///
-/// 32-bit operations only, so it costs the same few instructions on a microcontroller; the sequence
-/// of a seed is the same on every target and fixed for good.
+/// It uses 32-bit operations only, which are cheap on microcontrollers. The sequence of a seed is the same on
+/// every target and will not change in later versions.
 ///
 /// ```
 /// use expe_core::internals::Random;
@@ -24,22 +24,23 @@ const fn split_mix(seed: u64) -> u64 {
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Random {
-    /// The generator of `seed`.
+    /// Creates a generator from `seed`.
     pub const fn new(seed: u64) -> Self {
         let a = split_mix(seed.wrapping_add(GOLDEN));
         let b = split_mix(seed.wrapping_add(GOLDEN.wrapping_mul(2)));
-        // The all-zero state is the one that never moves.
+        // The all-zero state would never change.
         let low = if a == 0 && b == 0 { 1 } else { a as u32 };
         Self { state: [low, (a >> 32) as u32, b as u32, (b >> 32) as u32] }
     }
 
-    /// The generator of member `index` of the family `seed`: independent sequences without state to
-    /// save, for numbers that belong to a step, a window or a layer.
+    /// Creates generator number `index` of a family of independent generators given by `seed`.
+    ///
+    /// The numbers of a step, window or layer can then be reproduced without saving a generator's state.
     pub const fn keyed(seed: u64, index: u64) -> Self {
         Self::new(split_mix(seed.wrapping_add(GOLDEN)) ^ index.wrapping_mul(0xd605_1b4f_6c5b_9a35))
     }
 
-    /// The next 32 random bits.
+    /// Returns the next 32 random bits.
     pub const fn next_u32(&mut self) -> u32 {
         let [a, b, c, d] = self.state;
         let out = a.wrapping_add(d).rotate_left(7).wrapping_add(a);
@@ -48,20 +49,20 @@ impl Random {
         out
     }
 
-    /// The next 64 random bits, low half first.
+    /// Returns the next 64 random bits; the low half is drawn first.
     pub const fn next_u64(&mut self) -> u64 {
         let low = self.next_u32() as u64;
         low | (self.next_u32() as u64) << 32
     }
 
-    /// A multiple of `2^-24` in `[0, 1)`.
+    /// Returns a uniformly distributed multiple of `2^-24` in `[0, 1)`.
     pub const fn uniform(&mut self) -> f32 {
         (self.next_u32() >> 8) as f32 * (1.0 / 16_777_216.0)
     }
 
-    /// An integer in `0..bound`, without bias (0 for `bound` 0).
+    /// Returns an unbiased integer in `0..bound`; 0 if `bound` is 0.
     pub const fn below(&mut self, bound: u32) -> u32 {
-        // Lemire's method: the high word of bits·bound, redrawn where the low word is in the uneven part.
+        // Lemire's method: the high word of bits·bound, rejected if the low word is below 2^32 mod bound.
         let uneven = match bound.wrapping_neg().checked_rem(bound) {
             Some(uneven) => uneven,
             None => return 0,
@@ -74,7 +75,7 @@ impl Random {
         }
     }
 
-    /// A normally distributed number, mean 0 and variance 1 (Box–Muller).
+    /// Returns a normally distributed number with mean 0 and variance 1 (Box–Muller).
     pub fn normal(&mut self) -> f32 {
         let radius = libm::sqrtf(-2.0 * libm::logf(1.0 - self.uniform()));
         radius * libm::cosf(core::f32::consts::TAU * self.uniform())
@@ -85,7 +86,7 @@ impl Random {
 mod tests {
     use super::*;
 
-    /// The published C reference, transcribed with its own names.
+    /// The published C reference with its own variable names.
     fn reference(s: &mut [u32; 4]) -> u32 {
         let result = s[0].wrapping_add(s[3]).rotate_left(7).wrapping_add(s[0]);
         let t = s[1] << 9;
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_those_of_the_distributions() {
+    fn moments_match_the_distributions() {
         let mut random = Random::new(3);
         let count = 200_000;
         let (mut sum, mut squares) = (0.0f64, 0.0f64);

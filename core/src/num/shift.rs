@@ -1,6 +1,6 @@
-//! Products with powers of two that round half up.
+//! Multiplication by powers of two, rounded half up.
 
-/// `x · 2^by`, rounded half up, saturating.
+/// Returns `x · 2^by`, rounded half up and saturated.
 #[inline(never)]
 pub const fn mul_pow2(x: i64, by: i32) -> i64 {
     if by < 0 {
@@ -8,7 +8,7 @@ pub const fn mul_pow2(x: i64, by: i32) -> i64 {
         if by >= i64::BITS {
             return 0;
         }
-        // One bit is kept for the rounding.
+        // One more bit is kept for rounding.
         return ((x >> (by - 1)).saturating_add(1)) >> 1;
     }
     let shifted = if by < i64::BITS as i32 { x << by } else { 0 };
@@ -23,13 +23,13 @@ pub const fn mul_pow2(x: i64, by: i32) -> i64 {
     }
 }
 
-/// `x · 2^-DIGITS`, rounded half up: [`mul_pow2`] by a constant, in few instructions.
+/// Returns `x · 2^-DIGITS`, rounded half up: [`mul_pow2`] by a constant, in few instructions.
 #[inline(always)]
 pub(crate) const fn round_shift<const DIGITS: u32>(x: i64) -> i64 {
     ((x >> (DIGITS - 1)) + 1) >> 1
 }
 
-/// A shift to the left or, with rounding half up, to the right, without a branch.
+/// A branchless shift to the left, or to the right with rounding half up.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shift {
     left: u32,
@@ -37,7 +37,7 @@ pub(crate) struct Shift {
 }
 
 impl Shift {
-    /// By `by` places to the left, -31 to 30, for numbers that have room for one place more than that.
+    /// Creates a left shift by `by` in `-31..=30`, for numbers that fit after a shift by `by + 1`.
     pub const fn new(by: i32) -> Self {
         let left = by + 1;
         let right = -left;
@@ -47,15 +47,15 @@ impl Shift {
         }
     }
 
-    /// The shifted number.
+    /// Returns `x` shifted.
     #[inline(always)]
     pub const fn apply(self, x: i32) -> i32 {
-        // One place more than wanted, which the addition rounds.
+        // Shifts by one place too many to the left, then rounds that place away.
         ((x << (self.left & 31)) >> (self.right & 31)).wrapping_add(1) >> 1
     }
 }
 
-/// The nearest 32-bit integer.
+/// Returns the nearest 32-bit integer.
 #[inline]
 pub const fn saturate(x: i64) -> i32 {
     if x > i32::MAX as i64 {

@@ -1,6 +1,7 @@
 use super::{Exponent, Multiplier};
 
-/// A finite float in units of `2^exponent`, by its bits alone: rounded half up, saturating.
+/// Converts a finite float to units of `2^exponent` without floating-point instructions, rounded half up and
+/// saturated.
 ///
 /// ```
 /// use expe_core::internals::{Exponent, to_fixed};
@@ -12,12 +13,12 @@ pub const fn to_fixed(value: f32, exponent: Exponent) -> i32 {
     let bits = value.to_bits();
     let sign = bits as i32 >> 31;
     let biased = (bits >> 23 & 0xff) as i32;
-    // 31 digits in units of 2^(biased - 157), which lose one more than these.
-    let cut = exponent.0 + 156 - biased;
-    if cut > 30 || (cut >= 0 && biased > 0) {
+    // The float as 31 digits in units of 2^(biased - 157): `shift` digits are truncated, one more is rounded.
+    let shift = exponent.0 + 156 - biased;
+    if shift > 30 || (shift >= 0 && biased > 0) {
         let digits = ((bits << 8 | 1 << 31) >> 1) as i32;
-        let cut = if cut > 31 { 31 } else { cut };
-        return ((digits ^ sign).wrapping_sub(sign) >> cut).wrapping_add(1) >> 1;
+        let shift = if shift > 31 { 31 } else { shift };
+        return ((digits ^ sign).wrapping_sub(sign) >> shift).wrapping_add(1) >> 1;
     }
     to_fixed_slow(value, exponent)
 }
@@ -34,7 +35,7 @@ mod tests {
     use crate::num::Random;
 
     #[test]
-    fn floats_in_fixed_point_are_those_of_the_multiplier() {
+    fn conversion_matches_the_multiplier() {
         let mut random = Random::new(6);
         for _ in 0..300_000 {
             let value = f32::from_bits(random.next_u32());
