@@ -1,4 +1,4 @@
-//! The texts of all sources: found, checked, sorted, and without duplicates.
+//! Collection of texts from all sources.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
@@ -35,8 +35,8 @@ pub struct Skipped {
 impl Corpus {
     /// Opens all sources.
     ///
-    /// Folders are searched recursively; links are followed, except in a loop. Hidden entries and folders
-    /// named `target` are skipped. Files in a folder that are not text (UTF-8 without NUL) are skipped and
+    /// Folders are searched recursively. Symbolic links are followed, unless they form a loop. Hidden entries and
+    /// folders named `target` are skipped. Files in a folder that are not text (UTF-8 without NUL) are skipped and
     /// counted. The result does not depend on the order of the sources.
     ///
     /// # Errors
@@ -78,11 +78,11 @@ impl Corpus {
         let mut seen: HashMap<u128, Vec<usize>> = HashMap::new();
         let mut kept: Vec<Document> = Vec::with_capacity(documents.len());
         for document in documents {
-            let alike = seen.entry(document.hash()).or_default();
-            if alike.iter().any(|&other| kept[other].bytes() == document.bytes()) {
+            let same_hash = seen.entry(document.hash()).or_default();
+            if same_hash.iter().any(|&other| kept[other].bytes() == document.bytes()) {
                 skipped.duplicates += 1;
             } else {
-                alike.push(kept.len());
+                same_hash.push(kept.len());
                 kept.push(document);
             }
         }
@@ -90,17 +90,17 @@ impl Corpus {
         Self { documents: kept, skipped, split }
     }
 
-    /// The texts, sorted by name.
+    /// Returns the texts, sorted by name.
     pub fn documents(&self) -> &[Document] {
         &self.documents
     }
 
-    /// Returns the size of all texts together, in bytes.
+    /// Returns the total size of the texts in bytes.
     pub fn bytes(&self) -> usize {
         self.documents.iter().map(Document::len).sum()
     }
 
-    /// Returns what was found and skipped.
+    /// Returns how many files were skipped.
     pub fn skipped(&self) -> Skipped {
         self.skipped
     }
@@ -120,7 +120,7 @@ impl Corpus {
         document.text()?.get(part.range.clone()).ok_or_else(changed)
     }
 
-    /// Returns the training texts, which contain nothing of the validation text.
+    /// Returns the training texts, without the validation text.
     ///
     /// # Errors
     /// [`DataError::Changed`] when a file was changed since it was opened.
@@ -138,12 +138,12 @@ struct Search {
 }
 
 impl Search {
-    /// Adds the file or the folder of a source.
+    /// Adds a file or a folder.
     fn path(&mut self, path: &Path) -> Result<(), DataError> {
         if path.is_dir() { self.folder(path) } else { self.file(path) }
     }
 
-    /// Adds a file that is a source itself, so that it must be text.
+    /// Adds a file that was named as a source; it is an error if it is not text.
     fn file(&mut self, path: &Path) -> Result<(), DataError> {
         let document = Document::open(path)?;
         if self.is_new(path) {
@@ -189,7 +189,7 @@ impl Search {
         Err(DataError::NoText { path: folder.into(), skipped })
     }
 
-    /// Returns whether the file was not found before, under any name.
+    /// Records the file and returns whether it is new, even under another name.
     fn is_new(&mut self, path: &Path) -> bool {
         let canonical = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         self.seen.insert(canonical)

@@ -52,13 +52,13 @@ impl Dataset {
         &self.validation
     }
 
-    /// Returns both streams as one, training first, for a model that was trained on other text.
+    /// Concatenates both streams, training first; useful for a model that was trained on other text.
     pub fn into_whole(mut self) -> Vec<u32> {
         self.train.append(&mut self.validation);
         self.train
     }
 
-    /// Returns a hash of both streams, which detects on resuming that the text was changed.
+    /// Returns a hash of both streams. A resumed run uses it to detect that the text has changed.
     pub fn fingerprint(&self) -> u64 {
         let mut hash = Xxh3::new();
         for stream in [&self.train, &self.validation] {

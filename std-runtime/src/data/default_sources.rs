@@ -1,4 +1,4 @@
-//! Text that exists wherever cargo built this program: the sources of its dependencies.
+//! Default training text: the sources of this program's dependencies, which exist wherever Cargo built it.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -9,7 +9,8 @@ use walkdir::WalkDir;
 
 use super::{DataError, Source};
 
-/// Dependencies whose sources are hand-written prose and code rather than tables, in the order of their use.
+/// Dependencies whose sources are mostly hand-written code and comments rather than tables, in order of
+/// preference.
 const CRATES: [&str; 23] = [
     "dfdx",
     "rayon",
@@ -39,11 +40,13 @@ const CRATES: [&str; 23] = [
 /// Largest size of the text, in bytes.
 const MAX_BYTES: u64 = 6_000_000;
 
-/// Finds the Rust sources that cargo unpacked to build this program: at most 6 MB from `src/` of a fixed list
-/// of dependencies, in the versions of the lock file if it is available, else in the newest version found.
+/// Finds Rust sources that Cargo unpacked to build this program.
+///
+/// Returns at most 6 MB from the `src` folders of a fixed list of dependencies. Uses the versions in the lock file
+/// if it is available, otherwise the newest version found.
 ///
 /// # Errors
-/// [`DataError::NoDefaultSources`] if there are none, as on a machine that has only the binary.
+/// [`DataError::NoDefaultSources`] if there are none, for example on a machine that has only the binary.
 pub fn default_sources() -> Result<Vec<Source>, DataError> {
     let home = cargo_home();
     let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
@@ -52,14 +55,14 @@ pub fn default_sources() -> Result<Vec<Source>, DataError> {
     if sources.is_empty() { Err(DataError::NoDefaultSources(home)) } else { Ok(sources) }
 }
 
-/// `$CARGO_HOME`, else `.cargo` in the home folder.
+/// Returns `$CARGO_HOME` if it is set, otherwise `.cargo` in the home folder.
 fn cargo_home() -> PathBuf {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = || set("HOME").or_else(|| set("USERPROFILE")).unwrap_or_default();
     set("CARGO_HOME").unwrap_or_else(|| home().join(".cargo"))
 }
 
-/// Read the version of every package from a lock file (the last one where there are several).
+/// Reads the version of every package from a lock file. If there are several, the last one is returned.
 fn locked_versions(lock: &str) -> BTreeMap<String, String> {
     let value = |line: &str, key: &str| -> Option<String> {
         Some(line.strip_prefix(key)?.trim().trim_matches('"').to_owned())
@@ -98,7 +101,8 @@ fn sources_in(registries: &Path, versions: &BTreeMap<String, String>) -> Vec<Sou
     sources
 }
 
-/// Find `NAME-VERSION` in one of the registries; without a version, the newest.
+/// Finds the folder `NAME-VERSION` in one of the registries, or the newest version if `version` is `None` or
+/// missing.
 fn crate_folder(registries: &Path, name: &str, version: Option<&String>) -> Option<PathBuf> {
     let mut found: Vec<(Vec<u64>, PathBuf)> = Vec::new();
     for registry in WalkDir::new(registries).min_depth(1).max_depth(1).sort_by_file_name() {
@@ -121,7 +125,7 @@ fn crate_folder(registries: &Path, name: &str, version: Option<&String>) -> Opti
     found.into_iter().max().map(|(_, folder)| folder)
 }
 
-/// Split `1.2.3` into numbers; `None` for what is not a released version (or another crate's name).
+/// Splits `1.2.3` into numbers. Returns `None` for a prerelease or for the rest of another crate's name.
 fn version_numbers(version: &str) -> Option<Vec<u64>> {
     let (numbers, _build) = version.split_once('+').unwrap_or((version, ""));
     numbers.split('.').map(|number| number.parse().ok()).collect()
@@ -148,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_the_locked_version_else_the_newest() {
+    fn uses_the_locked_version_or_else_the_newest() {
         let root = tempfile::tempdir().unwrap();
         let registry = root.path().join("index");
         unpack(&registry, "rayon-1.9.0", &[("src/lib.rs", 1)]);
@@ -167,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn is_bounded() {
+    fn total_size_is_limited() {
         let root = tempfile::tempdir().unwrap();
         let half = MAX_BYTES as usize / 2;
         let files = [("src/a.rs", half), ("src/b.rs", half), ("src/c.rs", half), ("src/d.rs", 0)];
@@ -176,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_nothing() {
+    fn a_missing_registry_has_no_sources() {
         assert!(sources_in(Path::new("/nonexistent"), &BTreeMap::new()).is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! One text: a file or generated stories.
+//! A text: a file or generated stories.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,8 +9,8 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::DataError;
 
-/// Files of at least this many bytes are memory-mapped instead of read. Linux limits a process to 65 530
-/// maps, so small files must not use one each.
+/// Minimum size in bytes of files that are memory-mapped instead of read. Small files are not mapped, because
+/// Linux limits a process to 65 530 maps.
 const MAP_FROM: u64 = 1 << 20;
 
 /// A text with its name and the hash of its content.
@@ -34,7 +34,7 @@ impl Document {
         Self { name: name.into(), content: Content::Owned(text), hash }
     }
 
-    /// Opens a text file; large ones are mapped into memory.
+    /// Opens a text file. Large files are memory-mapped.
     ///
     /// # Errors
     /// [`DataError::NotFound`], [`NotReadable`](DataError::NotReadable),
@@ -83,7 +83,7 @@ impl Document {
         self.bytes().is_empty()
     }
 
-    /// The bytes of the text.
+    /// Returns the bytes of the text.
     pub fn bytes(&self) -> &[u8] {
         match &self.content {
             Content::Owned(text) => text.as_bytes(),
@@ -108,9 +108,9 @@ impl Document {
 #[allow(unsafe_code)]
 fn map(path: &Path) -> io::Result<Mmap> {
     let file = File::open(path)?;
-    // SAFETY: the map is private and read-only, and nothing relies on its bytes remaining the same: they are
-    // accessed only as bytes or through a new UTF-8 check. If another process truncates the file, this one
-    // ends with a bus error, which programs that map files accept.
+    // SAFETY: the map is private and read-only, and no code relies on its bytes remaining the same: they are
+    // accessed only as bytes or through a new UTF-8 check. If another process truncates the file, this process
+    // ends with a bus error, a known limitation of memory-mapped files.
     unsafe { Mmap::map(&file) }
 }
 
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_is_wrong() {
+    fn errors_describe_invalid_files() {
         assert!(matches!(open(b""), Err(DataError::Empty(_))));
         let cases: [(&[u8], usize, &str); 3] = [
             (b"ab\0c", 2, "a NUL"),

@@ -47,7 +47,7 @@ pub enum DataError {
         skipped: usize,
     },
     /// The list of sources is empty.
-    #[error("no text was given")]
+    #[error("no text source was given")]
     NoSource,
     /// `stories:…` has no valid seed or size.
     #[error(
@@ -78,7 +78,7 @@ pub enum DataError {
     /// A window of length 0 was requested.
     #[error("a window needs a length of at least 1")]
     ZeroLength,
-    /// A memory-mapped file was changed after it was checked.
+    /// A memory-mapped file has changed since it was checked.
     #[error("{}: the file was changed while it was in use; run again", .0.display())]
     Changed(PathBuf),
     /// A `tokenizer.json` describes an unsupported tokenizer, or is damaged.

@@ -1,4 +1,4 @@
-//! Text to tokens: files, held-out split, tokenizers, generated stories.
+//! Conversion of text to tokens: files, generated stories, held-out split, tokenizers and windows.
 //!
 //! ```text
 //! text sources → Source → Corpus (Documents, split) ─┬→ Tokenizer ─→ Dataset → windows

@@ -1,4 +1,4 @@
-//! Where text comes from.
+//! Sources of text.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::DataError;
 
-/// A source of text, as written on a command line.
+/// A source of text, parsed from the form used on the command line.
 ///
 /// ```
 /// use expe::data::Source;
@@ -19,12 +19,12 @@ use super::DataError;
 pub enum Source {
     /// A text file, or a folder that is searched for text files.
     Path(PathBuf),
-    /// The Rust sources that cargo unpacked to build this program; see
+    /// The Rust sources that Cargo unpacked to build this program; see
     /// [`default_sources`](super::default_sources).
     Rust,
-    /// Generated stories, as many as needed to reach a size.
+    /// Generated stories up to a given size.
     Stories {
-        /// Seed; each story has its own seed derived from it.
+        /// Seed from which the seed of each story is derived.
         seed: u64,
         /// Size of the text in bytes, exceeded by less than one story.
         bytes: usize,
@@ -34,7 +34,7 @@ pub enum Source {
 /// Largest size of `stories:SEED:SIZE`, in bytes.
 pub const MAX_STORIES_BYTES: usize = 1_000_000_000;
 
-/// How [`Source::Rust`] is written.
+/// Text form of [`Source::Rust`].
 const RUST: &str = "rust:";
 
 impl FromStr for Source {
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_stories_and_paths() {
+    fn parses_stories_and_paths() {
         for (text, bytes) in [("stories:3:200k", 200_000), ("stories:3:17", 17)] {
             assert_eq!(text.parse::<Source>().unwrap(), Source::Stories { seed: 3, bytes });
         }
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_printed_reads_back() {
+    fn formatted_sources_parse_to_the_same_source() {
         for text in ["stories:18446744073709551615:2M", "a/b c"] {
             let source: Source = text.parse().unwrap();
             assert_eq!(source.to_string().parse::<Source>().unwrap(), source);
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_bad_stories() {
+    fn rejects_invalid_stories() {
         for text in [
             "stories:",
             "stories:1",

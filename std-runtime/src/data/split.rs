@@ -7,9 +7,9 @@ use super::Document;
 /// A range of one document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// Index into the corpus' documents.
+    /// Index into the documents of the corpus.
     pub document: usize,
-    /// Bytes of that document, on character boundaries.
+    /// Byte range in that document, on character boundaries.
     pub range: Range<usize>,
 }
 
@@ -23,26 +23,27 @@ pub struct Split {
 }
 
 impl Split {
-    /// Bytes of training text.
+    /// Returns the number of bytes of training text.
     pub fn train_bytes(&self) -> usize {
         self.train.iter().map(|part| part.range.len()).sum()
     }
 
-    /// Bytes of validation text.
+    /// Returns the number of bytes of validation text.
     pub fn validation_bytes(&self) -> usize {
         self.validation.iter().map(|part| part.range.len()).sum()
     }
 }
 
-/// The share of bytes to hold out is one in this many.
+/// One in this many bytes is held out.
 const HELD_OUT: usize = 10;
 
-/// Holds out about a tenth of the bytes, as whole documents.
+/// Holds out about 10 % of the bytes, preferably as whole documents.
 ///
-/// The documents are visited in the order of their content hashes, and each that still fits into a tenth of
-/// all bytes is held out; if none fits, the smallest is. The choice depends on the contents only, not on
-/// names. If this yields less than half of the tenth, because the documents are few or unequal, the end of the
-/// largest one is held out as well, from the start of a line. A single document is always divided this way.
+/// Visits the documents in the order of their content hashes and holds out each one that fits into the remaining
+/// budget of 10 % of all bytes. If none fits, the smallest document is held out. The choice depends only on the
+/// contents, not on names. If this uses less than half of the budget, because documents are few or differ widely in
+/// size, the end of the largest remaining document is held out as well, from the start of a line. A single document
+/// is always divided this way.
 pub(super) fn split(documents: &[Document]) -> Split {
     let total: usize = documents.iter().map(Document::len).sum();
     let target = total / HELD_OUT;
@@ -94,8 +95,8 @@ pub(super) fn split(documents: &[Document]) -> Split {
     split
 }
 
-/// Finds the start of the line that contains the byte at `near`, of the next line if that line is very long,
-/// or of the character if the text is a single line.
+/// Returns the start of the line that contains the byte at `near`. If that line is very long, returns the start of
+/// the next line, or of the character at `near` if there is none.
 fn line_boundary(text: &[u8], near: usize) -> usize {
     let (before, after) = text.split_at(near);
     let this_line = before.iter().rposition(|&byte| byte == b'\n').map(|newline| newline + 1);
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_files_whatever_their_place() {
+    fn held_out_files_do_not_depend_on_their_path() {
         let texts: Vec<String> = (0..40).map(|seed| lines(50 + 7 * seed, seed)).collect();
         let here: Vec<Document> =
             texts.iter().enumerate().map(|(i, t)| document(&format!("a/{i}"), t.clone())).collect();
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn two_equal_files_hold_out_one() {
+    fn one_of_two_files_of_equal_size_is_held_out() {
         let documents = [document("a", lines(100, 1)), document("b", lines(100, 2))];
         let split = split(&documents);
         check_partition(&documents, &split);
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_huge_and_a_tiny_file_still_give_a_tenth() {
+    fn a_tenth_of_a_huge_and_a_tiny_file_is_held_out() {
         let documents = [document("a", lines(10_000, 1)), document("b", lines(3, 2))];
         let split = split(&documents);
         check_partition(&documents, &split);
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn tiny_texts_do_not_break_it() {
+    fn tiny_texts_are_partitioned() {
         for size in 1..30 {
             let documents = [document("a", "x".repeat(size))];
             check_partition(&documents, &split(&documents));

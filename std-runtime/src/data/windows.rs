@@ -7,9 +7,9 @@ use expe_core::internals::Random;
 
 use super::DataError;
 
-/// Training windows at random places, a function of `(seed, step, index)`.
+/// Training windows at random places, each a function of seed, step and index.
 ///
-/// There is no state, so a resumed training gets the same windows as an uninterrupted one.
+/// There is no state, so a resumed run uses the same windows as an uninterrupted one.
 #[derive(Debug, Clone, Copy)]
 pub struct TrainWindows<'a> {
     tokens: &'a [u32],
@@ -18,10 +18,10 @@ pub struct TrainWindows<'a> {
 }
 
 impl<'a> TrainWindows<'a> {
-    /// Takes windows of `length + 1` tokens from `tokens`.
+    /// Creates windows of `length + 1` tokens from `tokens`.
     ///
     /// # Errors
-    /// [`DataError::TooShort`] if no window fits, [`DataError::ZeroLength`].
+    /// [`DataError::TooShort`] if no window fits, [`DataError::ZeroLength`] if `length` is 0.
     pub fn new(tokens: &'a [u32], length: usize, seed: u64) -> Result<Self, DataError> {
         require(tokens, length, "training")?;
         Ok(Self { tokens, length, seed })
@@ -32,7 +32,7 @@ impl<'a> TrainWindows<'a> {
         self.tokens.len() - self.length
     }
 
-    /// Returns window `index` of the batch of `step`: `length + 1` tokens, every place equally likely.
+    /// Returns the window `index` of step `step`: `length + 1` tokens. Every place is equally likely.
     ///
     /// ```
     /// use expe::data::TrainWindows;
@@ -45,7 +45,7 @@ impl<'a> TrainWindows<'a> {
     pub fn window(&self, step: u64, index: u64) -> &'a [u32] {
         let step_seed = Random::keyed(self.seed, step).next_u64();
         let bits = Random::keyed(step_seed, index).next_u64();
-        // The high word of bits · places is uniform up to places / 2^64.
+        // The high word of bits · places is uniform to within places / 2^64.
         let place = ((u128::from(bits) * self.places() as u128) >> 64) as usize;
         &self.tokens[place..=place + self.length]
     }
@@ -55,7 +55,7 @@ impl<'a> TrainWindows<'a> {
 /// every token except the first is predicted once. Tokens that do not fill a window are omitted.
 ///
 /// # Errors
-/// [`DataError::TooShort`] if no window fits, [`DataError::ZeroLength`].
+/// [`DataError::TooShort`] if no window fits, [`DataError::ZeroLength`] if `length` is 0.
 pub fn consecutive_windows(
     tokens: &[u32],
     length: usize,
@@ -69,8 +69,8 @@ pub fn consecutive_windows(
 /// preceding context changes.
 ///
 /// # Errors
-/// [`DataError::TooShort`] if no window of length `max(every, length)` fits,
-/// [`DataError::ZeroLength`].
+/// [`DataError::TooShort`] if no window of length `max(every, length)` fits, [`DataError::ZeroLength`] if `length`
+/// is 0.
 pub fn windows_with_common_ends(
     tokens: &[u32],
     length: usize,
@@ -117,13 +117,13 @@ mod tests {
                 starts[window[0] as usize] += 1;
             }
         }
-        // 9 100 draws over 91 places: a count is binomial with mean 100 and deviation under 10; six
-        // deviations are passed with a probability of 91·2e-9.
+        // With 9 100 draws over 91 places, each count is binomial with mean 100 and standard deviation below 10. The
+        // probability that any of them deviates by more than six standard deviations is about 91·2e-9.
         assert!(starts.iter().all(|&count| (40..=160).contains(&count)), "{starts:?}");
     }
 
     #[test]
-    fn seed_step_and_index_all_matter() {
+    fn windows_depend_on_seed_step_and_index() {
         let tokens: Vec<u32> = (0..1_000_000).collect();
         let start =
             |seed, step, index| TrainWindows::new(&tokens, 1, seed).unwrap().window(step, index)[0];
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_only_window_of_a_short_text() {
+    fn a_short_text_has_one_window() {
         let tokens = [4, 5, 6];
         let windows = TrainWindows::new(&tokens, 2, 0).unwrap();
         assert_eq!(windows.window(0, 0), tokens);

@@ -1,11 +1,11 @@
-//! Ticks of a logarithmic axis, and positions of names beside a plot.
+//! Ticks of a logarithmic axis, and positions of labels beside a plot.
 
 use std::ops::Range;
 
-/// Largest number of ticks.
-const MOST: usize = 9;
+/// Maximum number of ticks.
+const MAX_TICKS: usize = 9;
 
-/// Leading digits of ticks, from many to few.
+/// Sets of leading digits of ticks, from many to few.
 const DIGITS: [&[f64]; 6] = [
     &[
         1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 2.0, 2.2, 2.4, 2.6, 2.8, 3.0, 3.5, 4.0,
@@ -18,7 +18,7 @@ const DIGITS: [&[f64]; 6] = [
     &[1.0],
 ];
 
-/// Returns round numbers inside `range`, at most nine, with one set of leading digits.
+/// Returns at most nine round numbers in `range`, from the largest set of leading digits that is not too large.
 pub(super) fn logarithmic_ticks(range: Range<f64>) -> Vec<f64> {
     let range = range.start.max(f64::MIN_POSITIVE)..range.end.min(f64::MAX);
     let decades = (range.start.log10().floor() as i32)..=(range.end.log10().floor() as i32);
@@ -33,17 +33,17 @@ pub(super) fn logarithmic_ticks(range: Range<f64>) -> Vec<f64> {
     DIGITS
         .iter()
         .map(|digits| ticks(digits, 1))
-        .find(|ticks| ticks.len() <= MOST)
-        .unwrap_or_else(|| ticks(&[1.0], decades.clone().count().div_ceil(MOST)))
+        .find(|ticks| ticks.len() <= MAX_TICKS)
+        .unwrap_or_else(|| ticks(&[1.0], decades.clone().count().div_ceil(MAX_TICKS)))
 }
 
-/// Moves positions so that they are `gap` apart and inside `within`, as far as they fit, each as close as
-/// possible to its place in `wanted`.
+/// Spreads positions so that they are at least `gap` apart and within `within`, if they fit, each as close as
+/// possible to its value in `wanted`.
 pub(super) fn spread(wanted: &[i32], gap: i32, within: Range<i32>) -> Vec<i32> {
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by_key(|&index| wanted[index]);
     let mut places = wanted.to_vec();
-    // Groups of places that touch: each is centered on the mean of the wanted positions.
+    // Groups of adjacent positions. Each group is centered on the mean of its wanted positions.
     let mut groups: Vec<(i32, Vec<usize>)> = Vec::new();
     for index in order {
         let mut group = (wanted[index], vec![index]);
@@ -86,7 +86,7 @@ mod tests {
             (14.5, 15.0),
         ] {
             let ticks = logarithmic_ticks(low..high);
-            assert!(ticks.len() <= MOST, "{low}..{high}: {ticks:?}");
+            assert!(ticks.len() <= MAX_TICKS, "{low}..{high}: {ticks:?}");
             assert!(ticks.iter().all(|tick| (low..high).contains(tick)));
             assert!(ticks.is_sorted());
             assert!(high / low < 1.2 || ticks.len() >= 2, "{low}..{high}: {ticks:?}");
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn names_stay_apart() {
+    fn labels_do_not_overlap() {
         assert_eq!(spread(&[10, 200, 100], 30, 0..300), [10, 200, 100]);
         for wanted in [vec![50, 50, 50], vec![50, 60, 40, 90, 300], vec![295, 299, 298, 10]] {
             let mut places = spread(&wanted, 30, 0..300);

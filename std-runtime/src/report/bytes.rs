@@ -1,4 +1,4 @@
-/// Formats a number of bytes with a unit of powers of 1000.
+/// Formats a number of bytes with a decimal unit (B, KB or MB).
 ///
 /// ```
 /// use expe::report::bytes;

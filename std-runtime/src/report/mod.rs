@@ -24,7 +24,7 @@ pub use write::{ReportFiles, write_report};
 mod fixture {
     use super::Row;
 
-    /// A row with a training length of 64, whose last positions have half the perplexity.
+    /// Returns a row for a training length of 64. The perplexity over the last positions is half of `perplexity`.
     pub fn row(position: &str, seed: u64, length: usize, perplexity: f64) -> Row {
         Row {
             position: position.to_owned(),

@@ -1,4 +1,4 @@
-//! Perplexity as a function of length, as SVG.
+//! SVG plot of perplexity as a function of length.
 
 use std::error::Error;
 use std::ops::Range;
@@ -16,7 +16,7 @@ use super::summary::{Cell, Column, Summary, times};
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type DrawResult<T = ()> = Result<T, Box<dyn Error>>;
 
-/// The canvas has integer coordinates, so it is larger than its displayed size.
+/// Size of the canvas. It is larger than the displayed size, because coordinates are integers.
 const SIZE: (u32, u32) = (1920, 860);
 const TITLE: i32 = 44;
 const TEXT: i32 = 31;
@@ -24,15 +24,15 @@ const SMALL: i32 = 27;
 const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 const FAINT: RGBColor = RGBColor(0x66, 0x66, 0x66);
 const GRID: RGBColor = RGBColor(0xe4, 0xe4, 0xe4);
-/// Margins: left for the ticks, above for the title, and below for the lengths.
+/// Margins for the tick labels (left), the title (top) and the lengths (bottom).
 const LEFT: i32 = 110;
 const TOP: i32 = 70;
 const BOTTOM: i32 = 120;
 
-/// Draws perplexity against length, both logarithmic, with one line per encoding, in two panels: over all
-/// positions and over the last ones. Whiskers span the seeds.
+/// Draws perplexity against length on logarithmic axes, with one line per encoding.
 ///
-/// Values that are not finite have no point; a note below the plot lists them.
+/// There are two panels: perplexity over all positions and over the last ones. Whiskers show the range over the
+/// seeds. A note below the plot lists values that are not finite, which have no point.
 ///
 /// # Errors
 /// [`ReportError::NothingToPlot`] if no perplexity is finite and positive.
@@ -109,7 +109,7 @@ impl Panel {
         Self { figure, summary, styles }
     }
 
-    /// The points of a line; `None` breaks it.
+    /// Returns the points of a line. `None` interrupts the line.
     fn line(&self, index: usize) -> impl Iterator<Item = Option<Point>> {
         let cells = self.summary.lines.get(index).map(|line| line.cells.as_slice());
         self.summary.columns.iter().zip(cells.unwrap_or_default()).map(|(column, cell)| {
@@ -123,10 +123,10 @@ impl Panel {
         })
     }
 
-    /// Returns the width for the names at the right, at most a third of the panel.
+    /// Returns the width reserved for the labels on the right, at most a third of the panel.
     fn names_width(&self) -> i32 {
         let longest = self.summary.lines.iter().map(|line| line.position.chars().count()).max();
-        // A letter is about half as wide as it is high; the marker stands in front.
+        // A letter is about half as wide as it is high; 50 pixels are for the marker.
         (50 + longest.unwrap_or_default() as i32 * (TEXT * 53 / 100)).clamp(180, 330)
     }
 
@@ -182,9 +182,9 @@ impl Panel {
         // The first encoding is drawn last, on top of the others.
         for (index, style) in self.styles.iter().enumerate().rev() {
             let points: Vec<Option<Point>> = self.line(index).collect();
-            for stretch in points.split(Option::is_none) {
+            for segment in points.split(Option::is_none) {
                 let path: Vec<(i32, i32)> =
-                    stretch.iter().flatten().map(|point| at(point.x, point.mean)).collect();
+                    segment.iter().flatten().map(|point| at(point.x, point.mean)).collect();
                 area.draw(&PathElement::new(path, style.color.stroke_width(5)))?;
             }
             for point in points.iter().flatten() {
@@ -198,7 +198,7 @@ impl Panel {
         Ok(())
     }
 
-    /// Draws the names beside the last points, without overlaps.
+    /// Draws the names of the encodings beside their last points, without overlaps.
     fn draw_names(
         &self,
         area: &Area<'_>,
@@ -216,7 +216,7 @@ impl Panel {
         let last_column = self.summary.columns.last().map_or(0, |column| at(x(*column), 0.0).0);
         for ((index, end), y) in ends.into_iter().zip(spread(&wanted, TEXT + 6, within)) {
             let style = self.styles[index];
-            // A long leader from a line that ends early would look like data.
+            // Only from the last column: a long leader from a line that ends earlier would look like data.
             if end.0 == last_column {
                 let leader = [(end.0 + 14, end.1), (left + 6, y)];
                 area.draw(&PathElement::new(leader, style.color.mix(0.5).stroke_width(2)))?;
@@ -233,7 +233,7 @@ fn x(column: Column) -> f64 {
     (column.length.max(1) as f64).log2()
 }
 
-/// Returns the range of `values`, widened by `margin` at both ends, and a little if it is empty.
+/// Returns the range of `values`, extended at both ends by 4 % of its length, but at least by `margin`.
 fn range(values: impl Iterator<Item = f64>, margin: f64) -> Range<f64> {
     let (low, high) =
         values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
@@ -270,7 +270,7 @@ fn text(
     };
     let font = ("sans-serif", size).into_font().color(&color);
     let style = font.pos(Pos::new(horizontal, VPos::Center));
-    // XML has no way to write control characters.
+    // XML cannot represent control characters.
     let text = text.replace(char::is_control, "\u{fffd}");
     area.draw(&Text::new(text, at, style))?;
     Ok(())
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_is_said_and_breaks_nothing() {
+    fn values_that_are_not_finite_are_listed_below_the_plot() {
         let rows = [
             row("expe", 0, 64, 15.5),
             row("rope", 0, 64, f64::INFINITY),
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn extremes_are_drawn() {
+    fn extreme_values_can_be_drawn() {
         for perplexity in [1.0, 1e-300, 1e300, 93_000.0] {
             let rows = [row("expe", 0, 1, perplexity), row("expe", 0, 1 << 40, 2.0)];
             assert!(plot_svg("x", &rows).is_ok(), "{perplexity}");

@@ -1,4 +1,4 @@
-//! A measured perplexity, and its JSON format.
+//! A measured perplexity and its JSON format.
 
 use std::io::{self, Write};
 
@@ -21,8 +21,8 @@ pub struct Row {
     /// Perplexity over all positions of the windows.
     #[serde(with = "number_or_null")]
     pub perplexity: f64,
-    /// Perplexity over the last positions of the windows, whose number is the training length. The same tokens
-    /// are predicted at every length; only the preceding context grows.
+    /// Perplexity over the last `L` positions of the windows, where `L` is the training length. The same tokens are
+    /// predicted at every length; only the preceding context grows.
     #[serde(with = "number_or_null")]
     pub perplexity_last: f64,
     /// Number of predicted tokens in `perplexity`.
@@ -34,12 +34,12 @@ pub struct Row {
 pub enum Figure {
     /// Over all positions.
     All,
-    /// Over the last positions, whose number is the training length.
+    /// Over the last `L` positions, where `L` is the training length.
     Last,
 }
 
 impl Figure {
-    /// Describes the positions of the figure.
+    /// Returns a description of the positions that the figure covers.
     pub const fn title(self) -> &'static str {
         match self {
             Self::All => "all positions",
@@ -75,7 +75,7 @@ pub fn write_json(rows: &[Row], writer: &mut impl Write) -> io::Result<()> {
 /// Reads the output of [`write_json`]; `null` becomes NaN.
 ///
 /// # Errors
-/// [`serde_json::Error`] with the place of the error.
+/// [`serde_json::Error`] with the line and column of the error.
 pub fn read_json(text: &str) -> serde_json::Result<Vec<Row>> {
     Ok(serde_json::from_str::<Document<Vec<Row>>>(text)?.rows)
 }
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_reads_back() {
+    fn written_json_can_be_read() {
         let row = Row {
             position: "expe".into(),
             seed: u64::MAX,

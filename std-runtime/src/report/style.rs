@@ -1,4 +1,4 @@
-//! Colors and shapes of the encodings in plots.
+//! Colors and markers of the encodings in plots.
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -15,15 +15,15 @@ pub(super) enum Marker {
     Ring,
 }
 
-/// Color and shape of an encoding's line; the shape distinguishes it without the color.
+/// Color and marker of an encoding's line. The marker distinguishes lines without relying on color.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Style {
     pub color: RGBColor,
     pub marker: Marker,
 }
 
-/// Okabe and Ito's colors for all kinds of color vision (<https://jfly.uni-koeln.de/color/>), without yellow,
-/// which is too light on white.
+/// The colors of Okabe and Ito, which are distinguishable with all kinds of color vision
+/// (<https://jfly.uni-koeln.de/color/>), without yellow, which is too light on white.
 const COLORS: [RGBColor; 7] = [
     RGBColor(0x00, 0x72, 0xb2),
     RGBColor(0x00, 0x9e, 0x73),
@@ -47,7 +47,7 @@ const MARKERS: [Marker; 7] = [
 /// Encodings whose style is the same in every plot.
 const KNOWN: [&str; 7] = ["expe", "exqpe", "rope", "sinusoidal", "alibi", "learned", "none"];
 
-/// The styles of encodings: known ones have their own, others get the remaining ones.
+/// Returns the styles of encodings. Encodings in [`KNOWN`] have fixed styles; the others get unused ones.
 pub(super) fn styles(positions: &[&str]) -> Vec<Style> {
     let known = |position: &str| KNOWN.iter().position(|name| *name == position);
     let mut unused =
@@ -56,7 +56,7 @@ pub(super) fn styles(positions: &[&str]) -> Vec<Style> {
         .iter()
         .map(|position| {
             let index = known(position).or_else(|| unused.next()).unwrap_or_default();
-            // After all colors are used, each is combined with the next shape.
+            // When all colors are used, each is combined with the next marker.
             let shape = index + index / COLORS.len();
             Style { color: COLORS[index % COLORS.len()], marker: MARKERS[shape % MARKERS.len()] }
         })
@@ -66,7 +66,7 @@ pub(super) fn styles(positions: &[&str]) -> Vec<Style> {
 /// Radius of a point.
 const RADIUS: i32 = 9;
 
-/// Draws a point with a white rim, so that overlapping points can be distinguished.
+/// Draws a point with a white outline, so that overlapping points can be distinguished.
 pub(super) fn draw_marker<B: DrawingBackend>(
     area: &DrawingArea<B, Shift>,
     at: (i32, i32),
@@ -89,7 +89,7 @@ pub(super) fn draw_marker<B: DrawingBackend>(
     Ok(())
 }
 
-/// Draws a regular polygon with a corner at `turn` degrees from the top.
+/// Draws a regular polygon with a corner rotated by `turn` degrees from the top.
 fn regular<B: DrawingBackend>(
     area: &DrawingArea<B, Shift>,
     (x, y): (i32, i32),
@@ -97,7 +97,7 @@ fn regular<B: DrawingBackend>(
     corners: u32,
     turn: f64,
 ) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
-    // A triangle of a circle's radius looks smaller than the circle, so all get a larger one.
+    // Polygons get a larger radius, because they look smaller than a circle with the same radius.
     let polygon = |radius: f64| -> Vec<(i32, i32)> {
         (0..corners)
             .map(|corner| {

@@ -2,10 +2,10 @@
 
 use super::row::{Figure, Row};
 
-/// One figure of every encoding at every length, over the seeds.
+/// A figure for every encoding and length, aggregated over the seeds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
-    /// Lengths, rising.
+    /// Lengths, in increasing order.
     pub columns: Vec<Column>,
     /// Encodings, in the order of their first rows.
     pub lines: Vec<Line>,
@@ -14,22 +14,22 @@ pub struct Summary {
 /// A length.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Column {
-    /// Tokens.
+    /// Length in tokens.
     pub length: usize,
-    /// Times the training length.
+    /// Length in multiples of the training length.
     pub factor: f64,
 }
 
-/// An encoding's figures.
+/// The figures of an encoding.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
     /// Name of the encoding.
     pub position: String,
-    /// A cell per column; `None` if nothing was measured.
+    /// One cell per column; `None` if nothing was measured.
     pub cells: Vec<Option<Cell>>,
 }
 
-/// A figure over the seeds.
+/// A figure aggregated over the seeds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cell {
     /// Mean; not finite if the figure of a seed is not.
@@ -43,7 +43,7 @@ pub struct Cell {
 }
 
 impl Summary {
-    /// Groups rows. Of rows with the same encoding, length and seed, the last one counts.
+    /// Groups rows. If several rows have the same encoding, length and seed, the last one is used.
     pub fn new(rows: &[Row], figure: Figure) -> Self {
         let mut columns: Vec<Column> = Vec::new();
         let mut positions: Vec<&str> = Vec::new();
@@ -84,9 +84,9 @@ impl Summary {
 }
 
 impl Cell {
-    fn over(rows: &[Row], figure: Figure, of: impl Fn(&Row) -> bool) -> Option<Self> {
+    fn over(rows: &[Row], figure: Figure, selected: impl Fn(&Row) -> bool) -> Option<Self> {
         let mut seeds: Vec<(u64, f64)> = Vec::new();
-        for row in rows.iter().filter(|row| of(row)) {
+        for row in rows.iter().filter(|row| selected(row)) {
             seeds.retain(|(seed, _)| *seed != row.seed);
             seeds.push((row.seed, figure.value(row)));
         }
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gathers_seeds_and_lengths() {
+    fn groups_rows_by_seed_and_length() {
         let rows = [
             row("rope", 0, 128, 20.0),
             row("rope", 0, 64, 10.0),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_is_said() {
+    fn values_that_are_not_finite_are_shown() {
         let rows =
             [row("a", 0, 64, f64::INFINITY), row("a", 1, 64, 3.0), row("b", 0, 64, f64::NAN)];
         let summary = Summary::new(&rows, Figure::All);

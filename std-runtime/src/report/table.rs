@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use super::row::{Figure, Row};
 use super::summary::{Summary, times};
 
-/// Formats a table for the terminal: one line per encoding, one column per length, with the lowest figure of
-/// every column marked `*`. Several seeds give their mean ± half of their range.
+/// Formats a table for the terminal, with one line per encoding and one column per length.
+///
+/// `*` marks the lowest figure of every column. For several seeds, a cell shows their mean ± half of their range.
 ///
 /// ```
 /// # use expe::report::{Figure, Row, text_table};
@@ -83,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn missing_and_infinite_cells_are_said() {
+    fn missing_and_infinite_cells_are_shown() {
         let rows =
             [row("expe", 0, 64, 15.5), row("expe", 1, 64, 15.7), row("learned", 0, 64, 19.0)];
         let rows = [&rows[..], &[row("expe", 0, 128, f64::INFINITY)]].concat();
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn csv_quotes_what_needs_it() {
+    fn csv_fields_are_quoted_if_necessary() {
         let mut text = Vec::new();
         write_csv(&[row("a,\"b\"", 1, 64, f64::INFINITY)], &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();

@@ -23,7 +23,7 @@ pub struct ReportFiles {
     pub html: PathBuf,
 }
 
-/// Writes rows, plot and page into a folder, each file atomically.
+/// Writes rows, plot and page to a folder. Each file is written atomically.
 ///
 /// # Errors
 /// [`ReportError::Drawing`] or [`ReportError::Write`].

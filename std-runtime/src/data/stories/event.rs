@@ -1,4 +1,4 @@
-//! The beginnings, events and ends of stories.
+//! Templates for the beginnings, events and ends of stories.
 
 /// First sentences; `{a}`, `{b}` and `{c}` are the people.
 pub(super) const OPENINGS: [&str; 12] = [
@@ -16,8 +16,8 @@ pub(super) const OPENINGS: [&str; 12] = [
     "Everybody in the valley knew {a}, {b} and {c}.",
 ];
 
-/// What happens between the facts and their repetition. `{p}` and `{q}` are people, `{place}` and `{thing}`
-/// are irrelevant.
+/// Events between the introduction of the facts and their repetition. `{p}` and `{q}` are people; `{place}` and
+/// `{a-thing}` do not occur in facts.
 pub(super) const EVENTS: [&str; 48] = [
     "{weather}.",
     "{weather}, and {p} sang a little song.",
@@ -69,7 +69,7 @@ pub(super) const EVENTS: [&str; 48] = [
     "Nobody was in a hurry, and the day was long.",
 ];
 
-/// Sentences that lead from the events to the end.
+/// Transitions from the events to the end.
 pub(super) const TURNS: [&str; 10] = [
     "Slowly it grew late.",
     "So the day went by.",

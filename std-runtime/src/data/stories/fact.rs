@@ -1,4 +1,4 @@
-//! Facts: what a story introduces early and repeats late.
+//! Facts that a story introduces early and repeats late.
 
 use expe_core::internals::Random;
 
@@ -12,15 +12,15 @@ pub enum FactKind {
     Hidden,
     /// What somebody likes to eat.
     Likes,
-    /// Whose something is.
+    /// Who owns something.
     Owns,
-    /// What somebody promised to whom.
+    /// What somebody promised to somebody else.
     Promised,
-    /// What somebody's animal is and what it is called.
+    /// What animal somebody has and what it is called.
     Pet,
     /// What somebody is afraid of.
     Fears,
-    /// Where and when people will meet.
+    /// When and where people will meet.
     Meeting,
 }
 
@@ -35,15 +35,15 @@ pub const FACT_KINDS: [FactKind; 7] = [
     FactKind::Meeting,
 ];
 
-/// The two sentences of one fact, not yet in a story.
+/// The two sentences of a fact, not yet part of a story.
 pub(super) struct Drafted {
     pub introduction: String,
     pub recall: String,
-    /// What both sentences say.
+    /// Words or groups of words that both sentences contain.
     pub words: Vec<String>,
 }
 
-/// The material of facts, so that no two facts of a story share any.
+/// The people and things that a fact is about. No two facts of a story share a thing or a place.
 pub(super) struct Material<'a> {
     /// The person of the fact, and two others.
     pub people: [Person; 3],
@@ -74,7 +74,7 @@ pub(super) fn draft(kind: FactKind, material: &Material<'_>, random: &mut Random
         ),
         FactKind::Promised => {
             let (deed, done) = pick(random, &DEEDS);
-            // The verb changes its form; what follows it stays.
+            // The two forms differ only in the verb.
             let rest = deed.split_once(' ').map_or(deed, |(_, rest)| rest);
             let words = vec![name(a), name(b), rest.to_owned()];
             (slots.set("deed", deed).set("done", done), words, &PROMISED)
@@ -110,7 +110,7 @@ pub(super) fn draft(kind: FactKind, material: &Material<'_>, random: &mut Random
     }
 }
 
-/// The forms of a fact's two sentences; each contains the whole fact.
+/// Templates for the two sentences of a fact. Each template contains the whole fact.
 struct Forms {
     introductions: &'static [&'static str],
     recalls: &'static [&'static str],

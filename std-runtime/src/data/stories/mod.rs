@@ -1,4 +1,4 @@
-//! Generated stories: English prose of any length, in which the end depends on the beginning.
+//! Generated stories: English prose whose end depends on its beginning.
 //!
 //! Every story introduces a few facts (where something is hidden, what somebody likes, …), continues with
 //! unrelated events, and then refers to the facts again. A model can predict the end only from the context,
@@ -31,16 +31,16 @@ pub struct Story {
     pub facts: Vec<Fact>,
 }
 
-/// A fact that a story mentions twice.
+/// A fact that a story states twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {
     /// Kind of the fact.
     pub kind: FactKind,
     /// Words (or groups of words) that both sentences contain.
     pub words: Vec<String>,
-    /// Offset in bytes of the sentence that introduces it.
+    /// Byte offset of the sentence that introduces it.
     pub introduced: usize,
-    /// Offset in bytes of the sentence that repeats it.
+    /// Byte offset of the sentence that repeats it.
     pub recalled: usize,
 }
 
@@ -49,7 +49,8 @@ pub fn stories(seed: u64) -> impl Iterator<Item = String> {
     (0..=u64::MAX).map(move |index| story(seed, index).text)
 }
 
-/// Returns the first stories of a seed, each followed by a blank line, up to at least `bytes` bytes.
+/// Concatenates the first stories of a seed, each followed by a blank line, until the text has at least `bytes`
+/// bytes.
 pub fn text(seed: u64, bytes: usize) -> String {
     let mut text = String::with_capacity(bytes.saturating_add(2_000));
     for story in stories(seed) {
@@ -62,16 +63,16 @@ pub fn text(seed: u64, bytes: usize) -> String {
     text
 }
 
-/// Range of the number of words after which no further event is added.
+/// Range from which the number of words is drawn after which no further event is added.
 const WORDS_BEFORE_THE_END: std::ops::Range<u32> = 75..150;
 
-/// Story `index` of a seed.
+/// Returns the story with index `index` of a seed.
 pub fn story(seed: u64, index: u64) -> Story {
     let mut random = Random::keyed(seed, index);
     let random = &mut random;
     let cast: [Person; 3] = pick_distinct(random, &PEOPLE);
     let names = Slots::default().person("a", cast[0]).person("b", cast[1]).person("c", cast[2]);
-    // The first of each is for facts; the last two are for events.
+    // The first four of each are for facts, the last two for events.
     let places: [Place; 6] = pick_distinct(random, &PLACES);
     let things = pick_distinct::<&str, 6>(random, &THINGS)
         .map(|thing| format!("{} {thing}", pick(random, &ADJECTIVES)));
@@ -145,7 +146,7 @@ fn fill_event(
         .fill(template)
 }
 
-/// A paragraph that grows by sentences.
+/// Builds a paragraph from sentences.
 #[derive(Default)]
 struct Writer {
     text: String,
@@ -177,17 +178,17 @@ mod tests {
         (0..2_000).map(|index| story(11, index))
     }
 
-    /// The text of a fact's sentence up to the end of the introduction or recall.
+    /// Returns whether the sentence at `from` contains all `words`.
     fn says(text: &str, from: usize, words: &[String]) -> bool {
-        // The longest form has fewer than 200 bytes.
+        // The longest sentence has fewer than 200 bytes.
         let end = text.len().min(from + 200);
         let tail = String::from_utf8_lossy(&text.as_bytes()[from..end]).to_lowercase();
         words.iter().all(|word| tail.contains(&word.to_lowercase()))
     }
 
-    /// A pinned hash: all machines, builds and versions must generate the same text.
+    /// Compares with a fixed hash, because all machines, builds and versions must generate the same text.
     #[test]
-    fn is_the_same_text_everywhere() {
+    fn text_is_the_same_on_all_machines() {
         let hash = xxhash_rust::xxh3::xxh3_64(text(1, 100_000).as_bytes());
         assert_eq!(hash, 0x4579_31f5_caa3_62ea, "{hash:#x}");
     }
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn has_the_promised_form() {
+    fn stories_are_plain_paragraphs_of_the_documented_length() {
         for story in many() {
             let words = story.text.split(' ').count();
             assert!((80..=250).contains(&words), "{words}: {}", story.text);
@@ -230,18 +231,18 @@ mod tests {
     }
 
     #[test]
-    fn facts_are_needed_at_a_distance() {
+    fn facts_are_repeated_at_a_distance() {
         let (mut bytes, mut count) = (0, 0);
         for fact in many().flat_map(|story| story.facts) {
             bytes += fact.recalled - fact.introduced;
             count += 1;
         }
         let mean = bytes / count;
-        assert!(mean > 300, "facts are needed after {mean} bytes on average");
+        assert!(mean > 300, "facts are repeated after {mean} bytes on average");
     }
 
     #[test]
-    fn is_varied() {
+    fn stories_are_varied() {
         let texts: Vec<String> = stories(3).take(2_000).collect();
         let distinct: HashSet<&str> = texts.iter().map(String::as_str).collect();
         assert_eq!(distinct.len(), texts.len());
@@ -258,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn reaches_the_size_and_not_much_more() {
+    fn text_exceeds_the_requested_size_by_less_than_a_story() {
         for bytes in [1, 1_000, 50_000] {
             let text = text(5, bytes);
             assert!(text.len() >= bytes && text.len() < bytes + 2_000);
@@ -267,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn seeds_differ() {
+    fn different_seeds_give_different_texts() {
         assert_ne!(text(1, 1_000), text(2, 1_000));
     }
 }

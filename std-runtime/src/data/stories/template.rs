@@ -4,29 +4,29 @@ use expe_core::internals::Random;
 
 use super::words::{Person, Place};
 
-/// Draw one of `choices`.
+/// Draws one of `choices`.
 pub(super) fn pick<T: Copy>(random: &mut Random, choices: &[T]) -> T {
     choices[random.below(choices.len() as u32) as usize]
 }
 
-/// Draw `N` different members of `choices`, which must have at least `N`.
+/// Draws `N` different members of `choices`, which must have at least `N`.
 pub(super) fn pick_distinct<T: Copy, const N: usize>(random: &mut Random, choices: &[T]) -> [T; N] {
-    let mut left: Vec<T> = choices.to_vec();
-    std::array::from_fn(|_| left.swap_remove(random.below(left.len() as u32) as usize))
+    let mut remaining: Vec<T> = choices.to_vec();
+    std::array::from_fn(|_| remaining.swap_remove(random.below(remaining.len() as u32) as usize))
 }
 
-/// What the slots of a template stand for.
+/// The values of the slots of a template.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Slots(Vec<(String, String)>);
 
 impl Slots {
-    /// Let `{name}` stand for `value`.
+    /// Sets the slot `{name}` to `value`.
     pub fn set(mut self, name: &str, value: impl Into<String>) -> Self {
         self.0.push((format!("{{{name}}}"), value.into()));
         self
     }
 
-    /// Let `{x}`, `{x-subject}`, `{x-object}` and `{x-own}` stand for a person, named `x` here.
+    /// Sets the slots `{x}`, `{x-subject}`, `{x-object}` and `{x-own}` for a person, where `x` is `name`.
     pub fn person(self, name: &str, person: Person) -> Self {
         self.set(name, person.name)
             .set(&format!("{name}-subject"), person.subject)
@@ -34,13 +34,13 @@ impl Slots {
             .set(&format!("{name}-own"), person.possessive)
     }
 
-    /// Let `{x}` stand for a place's name and `{in-x}` for the place with its preposition.
+    /// Sets `{x}` to the name of a place and `{in-x}` to the name with its preposition, where `x` is `name`.
     pub fn place(self, name: &str, place: Place) -> Self {
         self.set(name, place.name)
             .set(&format!("in-{name}"), format!("{} {}", place.preposition, place.name))
     }
 
-    /// Fill a template and make its first letter a capital.
+    /// Fills a template and capitalizes its first letter.
     pub fn fill(&self, template: &str) -> String {
         let mut sentence = template.to_owned();
         for (slot, value) in &self.0 {
@@ -56,7 +56,7 @@ impl Slots {
     }
 }
 
-/// Put `a` or `an` in front of a noun phrase.
+/// Prepends `a` or `an` to a noun phrase.
 pub(super) fn with_article(phrase: &str) -> String {
     let article = if phrase.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
     format!("{article} {phrase}")

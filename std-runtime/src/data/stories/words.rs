@@ -1,6 +1,6 @@
-//! The vocabulary.
+//! The vocabulary of the stories.
 
-/// Someone in a story.
+/// A person in a story.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Person {
     pub name: &'static str,
@@ -180,7 +180,7 @@ pub(super) const FEARS: [&str; 16] = [
     "owls",
 ];
 
-/// Something to do for a person, as an infinitive and in the past tense; `{to}` is the person.
+/// Something to do, as an infinitive and in the past tense.
 pub(super) const DEEDS: [(&str, &str); 18] = [
     ("mend the broken fence", "mended the broken fence"),
     ("carry the winter wood", "carried the winter wood"),
@@ -202,7 +202,7 @@ pub(super) const DEEDS: [(&str, &str); 18] = [
     ("sew the torn sail", "sewed the torn sail"),
 ];
 
-/// A time of day at which people meet, after `when`.
+/// Times at which people meet, as clauses that follow `when`.
 pub(super) const TIMES: [&str; 12] = [
     "the sun went down",
     "the bell rang six",

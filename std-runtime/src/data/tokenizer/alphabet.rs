@@ -1,12 +1,12 @@
 //! The printable characters that represent bytes in a byte-level `tokenizer.json`.
 //!
-//! The table is that of GPT-2: printable Latin-1 bytes represent themselves; the others are represented, in
-//! rising order, by the characters from U+0100 on.
+//! This is the table of GPT-2: printable Latin-1 bytes represent themselves, and the other bytes are mapped in
+//! increasing order to the characters from U+0100 on.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// Returns the character of every byte.
+/// The character of every byte.
 static CHARACTERS: LazyLock<[char; 256]> = LazyLock::new(|| {
     let mut next = 0x100_u32;
     std::array::from_fn(|byte| {
@@ -25,7 +25,7 @@ pub(super) fn name(bytes: &[u8]) -> String {
     bytes.iter().map(|&byte| CHARACTERS[usize::from(byte)]).collect()
 }
 
-/// Returns the byte of every character.
+/// Returns the mapping from characters to bytes.
 pub(super) fn bytes() -> HashMap<char, u8> {
     CHARACTERS.iter().copied().zip(0..=u8::MAX).collect()
 }
@@ -37,7 +37,7 @@ mod tests {
     use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
     #[test]
-    fn is_the_alphabet_of_the_format() {
+    fn matches_the_alphabet_of_the_tokenizers_library() {
         let ours: HashSet<char> = super::CHARACTERS.iter().copied().collect();
         let theirs: HashSet<char> = ByteLevel::alphabet().into_iter().collect();
         assert_eq!(ours, theirs);

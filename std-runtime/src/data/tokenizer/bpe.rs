@@ -1,10 +1,10 @@
-//! Byte pair encoding: the core's encoder with owned merges, and a cache of pieces.
+//! Byte pair encoding: the encoder of `expe-core` with owned merges and a cache of encoded pieces.
 
 use std::collections::HashMap;
 
 use expe_core::token::{Bpe, MergeError, pieces};
 
-/// Merges in the order of their rank. Ids 0–255 are the bytes; merge `rank` replaces its pair by id
+/// Merges in the order of their rank. Ids 0–255 are the bytes; merge `rank` replaces its pair with id
 /// `256 + rank`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BytePairs {
@@ -13,10 +13,10 @@ pub struct BytePairs {
 }
 
 impl BytePairs {
-    /// Checks the merges.
+    /// Checks and stores the merges.
     ///
     /// # Errors
-    /// [`MergeError`] for a merge that uses a token which does not exist before it or makes one that
+    /// [`MergeError`] for a merge that uses a token that no earlier merge produces, or that produces a token that
     /// is too long.
     pub fn new(pairs: Vec<(u32, u32)>) -> Result<Self, MergeError> {
         let mut records = vec![[0; 3]; pairs.len()];
@@ -29,17 +29,16 @@ impl BytePairs {
         &self.pairs
     }
 
-    /// Returns the core's encoder and decoder over these merges.
+    /// Returns the encoder and decoder of `expe-core` for these merges.
     pub fn core(&self) -> Bpe<'_> {
         Bpe::new(&self.records).expect("`BytePairs::new` has checked the merges")
     }
 }
 
-/// Longer pieces are rare and not cached.
-const MAX_REMEMBERED: usize = 32;
+/// Maximum length of a cached piece in bytes; longer pieces are rare.
+const MAX_CACHED: usize = 32;
 
-/// Encodes many texts. The tokens of each piece of text are cached, because the core tries all merges for
-/// every piece.
+/// Encodes many texts. Caches the tokens of each piece, because `expe-core` tries all merges for every piece.
 #[derive(Debug)]
 pub(super) struct Encoder<'a> {
     bpe: Bpe<'a>,
@@ -65,7 +64,7 @@ impl<'a> Encoder<'a> {
             let found = self.bpe.encode(piece, &mut self.buffer);
             let found = found.expect("a piece has at most as many tokens as bytes");
             tokens.extend_from_slice(found);
-            if piece.len() <= MAX_REMEMBERED {
+            if piece.len() <= MAX_CACHED {
                 self.known.insert(piece.into(), found.into());
             }
         }
@@ -77,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refuses_merges_of_tokens_to_come_and_runaway_growth() {
+    fn rejects_merges_of_later_tokens_and_tokens_that_are_too_long() {
         assert!(BytePairs::new(vec![(256, 0)]).is_err());
         assert!(BytePairs::new(vec![(0, 1), (0, 258)]).is_err());
         assert!(BytePairs::new(vec![(0, u32::MAX)]).is_err());
@@ -86,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn remembering_changes_nothing() {
+    fn the_cache_does_not_change_the_tokens() {
         let pair = |text: &[u8]| (u32::from(text[0]), u32::from(text[1]));
         let pairs = BytePairs::new(vec![pair(b"th"), (256, u32::from(b'e'))]).unwrap();
         let mut encoder = Encoder::new(pairs.core());

@@ -1,4 +1,4 @@
-//! `tokenizer.json`, the format of the `tokenizers` library.
+//! Reading and writing `tokenizer.json`, the format of the `tokenizers` library.
 
 use std::collections::HashMap;
 
@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use super::alphabet;
 use super::bpe::BytePairs;
 
-/// The pieces of a text, as the regular expression in the file: a run of non-whitespace, preceded by at most
-/// one space, or a run of whitespace. Whitespace is space, tab, line feed and carriage return.
+/// The regular expression in the file that matches the pieces of a text: a run of non-whitespace, preceded by at
+/// most one space, or a run of whitespace. Whitespace is space, tab, line feed and carriage return.
 pub(super) const PIECE: &str = r" ?[^ \t\r\n]+|[ \t\r\n]+";
 
-/// Write a byte-level vocabulary with these merges (none: one token per byte) as JSON.
+/// Formats a byte-level vocabulary with these merges as JSON. Without merges, every byte is a token.
 pub(super) fn to_json(merges: &BytePairs) -> serde_json::Result<String> {
     let bpe = merges.core();
     let name = |id: u32| -> String {
@@ -46,7 +46,7 @@ pub(super) fn to_json(merges: &BytePairs) -> serde_json::Result<String> {
     Ok(text)
 }
 
-/// Reads the merges, or returns the reason why the file describes another kind of tokenizer.
+/// Parses the merges. The error says why the file does not describe a supported tokenizer.
 pub(super) fn from_json(text: &str) -> Result<BytePairs, String> {
     let file: Value = serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))?;
     for key in ["added_tokens", "normalizer", "post_processor", "truncation", "padding"] {
@@ -54,7 +54,7 @@ pub(super) fn from_json(text: &str) -> Result<BytePairs, String> {
             None | Some(Value::Null) => {}
             Some(Value::Array(list)) if list.is_empty() => {}
             Some(_) => {
-                return Err(format!("`{key}` is set; only plain byte-level BPE can be used"));
+                return Err(format!("`{key}` is set; only plain byte-level BPE is supported"));
             }
         }
     }
@@ -70,7 +70,7 @@ pub(super) fn from_json(text: &str) -> Result<BytePairs, String> {
     merges_of(&model)
 }
 
-/// Checks that the vocabulary is the 256 bytes in their order, then one token per merge.
+/// Returns the merges, and checks that the vocabulary is the 256 bytes in order, followed by one token per merge.
 fn merges_of(model: &ReadModel) -> Result<BytePairs, String> {
     let id = |name: &str| {
         model.vocab.get(name).copied().ok_or_else(|| format!("`{name}` is not in the vocabulary"))
@@ -84,7 +84,9 @@ fn merges_of(model: &ReadModel) -> Result<BytePairs, String> {
     let bpe = merges.core();
     if bpe.vocab() != model.vocab.len() {
         let (found, expected) = (model.vocab.len(), bpe.vocab());
-        return Err(format!("{found} tokens, expected {expected}: 256 bytes and one a merge"));
+        return Err(format!(
+            "{found} tokens, expected {expected}: 256 bytes and one token per merge"
+        ));
     }
     let bytes = alphabet::bytes();
     for (name, &id) in &model.vocab {
@@ -99,7 +101,7 @@ fn merges_of(model: &ReadModel) -> Result<BytePairs, String> {
     Ok(merges)
 }
 
-/// Compare the steps; `trim_offsets` changes no token.
+/// Compares the steps of a pre-tokenizer with ours. Ignores `trim_offsets`, which does not affect tokens.
 fn is_ours(found: &Value) -> bool {
     let steps = |value: &Value| {
         let mut steps = value.get("pretokenizers").and_then(Value::as_array).cloned();
@@ -163,7 +165,7 @@ struct Model {
     merges: Vec<(String, String)>,
 }
 
-/// Returns the names in the order of their ids.
+/// The names of tokens in the order of their ids, serialized as a map from names to ids.
 struct Vocabulary(Vec<String>);
 
 impl Serialize for Vocabulary {

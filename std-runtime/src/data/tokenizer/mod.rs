@@ -1,4 +1,4 @@
-//! Text to token ids and back.
+//! Conversion between text and token ids.
 
 mod alphabet;
 mod bpe;
@@ -17,11 +17,10 @@ use crate::atomic::write_atomically;
 
 /// A reversible map from text to token ids.
 ///
-/// Both kinds are byte-level: ids 0–255 are the bytes, so every text has tokens and there is no
-/// unknown token. Byte pair encoding adds merges: merge `rank` replaces its pair by id `256 + rank`. It
-/// first splits the text into pieces (a run of non-whitespace, preceded by at most one space, or a run of
-/// whitespace; whitespace is space, tab, line feed and carriage return), and then merges inside each piece,
-/// lowest rank first and leftmost first.
+/// Both kinds are byte-level: ids 0–255 are the bytes, so every text can be encoded without an unknown token. Byte
+/// pair encoding adds merges: merge `rank` replaces its pair with id `256 + rank`. It first splits the text into
+/// pieces: runs of non-whitespace, preceded by at most one space, and runs of whitespace (space, tab, line feed and
+/// carriage return). Then it merges pairs within each piece, those of the lowest rank first, from left to right.
 ///
 /// ```
 /// use expe::data::Tokenizer;
@@ -37,11 +36,11 @@ pub enum Tokenizer {
     Bpe(BytePairs),
 }
 
-/// Largest vocabulary of [`Tokenizer::train_bpe`]: ids fit 16 bits.
+/// Maximum vocabulary size of [`Tokenizer::train_bpe`]; ids fit in 16 bits.
 pub const MAX_VOCAB_SIZE: usize = 1 << 16;
 
 impl Tokenizer {
-    /// Creates the tokenizer with these merges; byte-level if there are none.
+    /// Creates the tokenizer with these merges, or [`Tokenizer::Byte`] if there are none.
     ///
     /// # Errors
     /// [`DataError::BadMerges`] if a merge uses a token that does not exist before it.
@@ -49,8 +48,10 @@ impl Tokenizer {
         Ok(Self::from(BytePairs::new(pairs.to_vec())?))
     }
 
-    /// Learns byte pair encoding from texts, up to a vocabulary of `vocab_size` tokens, or fewer if no other
-    /// pair occurs twice. The same texts give the same tokenizer.
+    /// Learns a byte pair encoding from texts.
+    ///
+    /// The vocabulary has `vocab_size` tokens, or fewer if no further pair occurs twice. The same texts always give
+    /// the same tokenizer.
     ///
     /// # Errors
     /// [`DataError::Training`] for a size below 257 or above 65 536, and without the feature `bpe`.
@@ -65,7 +66,7 @@ impl Tokenizer {
         return train::learn(texts, vocab_size).map(Self::from).map_err(DataError::Training);
         #[cfg(not(feature = "bpe"))]
         Err(DataError::Training(format!(
-            "learning merges from {} texts needs the feature `bpe`, without which this program was built",
+            "learning merges from {} texts needs the feature `bpe`, which is disabled in this build",
             texts.len()
         )))
     }
@@ -89,7 +90,7 @@ impl Tokenizer {
     /// Writes a `tokenizer.json` that the `tokenizers` library of Hugging Face can also read.
     ///
     /// # Errors
-    /// [`DataError::Write`]; an old file remains unchanged.
+    /// [`DataError::Write`] if the file cannot be written; an old file then remains unchanged.
     pub fn save(&self, path: &Path) -> Result<(), DataError> {
         let merges = match self {
             Self::Byte => &BytePairs::new(Vec::new())?,
@@ -99,7 +100,7 @@ impl Tokenizer {
         Ok(write_atomically(path, |file| file.write_all(text.as_bytes()))?)
     }
 
-    /// Copies a tokenizer of the core engine, such as that of an `.expe` file.
+    /// Copies a tokenizer of `expe-core`, such as that of an `.expe` file.
     ///
     /// # Errors
     /// [`DataError::BadMerges`] if a merge uses a token that does not exist before it.
@@ -114,7 +115,7 @@ impl Tokenizer {
         }
     }
 
-    /// Returns the core's view of this tokenizer, which the engine and the `.expe` file use.
+    /// Returns this tokenizer as the type of `expe-core`, for the engine and for `.expe` files.
     pub fn core(&self) -> expe_core::Tokenizer<'_> {
         match self {
             Self::Byte => expe_core::Tokenizer::Bytes,
@@ -122,7 +123,7 @@ impl Tokenizer {
         }
     }
 
-    /// Returns the number of tokens; ids are below it.
+    /// Returns the number of tokens. All ids are less than it.
     pub fn vocab_size(&self) -> usize {
         self.core().vocab()
     }
@@ -145,8 +146,8 @@ impl Tokenizer {
         self.encode_texts([text])
     }
 
-    /// Encodes texts separately and concatenates their tokens. Faster than one call per text, because equal
-    /// pieces of text are encoded once.
+    /// Encodes texts separately and concatenates their tokens. This is faster than one call per text, because equal
+    /// pieces are encoded only once.
     pub fn encode_texts<'t>(&self, texts: impl IntoIterator<Item = &'t [u8]>) -> Vec<u32> {
         let mut tokens = Vec::new();
         match self {
@@ -165,13 +166,13 @@ impl Tokenizer {
         tokens
     }
 
-    /// Decodes to bytes; ids outside the vocabulary give none.
+    /// Decodes tokens to bytes. Ids outside the vocabulary are ignored.
     pub fn decode_bytes(&self, tokens: &[u32]) -> Vec<u8> {
         let core = self.core();
         tokens.iter().filter_map(|&token| core.decode(token)).flatten().collect()
     }
 
-    /// Decodes to text; bytes that are not UTF-8, such as half a character, become U+FFFD.
+    /// Decodes tokens to text. Invalid UTF-8, such as an incomplete character, becomes U+FFFD.
     pub fn decode(&self, tokens: &[u32]) -> String {
         String::from_utf8_lossy(&self.decode_bytes(tokens)).into_owned()
     }

@@ -1,4 +1,4 @@
-//! Learning merges from text, by the `tokenizers` library.
+//! Learning merges from text with the `tokenizers` library.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,12 +10,12 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use super::alphabet;
 use super::bpe::BytePairs;
 
-/// A pair must occur this often to be merged.
+/// Minimum number of occurrences of a pair to be merged.
 const MIN_FREQUENCY: u64 = 2;
 
 /// Learns merges until there are `vocab_size` tokens or no pair occurs twice.
 pub(super) fn learn(texts: &[&str], vocab_size: usize) -> Result<BytePairs, String> {
-    let in_words = |error: tokenizers::Error| error.to_string();
+    let to_text = |error: tokenizers::Error| error.to_string();
     let mut trainer = BpeTrainer::builder()
         .vocab_size(vocab_size)
         .min_frequency(MIN_FREQUENCY)
@@ -23,9 +23,9 @@ pub(super) fn learn(texts: &[&str], vocab_size: usize) -> Result<BytePairs, Stri
         .show_progress(false)
         .build();
     let named = |text: &str| Ok(pieces(text.as_bytes()).map(alphabet::name).collect());
-    trainer.feed(texts.iter(), named).map_err(in_words)?;
+    trainer.feed(texts.iter(), named).map_err(to_text)?;
     let mut model = BPE::default();
-    trainer.train(&mut model).map_err(in_words)?;
+    trainer.train(&mut model).map_err(to_text)?;
     renumbered(&model, vocab_size)
 }
 
@@ -44,7 +44,7 @@ fn renumbered(model: &BPE, vocab_size: usize) -> Result<BytePairs, String> {
         if !seen.insert(name.clone()) || 256 + pairs.len() >= vocab_size {
             continue;
         }
-        let id = |name: &str| ids.get(name).copied().ok_or(format!("`{name}` is no token"));
+        let id = |name: &str| ids.get(name).copied().ok_or(format!("`{name}` is not a token"));
         let pair = (id(&left)?, id(&right)?);
         ids.insert(name, 256 + pairs.len() as u32);
         pairs.push(pair);
