@@ -234,7 +234,7 @@ fn scaling_reports_exponents() {
     let notes = report["notes"].as_array().unwrap();
     for (against, note) in ["context", "width"].iter().zip(notes) {
         let note = note.as_str().unwrap();
-        let start = format!("train against {against}: 128 left out: ");
+        let start = format!("train against {against}: 128 skipped: ");
         assert!(note.starts_with(&start) && note.contains("longer measurement"), "{note}");
     }
     assert!(notes.len() >= 2, "{notes:?}");

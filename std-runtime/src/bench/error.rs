@@ -31,13 +31,13 @@ pub enum BenchError {
         heads: usize,
     },
     /// A vocabulary that is smaller than that of every tokenizer.
-    #[error("a vocabulary of {vocab} is too small; every tokenizer has the 256 bytes")]
+    #[error("a vocabulary of {vocab} is too small; every tokenizer needs 256 tokens for the bytes")]
     Vocabulary {
-        /// Tokens.
+        /// Vocabulary size.
         vocab: usize,
     },
     /// A position encoding that supports too few positions.
-    #[error("the encoding {position} distinguishes {length} positions, and {needed} are needed")]
+    #[error("the encoding {position} distinguishes {length} positions, but {needed} are needed")]
     Short {
         /// The encoding.
         position: String,
@@ -71,31 +71,31 @@ pub enum BenchError {
     },
     /// Several encodings for a benchmark of one model.
     #[error(
-        "{given} position encodings were given, and this benchmark takes one; run it once for each"
+        "{given} position encodings were given, but this benchmark takes one; run it once for each"
     )]
     OnePosition {
         /// Number of encodings.
         given: usize,
     },
-    /// A position encoding that is not understood.
+    /// A position encoding that cannot be parsed.
     #[error(transparent)]
     Spec(#[from] SpecError),
     /// A position encoding that cannot be built.
     #[error("the position encoding: {0}")]
     Position(#[from] PositionError),
-    /// Merges of the random model's tokenizer.
+    /// The tokenizer of the random model cannot be created.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// The model that is trained.
+    /// The dfdx model cannot be created or run.
     #[error(transparent)]
     Transformer(#[from] ModelError),
-    /// Training.
+    /// Training failed.
     #[error(transparent)]
     Train(#[from] TrainError),
     /// The device cannot be used, or failed.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// The core engine.
+    /// The core engine cannot run the model.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// Threads cannot be started.

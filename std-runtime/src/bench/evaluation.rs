@@ -7,8 +7,8 @@ use super::{BenchError, Candidate};
 use crate::engine::CacheType;
 use crate::eval::{CoreScorer, EvalError, Scorer};
 
-/// A text of random tokens in windows of one length, scored as in an evaluation of a model file: every window
-/// from an empty cache, in chunks, on all processors.
+/// Scores a text of random tokens in windows of one length, as an evaluation of a model file does: each window
+/// starts with an empty cache and is read in chunks, on all processors.
 #[derive(Debug)]
 pub struct Evaluation<'m> {
     scorer: CoreScorer<'m>,
@@ -17,8 +17,8 @@ pub struct Evaluation<'m> {
 }
 
 impl<'m> Evaluation<'m> {
-    /// Prepares `model` and a text of `longest` tokens per processor, in windows of `length`, which divides
-    /// `longest`, so that every length predicts the same number of tokens.
+    /// Creates an evaluation of `model` on a text of `longest` tokens per processor, in windows of `length`.
+    /// `length` must divide `longest`, so that every length predicts the same number of tokens.
     ///
     /// # Errors
     /// [`BenchError::Short`] when the position encoding supports fewer positions.

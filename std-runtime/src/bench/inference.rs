@@ -8,7 +8,7 @@ use expe_core::{Model, Sampler};
 use super::{BenchError, Candidate};
 use crate::engine::{Buffers, CacheType, Session};
 
-/// What a model file does.
+/// The task of a model file in a benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
     /// Reads a prompt and computes its last logits.
@@ -16,9 +16,9 @@ pub enum Task {
         /// Tokens of the prompt.
         tokens: usize,
     },
-    /// Generates tokens one by one, always the most likely one.
+    /// Generates tokens one at a time by greedy decoding.
     Decode {
-        /// Preceding tokens; reading them is not timed.
+        /// Preceding tokens. Reading them is not timed.
         past: usize,
         /// Tokens to generate.
         tokens: usize,
@@ -26,18 +26,18 @@ pub enum Task {
 }
 
 impl Task {
-    /// Returns the number of tokens of one unit of work.
+    /// Returns the number of tokens in a unit of work.
     pub const fn tokens(self) -> usize {
         match self {
             Self::Prefill { tokens } | Self::Decode { tokens, .. } => tokens,
         }
     }
 
-    /// Returns the number of positions that it needs.
+    /// Returns the number of positions that the task needs.
     pub const fn positions(self) -> usize {
         match self {
             Self::Prefill { tokens } => tokens,
-            // The last generated token is not read, but without a prompt an initial token is.
+            // The last generated token is not fed back, but without a prompt an initial token is read.
             Self::Decode { past, tokens } => past.saturating_add(tokens),
         }
     }
@@ -51,7 +51,7 @@ impl Task {
     }
 }
 
-/// A model file that does a [`Task`] on one thread, in the session that generates text.
+/// Performs a [`Task`] with a model file on one thread, in the session that also generates text.
 #[derive(Debug)]
 pub struct Inference<'b> {
     session: Session<'b>,
@@ -78,10 +78,10 @@ impl<'b> Inference<'b> {
         Ok(Buffers::new(config, CacheType::default_for(model), needed)?)
     }
 
-    /// Prepares `model` for `task`, in memory from [`buffers`](Self::buffers).
+    /// Creates a candidate that performs `task` with `model` in memory from [`buffers`](Self::buffers).
     ///
     /// # Errors
-    /// [`BenchError::Engine`].
+    /// [`BenchError::Engine`] if the session cannot be created.
     pub fn new<'m: 'b>(
         model: &Model<'m>,
         buffers: &'b mut Buffers,
@@ -99,19 +99,19 @@ impl<'b> Inference<'b> {
 }
 
 impl Inference<'_> {
-    /// Returns the [`buffers`](Self::buffers) of every model.
+    /// Allocates the [`buffers`](Self::buffers) of every model.
     ///
     /// # Errors
-    /// As [`buffers`](Self::buffers).
+    /// Same as [`buffers`](Self::buffers).
     pub fn all_buffers(models: &[Model<'_>], task: Task) -> Result<Vec<Buffers>, BenchError> {
         models.iter().map(|model| Self::buffers(model, task)).collect()
     }
 }
 
-/// Returns every model as a candidate at `task`, in memory from [`Inference::all_buffers`].
+/// Returns a candidate for `task` for every model, in memory from [`Inference::all_buffers`].
 ///
 /// # Errors
-/// As [`Inference::new`].
+/// Same as [`Inference::new`].
 pub fn candidates<'m: 'b, 'b>(
     models: &[Model<'m>],
     buffers: &'b mut [Buffers],
@@ -149,8 +149,10 @@ impl Candidate for Inference<'_> {
     }
 }
 
-/// Returns the bytes that decoding one token reads when it attends to `keys` keys: every tensor once, except one
-/// row of a position table and of an embedding that is not tied to the head, and the cached keys and values.
+/// Returns the number of bytes that decoding one token reads when it attends to `keys` keys.
+///
+/// Every tensor is read once, as well as the cached keys and values. Of a position table, and of an embedding that
+/// is not tied to the head, only one row is read.
 pub fn read_bytes(model: &Model<'_>, keys: f64) -> f64 {
     let config = model.config();
     let weights: f64 = model
@@ -165,9 +167,9 @@ pub fn read_bytes(model: &Model<'_>, keys: f64) -> f64 {
             tensor.bytes.len() as f64 / rows as f64
         })
         .sum();
-    // Measured over a hundred positions, so that the part that does not grow with positions matters little.
-    let numbers = CacheType::default_for(model);
-    let words = numbers.cache_len(config, 200) - numbers.cache_len(config, 100);
+    // The difference between two lengths excludes the part of the cache that does not depend on the length.
+    let cache_type = CacheType::default_for(model);
+    let words = cache_type.cache_len(config, 200) - cache_type.cache_len(config, 100);
     weights + keys * (words * size_of::<u32>()) as f64 / 100.0
 }
 
@@ -181,7 +183,7 @@ mod tests {
     use crate::export::Scheme;
 
     #[test]
-    fn both_tasks_run_to_their_last_position() {
+    fn tasks_run_up_to_the_last_position() {
         let mut config = preset("quick").unwrap().model;
         config.position = position("learned", config.width).unwrap();
         let file = random_model(&config, Scheme::F32).unwrap();
@@ -206,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_of_a_small_model_by_hand() {
+    fn read_bytes_match_a_manual_count() {
         let mut config = preset("quick").unwrap().model; // 48 wide, 2 layers, hidden 192, vocabulary 256
         config.position = position("rope", config.width).unwrap();
         let layer = 2 * 48 + 4 * 48 * 48 + 2 * 48 * 192;

@@ -5,13 +5,13 @@ use serde::Serialize;
 /// The machine and program of a measurement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Machine {
-    /// Model of the processor, as the system names it.
+    /// Processor model as reported by the system.
     pub cpu: String,
     /// Number of threads that can run at the same time.
     pub cores: usize,
     /// Architecture and operating system.
     pub system: String,
-    /// Instruction sets found at run time that the kernels take advantage of.
+    /// Instruction sets detected at run time that the kernels use.
     pub features: Vec<String>,
     /// Version of this program.
     pub version: String,
@@ -35,13 +35,13 @@ impl Machine {
     /// Formats the description as one line.
     pub fn line(&self) -> String {
         let Self { cpu, cores, system, features, version, release } = self;
-        let build = if *release { "release build" } else { "DEBUG BUILD, figures mean nothing" };
+        let build = if *release { "release build" } else { "DEBUG BUILD, figures are meaningless" };
         let features = features.join(" ");
         format!("{cpu}, {cores} cores, {system}, {features}; expe {version}, {build}")
     }
 }
 
-/// Returns the model of the processor (on Linux), with family and number, which identify its generation.
+/// Returns the processor model on Linux, with the family and model numbers that identify its generation.
 fn cpu() -> Option<String> {
     let text = fs::read_to_string("/proc/cpuinfo").ok()?;
     let field = |name: &str| {
@@ -58,15 +58,15 @@ fn cpu() -> Option<String> {
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 fn features() -> Vec<&'static str> {
     let mut found = Vec::new();
-    // The macro takes literals only.
-    macro_rules! look {
+    // A macro, because `is_x86_feature_detected` accepts only literals.
+    macro_rules! detect {
         ($($name:tt)*) => {
             $(if std::arch::is_x86_feature_detected!($name) {
                 found.push($name);
             })*
         };
     }
-    look!("avx2" "fma" "f16c" "avx512f" "avx512bw" "avx512vl" "avx512vnni" "avx512bf16");
+    detect!("avx2" "fma" "f16c" "avx512f" "avx512bw" "avx512vl" "avx512vnni" "avx512bf16");
     found
 }
 
@@ -75,8 +75,7 @@ fn features() -> Vec<&'static str> {
     Vec::new()
 }
 
-/// Returns the peak memory of this process in bytes, or `None` if the system does not report it (Linux does:
-/// `VmHWM`).
+/// Returns the peak memory of this process in bytes (`VmHWM`), or `None` on systems other than Linux.
 pub fn peak_memory() -> Option<u64> {
     let text = fs::read_to_string("/proc/self/status").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -93,7 +92,7 @@ mod tests {
         let Some(before) = peak_memory() else { return };
         let used = vec![1_u8; 64 << 20];
         assert!(std::hint::black_box(&used).iter().all(|byte| *byte == 1));
-        // At least this process's own 64 MiB were resident; what was there before may have been freed.
+        // Other memory may have been freed in the meantime, but these 64 MiB are resident.
         let after = peak_memory().unwrap();
         assert!(after >= before && after >= 64 << 20, "{before} {after}");
     }

@@ -11,15 +11,16 @@ use crate::device::Cpu;
 use crate::model::ModelError;
 use crate::ops::{Backend, tensor};
 
-/// Rows and columns, large enough that memory does not limit the rate.
+/// Number of rows and columns, large enough that memory does not limit the rate.
 const SIZE: usize = 768;
 
-/// Returns the operations per second of matrix products in single precision on `threads` threads, each with its
-/// own square matrices of 768 rows. For each thread, the best of its products within `time` counts, of at least
-/// three. The kernel is that of training.
+/// Measures the operations per second of matrix products in single precision on `threads` threads.
+///
+/// Each thread multiplies its own square matrices of 768 rows, with the kernel that training uses. The result is
+/// the sum over the threads of the rate of the fastest product within `time`, out of at least three.
 ///
 /// # Errors
-/// [`BenchError::Transformer`] when memory runs out, [`BenchError::Threads`].
+/// [`BenchError::Transformer`] when memory runs out, [`BenchError::Threads`] when a thread cannot be started.
 pub fn matmul_rate(threads: usize, time: Duration) -> Result<f64, BenchError> {
     thread::scope(|scope| {
         let running: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(|| one(time))).collect();
@@ -34,7 +35,7 @@ pub fn matmul_rate(threads: usize, time: Duration) -> Result<f64, BenchError> {
 fn one(time: Duration) -> Result<f64, BenchError> {
     let values: Vec<f32> = (0..SIZE * SIZE).map(|n| (n % 31) as f32 / 31.0 - 0.5).collect();
     let matrix = tensor(&Cpu::default(), (SIZE, SIZE), &values).map_err(ModelError::device)?;
-    // The product may not spread over other threads.
+    // Keeps the product on this thread.
     let pool = ThreadPoolBuilder::new().num_threads(1).build();
     let pool = pool.map_err(|source| BenchError::Threads { threads: 1, source })?;
     pool.install(|| {

@@ -1,12 +1,11 @@
-//! Benchmarks of this machine: training steps, decoding and prompts, timed through the same code that training
-//! and text generation run. No other module of the library uses this one.
+//! Benchmarks of this machine: training steps, decoding and prompts, timed with the same code that training and
+//! text generation use. No other module of the library depends on this one.
 //!
-//! Each benchmark is a whole job that returns a [`Report`], such as [`TrainBenchmark`]. It measures
-//! [`Candidate`]s that take turns in [rounds](alternate), so that disturbances of the machine affect all of
-//! them. Reports contain the median over the rounds for each candidate, and the median of the ratios within
-//! the rounds for two candidates, with quartiles. Times are related to the limits of the machine, measured in
-//! the same run: reading memory sequentially ([`read_rate`]) and multiplying large matrices
-//! ([`matmul_rate`]).
+//! Each benchmark, such as [`TrainBenchmark`], returns a [`Report`]. It measures several [`Candidate`]s that take
+//! turns in [rounds](alternate), so that disturbances of the machine affect all of them. Reports contain, with
+//! quartiles, the median time of each candidate over the rounds, and the median over the rounds of the ratio of two
+//! candidates in the same round. Times are compared with the limits of the machine, measured in the same run:
+//! sequential memory reads ([`read_rate`]) and products of large matrices ([`matmul_rate`]).
 
 mod benchmark;
 mod error;

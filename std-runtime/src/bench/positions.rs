@@ -12,18 +12,20 @@ use crate::config::RunConfig;
 use crate::engine::{EngineError, ModelFile};
 use crate::export::Scheme;
 
-/// What an encoding costs per token and layer of the engine, in nanoseconds; negative if it saves time.
+/// The cost of an encoding in the engine, in nanoseconds per token and layer. It is negative if the encoding saves
+/// time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PositionCost {
     /// The encoding.
     pub encoding: String,
-    /// Applying positions to embeddings, queries and keys. Work that is done once per token is divided by the
-    /// number of layers.
+    /// Cost of applying positions to embeddings, queries and keys. Work per token is divided by the number of
+    /// layers.
     pub apply: Spread,
-    /// Query and key projections, minus those without an encoding, because folded columns are not multiplied.
-    /// Zero for encodings that do not change them.
+    /// Time of query and key projections minus their time without an encoding; negative if folded columns are not
+    /// multiplied. Zero for encodings that do not change projections.
     pub projections: Spread,
-    /// Scores, softmax and values, minus those without an encoding. Zero for encodings that do not change them.
+    /// Time of scores, softmax and values minus their time without an encoding. Zero for encodings that do not
+    /// change attention.
     pub attention: Spread,
     /// The sum of the three medians.
     pub sum: f64,
@@ -33,12 +35,12 @@ pub struct PositionCost {
     pub sum_over_rope: f64,
 }
 
-/// An encoding, and whether overridden columns are written and multiplied, as in the paper, instead of folded.
+/// An encoding, and how it is computed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Variant {
     /// The encoding.
     pub position: PositionConfig,
-    /// Whether overridden columns are not folded.
+    /// Whether overridden columns are written and multiplied, as in the paper, instead of folded.
     pub direct: bool,
 }
 
@@ -50,9 +52,9 @@ enum Part {
 }
 
 impl Part {
-    /// Returns whether the encoding changes this part, so that it is measured; otherwise the difference is zero.
-    /// The reference without positions is always measured.
-    fn is_touched_by(self, variant: &Variant) -> bool {
+    /// Returns whether the encoding changes this part and must be measured; otherwise its cost is zero. The
+    /// reference without positions is always measured.
+    fn is_changed_by(self, variant: &Variant) -> bool {
         let folded = variant.position.override_block().width > 0 && !variant.direct;
         match (self, variant.position) {
             (Self::Apply, _) | (_, PositionConfig::None) => true,
@@ -62,11 +64,10 @@ impl Part {
     }
 }
 
-/// Tokens of one unit of work.
+/// Number of tokens in a unit of work.
 const TOKENS: u32 = 64;
 
-/// Part of the engine's work, for some tokens in all layers: what [`expe_core::ForwardPass`] does, with
-/// the very functions that it calls.
+/// Part of the work of [`expe_core::ForwardPass`] for some tokens in all layers. Calls the same functions.
 struct Work<'m> {
     part: Part,
     direct: bool,
@@ -82,7 +83,7 @@ struct Work<'m> {
     table: Vec<f32>,
     query_words: Vec<f32>,
     key_words: Vec<f32>,
-    /// Of one head.
+    /// Keys of one head.
     keys: Vec<f32>,
     values: Vec<f32>,
     past_words: Vec<f32>,
@@ -95,7 +96,7 @@ impl<'m> Work<'m> {
         let position = model.position()?;
         let float = <Float as Arithmetic>::new(model).map_err(EngineError::from)?;
         let mut random = Random::new(3);
-        let mut some =
+        let mut random_values =
             |count: usize| (0..count).map(|_| random.uniform() - 0.5).collect::<Vec<f32>>();
         let digits = if direct { 0 } else { config.override_block().digits };
         let count = past as usize;
@@ -106,15 +107,15 @@ impl<'m> Work<'m> {
         Ok(Self {
             part,
             direct,
-            x: some(config.width),
-            q: some(config.query_width()),
-            k: some(config.key_width()),
+            x: random_values(config.width),
+            q: random_values(config.query_width()),
+            k: random_values(config.key_width()),
             scratch: vec![0.0; config.width],
             table: vec![0.0; if position.rotates() { config.head_width } else { 0 }],
             query_words: vec![0.0; digits],
             key_words: vec![0.0; digits],
-            keys: some(count * config.head_width),
-            values: some(count * config.head_width),
+            keys: random_values(count * config.head_width),
+            values: random_values(count * config.head_width),
             past_words,
             scores: vec![0.0; count],
             model: *model,
@@ -129,7 +130,7 @@ impl<'m> Work<'m> {
         let width = table.len();
         if self.direct {
             for _ in self.model.layers() {
-                // Without a query cap both projections read the same.
+                // Without a query cap, both projections read the same input.
                 scratch.copy_from_slice(x);
                 position.override_key(n, scratch)?;
                 black_box(&mut *scratch);
@@ -156,9 +157,9 @@ impl<'m> Work<'m> {
         let Self { float, x, q, k, .. } = self;
         let width = x.len();
         for layer in self.model.layers() {
-            let free = Inputs::new(black_box(x), width).skip(width - layer.wq.cols());
-            float.project(&layer.wq, free, q);
-            float.project(&layer.wk, free, k);
+            let inputs = Inputs::new(black_box(x), width).skip(width - layer.wq.cols());
+            float.project(&layer.wq, inputs, q);
+            float.project(&layer.wk, inputs, k);
             black_box((&mut *q, &mut *k));
         }
     }
@@ -207,7 +208,7 @@ impl Candidate for Work<'_> {
     }
 }
 
-/// Measures what each of the encodings `variants` costs in a model of the shape of `base` whose queries attend to
+/// Measures the cost of each encoding in `variants`, in a model with the shape of `base` whose queries attend to
 /// `keys` keys. The first variant must be the one without positions.
 ///
 /// # Errors
@@ -221,22 +222,22 @@ pub fn position_costs(
 ) -> Result<Vec<PositionCost>, BenchError> {
     let mut files = Vec::new();
     for (_, variant) in variants {
-        // No layer reads the vocabulary.
         let context = (keys + TOKENS) as usize;
-        // What is written into the columns is multiplied by a matrix that has them.
+        // The direct form needs matrices that contain the overridden columns. The layers do not depend on the
+        // vocabulary.
         let position = if variant.direct { PositionConfig::None } else { variant.position };
         let config = Config { vocab: 256, context, position, ..base.model };
         files.push(random_model(&config, Scheme::F32)?);
     }
     let models = files.iter().map(ModelFile::model).collect::<Result<Vec<_>, _>>()?;
-    // Differences of small times: short turns, many of them.
+    // Many short turns, because the results are differences of small times.
     let plan = Plan { time: plan.time / 3, rounds: plan.rounds.saturating_mul(5) };
     let mut parts = Vec::new();
     for part in [Part::Apply, Part::Projections, Part::Attention] {
         let mut candidates: Vec<Box<dyn Candidate + '_>> = Vec::new();
         let mut places = vec![None; variants.len()];
         for (((_, variant), model), place) in variants.iter().zip(&models).zip(&mut places) {
-            if !part.is_touched_by(variant) {
+            if !part.is_changed_by(variant) {
                 continue;
             }
             *place = Some(candidates.len());
@@ -255,7 +256,7 @@ pub fn position_costs(
         parts.push((alternate(&mut candidates, plan, stop)?, places));
     }
     let unit = 1e9 / (f64::from(TOKENS) * base.model.layers as f64);
-    let beyond = |(times, places): &(Vec<Times>, Vec<Option<usize>>), index: usize| {
+    let cost = |(times, places): &(Vec<Times>, Vec<Option<usize>>), index: usize| {
         let own = places.get(index).copied().flatten().and_then(|place| times.get(place));
         let (Some(own), Some(none)) = (own, times.first()) else {
             return Spread { median: 0.0, low: 0.0, high: 0.0 };
@@ -270,7 +271,7 @@ pub fn position_costs(
         .enumerate()
         .map(|(index, (name, _))| {
             let (apply, projections, attention) =
-                (beyond(apply, index), beyond(projections, index), beyond(attention, index));
+                (cost(apply, index), cost(projections, index), cost(attention, index));
             PositionCost {
                 encoding: name.clone(),
                 apply,
@@ -312,7 +313,7 @@ mod tests {
         let stop = AtomicBool::new(false);
         let costs = position_costs(&base, &variants, 32, plan, &stop).unwrap();
         assert_eq!(costs.len(), 8);
-        // Against itself.
+        // The difference to itself is zero.
         assert_eq!((costs[0].encoding.as_str(), costs[0].sum), ("none", 0.0));
         assert!(costs.iter().all(|cost| cost.sum.is_finite()));
         let rope = costs.iter().find(|cost| cost.encoding == "rope").unwrap();

@@ -13,19 +13,21 @@ use crate::data::Tokenizer;
 use crate::engine::ModelFile;
 use crate::export::Scheme;
 
-/// Standard deviation of a weight, that of initial weights.
+/// Standard deviation of a weight, the same as that of initial weights.
 const DEVIATION: f32 = 0.02;
-/// Standard deviation of uniformly distributed bytes, with −127 instead of −128, as rounding produces them.
+/// Standard deviation of uniformly distributed bytes, with −127 instead of −128.
 const INT8_DEVIATION: f32 = 73.9;
 /// Standard deviation of uniformly distributed integers from −8 to 7.
 const INT4_DEVIATION: f32 = 4.61;
 /// The factor of every group of an int4 row.
 const INT4_FACTOR: u8 = 128;
-/// Far above the residual stream of an initial model, which is about 1.
+/// Range of the residual stream, well above the values in an initial model, which are about 1.
 const RESIDUAL_RANGE: f32 = 8.0;
 
-/// Creates a model file of uniformly distributed random weights with the standard deviation of initial ones;
-/// gains are 1. Integers are drawn directly, not rounded. The model is meant for timing only.
+/// Creates a model file with random weights, for timing only.
+///
+/// Weights are distributed uniformly, with the standard deviation of initial weights; gains are 1. Integers are
+/// drawn directly instead of being rounded.
 ///
 /// # Errors
 /// [`BenchError::Model`], [`BenchError::Vocabulary`] or [`BenchError::Format`] for sizes that do not form a
@@ -48,7 +50,7 @@ pub fn random_model(config: &Config, scheme: Scheme) -> Result<ModelFile, BenchE
     })
 }
 
-/// Generates each row on request, as a function of tensor and row.
+/// Generates the rows of tensors on request, as a function of tensor and row.
 struct Source<'a> {
     config: &'a Config,
     scheme: Scheme,
@@ -65,7 +67,7 @@ struct Row {
 }
 
 impl Source<'_> {
-    /// Returns the generator of a row, and its number of columns in the file.
+    /// Returns the random generator of a row and its number of columns in the file.
     fn open(&self, tensor: TensorId, row: usize) -> (Random, usize) {
         let key = u64::from(tensor.kind.code()) << 32 | u64::from(tensor.layer);
         let columns = tensor.kind.shape(self.config).map_or(0, |(_, columns)| columns);
@@ -85,7 +87,7 @@ impl WeightSource for Source<'_> {
         {
             floats.resize(columns, 1.0);
         } else {
-            // Between ±a, the deviation is a/√3.
+            // The standard deviation of a uniform distribution over ±a is a/√3.
             let width = 2.0 * DEVIATION * 3f32.sqrt();
             floats.extend((0..columns).map(|_| width * (random.uniform() - 0.5)));
         }
@@ -126,7 +128,7 @@ mod tests {
     use crate::engine::logits;
 
     #[test]
-    fn every_format_makes_a_model_that_runs() {
+    fn models_of_every_format_run() {
         let mut config = preset("quick").unwrap().model;
         config.vocab = 300;
         for name in ["none", "learned", "rope", "expe", "exqpe"] {
@@ -136,14 +138,14 @@ mod tests {
                 let model = file.model().unwrap();
                 let rows = logits(&model, &[1, 299, 7]).unwrap();
                 assert!(rows.len() == 3 && rows.iter().flatten().all(|logit| logit.is_finite()));
-                // Not all alike: the weights are there.
+                // The logits differ, so the weights are not all zero.
                 assert!(rows[2].iter().any(|logit| *logit != rows[2][0]), "{name} {scheme}");
             }
         }
     }
 
     #[test]
-    fn weights_have_the_deviation_of_fresh_ones() {
+    fn weights_have_the_deviation_of_initial_weights() {
         let config = preset("context-64").unwrap().model;
         for scheme in [Scheme::F32, Scheme::Int8, Scheme::Int4] {
             let file = random_model(&config, scheme).unwrap();
@@ -158,7 +160,7 @@ mod tests {
             }
             let count = (rows * columns) as f64;
             let deviation = (squares / count).sqrt();
-            // The mean of `count` squares is off by less than 1/√count of itself, six times over.
+            // Six times the relative standard error of the mean of `count` squares, which is less than 1/√count.
             assert!(
                 (deviation / 0.02 - 1.0).abs() < 6.0 / count.sqrt() + 0.01,
                 "{scheme} {deviation}"
@@ -167,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vocabulary_without_the_bytes_is_refused() {
+    fn a_vocabulary_without_all_bytes_is_rejected() {
         let config = Config { vocab: 255, ..preset("quick").unwrap().model };
         let found = random_model(&config, Scheme::F32);
         assert!(matches!(found, Err(BenchError::Vocabulary { vocab: 255 })));

@@ -1,12 +1,12 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-/// Bytes to stream: more than the caches of one socket.
+/// Number of bytes to read: more than the caches of one socket hold.
 const STREAMED: usize = 256 << 20;
-/// Independent sums, so that neither the adder nor a single vector register limits the rate.
+/// Number of independent sums, so that the latency of additions does not limit the rate.
 const LANES: usize = 64;
 
-/// The sum of all words, modulo `2^64`.
+/// Returns the sum of all words, modulo 2^64.
 fn sum(words: &[u64]) -> u64 {
     let mut sums = [0u64; LANES];
     let chunks = words.chunks_exact(LANES);
@@ -20,15 +20,15 @@ fn sum(words: &[u64]) -> u64 {
     words.fold(0, |sum: u64, word| sum.wrapping_add(*word))
 }
 
-/// Returns the bytes per second of one thread that reads and adds up 256 MiB sequentially: the best of several
-/// passes within `time`, at least three.
+/// Measures the bytes per second at which one thread sequentially reads and sums 256 MiB. Returns the best of
+/// several passes within `time`, at least three.
 pub fn read_rate(time: Duration) -> f64 {
     let words: Vec<u64> = (0..(STREAMED / size_of::<u64>()) as u64).collect();
     fastest(&words, time)
 }
 
-/// As [`read_rate`], but over and over again the same `len` bytes, of which caches may hold a part:
-/// what a model of this size can be read with.
+/// Same as [`read_rate`] for `len` bytes, part of which may remain in caches: the rate at which a model of this
+/// size can be read.
 pub fn read_rate_of(len: usize, time: Duration) -> f64 {
     let words: Vec<u64> = (0..(len / size_of::<u64>()).max(1) as u64).collect();
     fastest(&words, time)
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_is_read() {
+    fn all_words_are_read() {
         for len in [0, 1, 63, 64, 65, 1000] {
             let words: Vec<u64> = (0..len).map(|n| n * n).collect();
             let expected: u64 = words.iter().sum();

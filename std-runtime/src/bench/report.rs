@@ -12,7 +12,7 @@ pub struct Report {
     pub benchmark: &'static str,
     /// The machine.
     pub machine: Machine,
-    /// The GPU, if the benchmark did not run on the processor.
+    /// The GPU, if the benchmark did not run on the CPU.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
     /// Bytes per second of one thread that reads memory sequentially.
@@ -26,13 +26,13 @@ pub struct Report {
     pub peak_memory: Option<u64>,
     /// The candidates.
     pub rows: Vec<Row>,
-    /// How times and sizes grow.
+    /// How times and cache sizes grow.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub slopes: Vec<Slope>,
-    /// What each encoding costs per token and layer.
+    /// The cost of each encoding per token and layer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub positions: Vec<PositionCost>,
-    /// What was skipped, and why.
+    /// Sizes that were skipped, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
@@ -42,33 +42,34 @@ pub struct Report {
 pub struct Row {
     /// Its name in this report.
     pub candidate: String,
-    /// What it does: `train`, `decode`, `prefill` or `eval`.
+    /// Kind of work: `train`, `decode`, `prefill` or `eval`.
     pub work: &'static str,
     /// The type of its weights; for training, the precision of its matrix products.
-    pub numbers: String,
+    #[serde(rename = "numbers")]
+    pub dtype: String,
     /// The model.
     pub model: Config,
     /// Number of threads.
     pub threads: usize,
-    /// Tokens of one unit of work.
+    /// Number of tokens in a unit of work.
     pub tokens: usize,
     /// Number of preceding tokens, for decoding.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub past: Option<usize>,
-    /// Seconds of one unit of work, over the rounds.
+    /// Seconds per unit of work, over the rounds.
     pub seconds: Spread,
-    /// Ratio of its time to that of the first candidate with the same work, round by round.
+    /// Ratio of its time to that of the first candidate with the same work in the same round.
     pub ratio: Spread,
     /// Ratio of its time to that of the candidate with RoPE, if encodings are compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub over_rope: Option<Spread>,
-    /// Bytes that one token reads, by formula.
+    /// Calculated number of bytes read per token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_per_token: Option<f64>,
-    /// Bytes that it reads per second, as a share of `read_rate`.
+    /// Bytes read per second, as a share of `read_rate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_share: Option<f64>,
-    /// The same as a share of the rate of reading the same number of bytes repeatedly.
+    /// Bytes read per second, as a share of the rate of reading the same number of bytes repeatedly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cached_read_share: Option<f64>,
     /// Size in bytes of each thread's key-value cache, for evaluation.
@@ -78,9 +79,9 @@ pub struct Row {
     /// evaluation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_memory: Option<u64>,
-    /// Operations of the matrix products of one unit of work, by formula.
+    /// Calculated number of operations of the matrix products in a unit of work.
     pub flops: f64,
-    /// Its operations per second, as a share of `matmul_rate`.
+    /// Operations per second, as a share of `matmul_rate`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matmul_share: Option<f64>,
     /// Time by operation, for training steps if requested.
@@ -88,31 +89,31 @@ pub struct Row {
     pub profile: Vec<Profiled>,
 }
 
-/// How the time of some work grows: `time ∝ size^slope`, fitted to a series of rows.
+/// How the time of some work grows with a size: `time ∝ size^slope`, fitted to a series of rows.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Slope {
     /// The work.
     pub work: &'static str,
-    /// The size that grows.
+    /// The size that varies.
     pub against: &'static str,
     /// Smallest size.
     pub from: usize,
     /// Largest size.
     pub to: usize,
-    /// The exponent, a least-squares fit of logarithms.
+    /// The exponent from a least-squares fit of logarithms.
     pub slope: f64,
     /// The exponent between the last two sizes.
     pub last: f64,
 }
 
 impl Row {
-    /// Creates a row for a candidate on `model` whose units of work took the times `measured`, where `first` are
-    /// those of the first candidate. Everything else has a default: `f32`, one thread, one token.
+    /// Creates a row for a candidate with `model` whose units of work took the times `measured`. `first` are the
+    /// times of the first candidate. The other fields have defaults: `f32`, one thread, one token.
     pub fn new(work: &'static str, model: &Config, measured: &Times, first: &Times) -> Self {
         Self {
             candidate: String::new(),
             work,
-            numbers: "f32".to_owned(),
+            dtype: "f32".to_owned(),
             model: *model,
             threads: 1,
             tokens: 1,
@@ -137,7 +138,7 @@ impl Row {
     }
 }
 
-/// A value that not every row has.
+/// Returns a value that not every row has.
 type Share = fn(&Row) -> Option<f64>;
 
 impl Report {
@@ -241,7 +242,7 @@ impl Report {
 }
 
 impl Report {
-    /// Formats what each encoding costs per token and layer.
+    /// Formats the cost of each encoding per token and layer.
     fn position_table(&self) -> String {
         if self.positions.is_empty() {
             return String::new();
@@ -311,7 +312,7 @@ fn figure(value: f64) -> String {
     }
 }
 
-/// Formats cells in columns, the first one aligned to the left, the others to the right.
+/// Formats cells in columns. The first column is left-aligned, the others are right-aligned.
 fn aligned(lines: &[Vec<String>]) -> String {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {

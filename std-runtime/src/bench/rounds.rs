@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 use super::{BenchError, Spread};
 use crate::device::DeviceError;
 
-/// Work that is timed.
+/// Work to time.
 pub trait Candidate {
-    /// Does one unit of work and returns the time of its measured part.
+    /// Performs one unit of work and returns the duration of its timed part.
     ///
     /// # Errors
     /// [`BenchError`] when the work fails.
@@ -18,18 +18,18 @@ pub trait Candidate {
 pub struct Plan {
     /// Number of turns of each candidate.
     pub rounds: usize,
-    /// Approximate time of all rounds. A turn is as many units of work as its share of this time allows, at least
-    /// one.
+    /// Approximate total time of all rounds. A turn consists of as many units of work as fit into its share of this
+    /// time, at least one.
     pub time: Duration,
 }
 
 impl Plan {
-    /// Returns the time for measuring what the machine is capable of: a tenth, at most half a second.
+    /// Returns the time for measuring the limits of the machine: 10 %, but at most half a second.
     pub fn aside(&self) -> Duration {
         (self.time / 10).min(Duration::from_millis(500))
     }
 
-    /// Returns the time for a profile: a quarter.
+    /// Returns the time for a profile: 25 %.
     pub fn profile(&self) -> Duration {
         self.time / 4
     }
@@ -37,13 +37,13 @@ impl Plan {
 
 /// Times candidates.
 pub trait Timer {
-    /// Why timing fails.
+    /// The error type.
     type Error: From<BenchError> + From<DeviceError>;
 
-    /// Times the candidates according to `plan`; returns `None` if another program timed them.
+    /// Times the candidates according to `plan`. Returns `None` if another program timed them.
     ///
     /// # Errors
-    /// The errors of the candidates, and the timer's own.
+    /// Returns the errors of the candidates and those of the timer.
     fn time(
         &self,
         candidates: Vec<Box<dyn Candidate + '_>>,
@@ -67,7 +67,7 @@ impl Times {
     }
 }
 
-/// Times the candidates in turns, every second round in reverse order, after one unit of work each as a warm-up.
+/// Times the candidates in turns, every second round in reverse order. First runs each candidate once as a warm-up.
 ///
 /// # Errors
 /// [`BenchError::Interrupted`] once `stop` is set, or the first error of a candidate.

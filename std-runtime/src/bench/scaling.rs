@@ -7,25 +7,27 @@ use expe_core::{Model, Sampler};
 use super::{BenchError, Inference, Slope, Task, Times};
 use crate::engine::Session;
 
-/// The cost of a sequence at a certain length.
+/// The times of a sequence at one length.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Length {
-    /// Tokens of the sequence.
+    /// Number of tokens in the sequence.
     pub tokens: usize,
-    /// Seconds of reading all of them as a prompt, by round.
+    /// Seconds to read all of them as a prompt, by round.
     pub prefill: Times,
-    /// Seconds of decoding one more token, by round.
+    /// Seconds to decode one more token, by round.
     pub decode: Times,
 }
 
-/// Tokens that are decoded at every length, before the prompt continues.
+/// Number of tokens decoded at every length before the prompt continues.
 const DECODED: usize = 8;
 
-/// Reads a random text up to the last of `lengths`, which are in rising order, and decodes some tokens at each
-/// of them, in one pass per round, so that the prompt is not read again for every length.
+/// Measures prompts and decoding at several `lengths`, which must be in increasing order.
+///
+/// Each round reads a random text once, up to the last length, and decodes some tokens at each length, so that the
+/// prompt is not read again for every length.
 ///
 /// # Errors
-/// The errors of [`Inference::buffers`], and [`BenchError::Interrupted`].
+/// Returns the errors of [`Inference::buffers`], and [`BenchError::Interrupted`] once `stop` is set.
 pub fn by_length(
     model: &Model<'_>,
     lengths: &[usize],
@@ -55,7 +57,7 @@ pub fn by_length(
             let part = text.get(read..length.tokens).unwrap_or(&[]);
             let started = Instant::now();
             let mut token = session.next(part, &mut sampler)?;
-            // Extrapolates to the tokens that were decoded at the previous length instead of read.
+            // Extrapolates, because the tokens decoded at the previous length are not read as part of the prompt.
             let share = (length.tokens - before) as f64 / part.len().max(1) as f64;
             seconds += started.elapsed().as_secs_f64() * share;
             let started = Instant::now();
@@ -74,7 +76,7 @@ pub fn by_length(
 }
 
 impl Slope {
-    /// Fits a slope to `points` of size and seconds in rising order; returns `None` for fewer than two sizes.
+    /// Fits a slope to `points` of size and seconds, in increasing order. Returns `None` for fewer than two sizes.
     ///
     /// ```
     /// use expe::bench::Slope;
@@ -97,14 +99,14 @@ impl Slope {
     }
 }
 
-/// Returns the least-squares slope through `points`, or `None` if all have the same abscissa.
+/// Returns the least-squares slope of `points`, or `None` if all have the same x coordinate.
 fn least_squares(points: &[(f64, f64)]) -> Option<f64> {
     let count = points.len() as f64;
     let mean = |get: fn(&(f64, f64)) -> f64| points.iter().map(get).sum::<f64>() / count;
     let (x, y) = (mean(|point| point.0), mean(|point| point.1));
-    let above: f64 = points.iter().map(|point| (point.0 - x) * (point.1 - y)).sum();
-    let below: f64 = points.iter().map(|point| (point.0 - x).powi(2)).sum();
-    (below > 0.0).then(|| above / below)
+    let covariance: f64 = points.iter().map(|point| (point.0 - x) * (point.1 - y)).sum();
+    let variance: f64 = points.iter().map(|point| (point.0 - x).powi(2)).sum();
+    (variance > 0.0).then(|| covariance / variance)
 }
 
 #[cfg(test)]

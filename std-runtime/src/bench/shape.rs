@@ -4,22 +4,22 @@ use expe_core::{Activation, Config};
 use super::BenchError;
 use crate::config::{PositionSpec, RunConfig, TokenizerKind, TrainConfig, preset};
 
-/// Steps of a training that is only timed: more than there is time for.
+/// Number of steps of a run that is only timed; it is never completed.
 const STEPS: u64 = 1_000_000;
 
-/// Names of the built-in shapes for benchmarks; every preset is one as well.
+/// Names of the built-in shapes for benchmarks, in addition to the presets.
 pub const SHAPES: [&str; 3] = ["15m", "128x4", "256x6"];
 
-/// Changes of the sizes of a model; `None` keeps a size.
+/// Changes to the sizes of a model. `None` keeps a size.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sizes {
-    /// Model width; the width of the MLP becomes four times as large.
+    /// Model width. It also sets the width of the MLP to four times this value.
     pub width: Option<usize>,
     /// Number of layers.
     pub layers: Option<usize>,
-    /// Number of query heads, and of key-value heads.
+    /// Number of query heads. It also sets the number of key-value heads.
     pub heads: Option<usize>,
-    /// Number of key-value heads, if fewer.
+    /// Number of key-value heads, if there are fewer.
     pub kv_heads: Option<usize>,
     /// Width of the MLP.
     pub hidden: Option<usize>,
@@ -32,8 +32,8 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// Applies the changes to `config`. Its position encoding gets its default width if the model width
-    /// changes.
+    /// Applies the changes to `config`. If the model width changes, the position encoding is reset to its defaults for
+    /// the new width.
     ///
     /// # Errors
     /// [`BenchError`] for sizes that do not fit together.
@@ -78,8 +78,8 @@ impl Sizes {
     }
 }
 
-/// Returns the configuration with the model width `width`: the same number of heads, an MLP scaled with the
-/// width, and the default width of the position encoding.
+/// Returns the configuration with the model width `width`. The number of heads is kept, the MLP is scaled in
+/// proportion, and the position encoding gets its defaults for the new width.
 ///
 /// # Errors
 /// [`BenchError::HeadWidth`] for a width that is not a multiple of the number of heads.
@@ -133,13 +133,13 @@ pub fn shape(name: &str) -> Result<RunConfig, BenchError> {
     Ok(config)
 }
 
-/// Position encodings with the names that they were given.
+/// Position encodings with their names as given by the user.
 pub type NamedPositions = Vec<(String, PositionConfig)>;
 
-/// Parses the encodings `specs` for evaluating `model`, or returns the model's own if there are none.
+/// Parses the encodings `specs` for evaluating `model`. If there are none, returns the encoding of the model.
 ///
 /// # Errors
-/// [`BenchError::Spec`] for an encoding that is not understood.
+/// [`BenchError::Spec`] for an encoding that cannot be parsed.
 pub fn positions(specs: &[String], model: &Config) -> Result<NamedPositions, BenchError> {
     if specs.is_empty() {
         return Ok(vec![(model.position.name().to_owned(), model.position)]);

@@ -12,7 +12,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Computes the spread of `values`; NaN if there are none.
+    /// Computes the spread of `values`, or NaN if there are none.
     ///
     /// ```
     /// use expe::bench::Spread;
@@ -32,9 +32,9 @@ impl Spread {
         Self { median: quantile(0.5), low: quantile(0.25), high: quantile(0.75) }
     }
 
-    /// Computes the spread of `above[i] / below[i]`, the ratios of two candidates in the same round.
-    pub fn from_ratios(above: &[f64], below: &[f64]) -> Self {
-        let ratios: Vec<f64> = above.iter().zip(below).map(|(a, b)| a / b).collect();
+    /// Computes the spread of `numerators[i] / denominators[i]`, the ratios of two candidates in the same round.
+    pub fn from_ratios(numerators: &[f64], denominators: &[f64]) -> Self {
+        let ratios: Vec<f64> = numerators.iter().zip(denominators).map(|(a, b)| a / b).collect();
         Self::new(&ratios)
     }
 
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quartiles_by_hand() {
+    fn quartiles_are_interpolated() {
         // Places 0.75, 1.5 and 2.25 of 0..=3.
         let spread = Spread::new(&[10.0, 40.0, 20.0, 30.0]);
         assert_eq!(spread, Spread { median: 25.0, low: 17.5, high: 32.5 });
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_taken_in_pairs() {
+    fn ratios_are_computed_within_rounds() {
         // The machine was three times slower in the second round, which does not change the ratios.
         let spread = Spread::from_ratios(&[2.0, 6.0, 2.0], &[1.0, 3.0, 1.0]);
         assert_eq!(spread, Spread { median: 2.0, low: 2.0, high: 2.0 });

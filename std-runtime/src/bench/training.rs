@@ -9,7 +9,7 @@ use crate::model::ModelError;
 use crate::ops::Kernels;
 use crate::train::{State, Stepper, TrainingDevice, Usage, Workers};
 
-/// Returns uniformly distributed random tokens, enough for a window of the configuration.
+/// Returns uniformly distributed random tokens, at least enough for one window of the configuration.
 pub fn random_tokens(config: &RunConfig) -> Vec<u32> {
     let mut random = Random::new(config.train.seed);
     let vocab = u32::try_from(config.model.vocab).unwrap_or(u32::MAX);
@@ -17,7 +17,7 @@ pub fn random_tokens(config: &RunConfig) -> Vec<u32> {
     (0..count).map(|_| random.below(vocab)).collect()
 }
 
-/// Training steps of a configuration, without files and validation.
+/// Runs training steps without files and validation.
 #[derive(Debug)]
 pub struct Training<'a, D: Kernels> {
     stepper: Stepper<'a, D>,
@@ -26,8 +26,7 @@ pub struct Training<'a, D: Kernels> {
 }
 
 impl<'a, D: TrainingDevice> Training<'a, D> {
-    /// Creates a model on `device` that trains on windows of `tokens`; `threads` is for devices that compute with
-    /// threads.
+    /// Creates a model on `device` to train on windows of `tokens`. `threads` applies to devices that use CPU threads.
     ///
     /// # Errors
     /// [`BenchError::Config`] for a configuration that is not valid, [`BenchError::Train`] when it does not fit
@@ -63,7 +62,7 @@ impl<'a, D: TrainingDevice> Training<'a, D> {
     /// Runs a step and returns its loss.
     ///
     /// # Errors
-    /// [`BenchError::Train`].
+    /// [`BenchError::Train`] if the step fails.
     pub fn step(&mut self) -> Result<f64, BenchError> {
         let Self { stepper, pool } = self;
         Ok(D::step_in(pool, stepper)?.loss)
@@ -86,10 +85,9 @@ mod tests {
     use crate::config::preset;
     use crate::device::Cpu;
 
-    /// Random tokens have nothing to learn except that they are equally likely, which an initial model almost
-    /// predicts, so the loss stays at `ln 256`.
+    /// The loss stays near `ln 256`, because random tokens are equally likely, as an initial model almost predicts.
     #[test]
-    fn steps_are_training_steps() {
+    fn steps_update_the_parameters() {
         let config = preset("quick").unwrap();
         let tokens = random_tokens(&config);
         let mut training = Training::new(&config, &tokens, 2, &Cpu::default()).unwrap();
@@ -105,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn absurd_sizes_are_refused() {
+    fn absurd_sizes_are_rejected() {
         let refused = |config: &_| {
             Training::new(config, &[0; 100], 1, &Cpu::default()).map(drop).unwrap_err()
         };

@@ -1,11 +1,12 @@
-//! Operation counts of a model's matrix products by formula; a multiplication and an addition count as two
+//! Calculated operation counts of the matrix products of a model. A multiplication and an addition count as two
 //! operations.
 
 use expe_core::{Activation, Config};
 
-/// Returns the operations of the matrix products for one token that attends to `keys` keys on average: the
-/// projections, scores and values of every layer, and, with `head`, the logits. Overridden columns are not
-/// multiplied.
+/// Returns the number of operations of the matrix products for one token that attends to `keys` keys on average.
+///
+/// Counts the projections, scores and values of every layer, and with `head` also the logits. Overridden columns are
+/// not counted, because they are not multiplied.
 pub fn forward_flops(config: &Config, keys: f64, head: bool) -> f64 {
     let Config { vocab, width, hidden, layers, .. } = *config;
     let free = width.saturating_sub(config.override_block().width);
@@ -17,9 +18,10 @@ pub fn forward_flops(config: &Config, keys: f64, head: bool) -> f64 {
     2.0 * (layers as f64 * layer + head)
 }
 
-/// Returns the operations of the matrix products of a training step over `batch` windows of the model's
-/// context: forward, and twice as many backward (each product has two derivatives). A causal query attends to
-/// half of the window on average. Scores that the backward pass recomputes are not counted.
+/// Returns the number of operations of the matrix products in a training step over `batch` windows.
+///
+/// The backward pass counts as two forward passes, because each product has two derivatives. A causal query attends
+/// to half of the window on average. Scores that the backward pass recomputes are not counted.
 pub fn step_flops(config: &Config, batch: usize) -> f64 {
     let keys = (config.context as f64 + 1.0) / 2.0;
     3.0 * (batch * config.context) as f64 * forward_flops(config, keys, true)
@@ -31,7 +33,7 @@ mod tests {
     use crate::config::{position, preset};
 
     #[test]
-    fn a_small_model_by_hand() {
+    fn counts_match_a_manual_count() {
         let mut config = preset("quick").unwrap().model; // 48 wide, 2 layers, 2 heads, hidden 192
         config.position = position("none", 48).unwrap();
         let layer = 4.0 * 48.0 * 48.0 + 2.0 * 48.0 * 192.0 + 2.0 * 48.0 * 10.0;

@@ -8,12 +8,12 @@ use crate::bench::{
 };
 use crate::export::Scheme;
 
-/// Perplexity at multiples of the training length: time, memory, and how they grow.
+/// Benchmark of perplexity at multiples of the training length: time, memory, and how they grow.
 #[derive(Debug, Clone)]
 pub struct EvalBenchmark {
     /// The model.
     pub config: Config,
-    /// Lengths, in multiples of the training length; powers of two, so that each divides the longest.
+    /// Lengths in multiples of the training length. They must be powers of two, so that each divides the longest.
     pub factors: Vec<usize>,
     /// How its weights are stored.
     pub scheme: Scheme,
@@ -42,7 +42,7 @@ impl EvalBenchmark {
         for factor in &factors {
             let mut evaluation = Evaluation::new(&model, factor * context, longest)?;
             sizes.push((factor * context, evaluation.tokens()));
-            // From the shortest on, so that the peak after each is its own.
+            // Run in increasing order of length, so that each peak is caused by its own length.
             evaluation.run()?;
             peaks.push(peak_memory());
             candidates.push(Box::new(evaluation));
@@ -54,7 +54,7 @@ impl EvalBenchmark {
             let per_token = forward_flops(config, (*length as f64 + 1.0) / 2.0, true);
             report.rows.push(Row {
                 candidate: format!("{}·{context}", length / context),
-                numbers: scheme.to_string(),
+                dtype: scheme.to_string(),
                 threads: report.machine.cores,
                 tokens: *tokens,
                 flops: per_token * *tokens as f64,
@@ -63,7 +63,7 @@ impl EvalBenchmark {
                 ..Row::new("eval", config, measured, first)
             });
         }
-        let of_one_window: Vec<_> = sizes
+        let window_times: Vec<_> = sizes
             .iter()
             .zip(&report.rows)
             .map(|((length, tokens), row)| {
@@ -75,7 +75,7 @@ impl EvalBenchmark {
             .zip(&report.rows)
             .filter_map(|((length, _), row)| Some((*length, row.cache_bytes? as f64)))
             .collect();
-        report.slopes.extend(Slope::fit("eval", "context", &of_one_window));
+        report.slopes.extend(Slope::fit("eval", "context", &window_times));
         report.slopes.extend(Slope::fit("cache", "context", &cache));
         report.peak_memory = peak_memory();
         Ok(report)

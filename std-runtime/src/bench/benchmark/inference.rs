@@ -15,25 +15,25 @@ pub struct Measured {
     /// Its name in the report.
     pub name: String,
     /// How the weights of its layers are stored.
-    pub numbers: String,
+    pub dtype: String,
     /// The model.
     pub file: ModelFile,
 }
 
 impl Measured {
-    /// Describes a model file.
+    /// Creates an entry for a model file.
     ///
     /// # Errors
     /// [`BenchError::Engine`] when it is not a model.
     pub fn from_file(name: String, file: ModelFile) -> Result<Self, BenchError> {
-        let numbers = stored(&file.model()?);
-        Ok(Self { name, numbers, file })
+        let dtype = stored(&file.model()?);
+        Ok(Self { name, dtype, file })
     }
 
-    /// Makes one random model per encoding and scheme.
+    /// Creates one random model per encoding and scheme.
     ///
     /// # Errors
-    /// As [`random_model`].
+    /// Same as [`random_model`].
     pub fn random(
         config: &Config,
         positions: &NamedPositions,
@@ -43,13 +43,13 @@ impl Measured {
         for (position, encoding) in positions {
             let config = Config { position: *encoding, ..*config };
             for scheme in schemes {
-                let numbers = scheme.to_string();
+                let dtype = scheme.to_string();
                 let name = match (positions.len(), schemes.len()) {
-                    (1, _) => numbers.clone(),
+                    (1, _) => dtype.clone(),
                     (_, 1) => position.clone(),
-                    _ => format!("{position} {numbers}"),
+                    _ => format!("{position} {dtype}"),
                 };
-                models.push(Self { name, numbers, file: random_model(&config, *scheme)? });
+                models.push(Self { name, dtype, file: random_model(&config, *scheme)? });
             }
         }
         Ok(models)
@@ -60,26 +60,26 @@ impl Measured {
 fn stored(model: &Model<'_>) -> String {
     let matrix =
         model.tensors().find(|t| t.shape.id.kind.is_matrix() && !t.shape.id.kind.is_vocabulary());
-    let numbers = matrix.map_or_else(String::new, |matrix| matrix.dtype.to_string());
+    let dtype = matrix.map_or_else(String::new, |matrix| matrix.dtype.to_string());
     match model.execution() {
-        Execution::Float => numbers,
-        Execution::Integer => format!("{numbers}, integers alone"),
+        Execution::Float => dtype,
+        Execution::Integer => format!("{dtype}, integers alone"),
     }
 }
 
-/// The engine on one thread: reading a prompt, or decoding token by token.
+/// Benchmark of the engine on one thread: reading a prompt, or decoding token by token.
 #[derive(Debug)]
 pub struct InferenceBenchmark {
-    /// The models, which take turns.
+    /// The models, which are measured in turns.
     pub models: Vec<Measured>,
-    /// What they do.
+    /// The task.
     pub task: Task,
     /// How long to measure.
     pub plan: Plan,
 }
 
 impl InferenceBenchmark {
-    /// Runs the benchmark; returns `None` if `timer` measured elsewhere.
+    /// Runs the benchmark. Returns `None` if another program controlled `timer` and has the results.
     ///
     /// # Errors
     /// [`BenchError`] for models that cannot be run or do not support enough positions, and the errors of
@@ -104,7 +104,7 @@ impl InferenceBenchmark {
         for ((measured, model), times_of) in measured.iter().zip(&models).zip(&times) {
             let config = model.config();
             let seconds = times_of.spread().median;
-            // A prompt computes the logits of its last token only.
+            // For a prompt, only the logits of the last token are computed.
             let head = if decoding { 0.0 } else { 2.0 * (config.vocab * config.width) as f64 };
             let flops = forward_flops(config, keys, decoding) * tokens as f64 + head;
             let bytes = decoding.then(|| read_bytes(model, keys));
@@ -113,7 +113,7 @@ impl InferenceBenchmark {
             let cached = bytes.map(|bytes| read_rate_of(bytes as usize, plan.aside()));
             report.rows.push(Row {
                 candidate: measured.name.clone(),
-                numbers: measured.numbers.clone(),
+                dtype: measured.dtype.clone(),
                 tokens,
                 past,
                 bytes_per_token: bytes,

@@ -1,4 +1,4 @@
-//! The benchmarks as whole jobs, each of which returns a [`Report`](super::Report).
+//! Complete benchmarks. Each returns a [`Report`](super::Report).
 
 mod eval;
 mod inference;

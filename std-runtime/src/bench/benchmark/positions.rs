@@ -12,28 +12,28 @@ use crate::config::{RunConfig, SpecError, position};
 use crate::device::Cpu;
 use crate::export::Scheme;
 
-/// What each position encoding costs, alone and as part of decoding, prompts and training.
+/// Benchmark of the cost of each position encoding, alone and as part of decoding, prompts and training.
 #[derive(Debug, Clone)]
 pub struct PositionsBenchmark {
-    /// The model; training has a vocabulary of 512 at most.
+    /// The model. For training, its vocabulary is limited to 512.
     pub base: RunConfig,
-    /// The encodings, or all if empty. `none` and `rope`, the references, are added if they are missing.
+    /// The encodings, or all if empty. The references `none` and `rope` are added if they are missing.
     pub positions: NamedPositions,
-    /// Keys that a query attends to, and tokens of a prompt.
+    /// Number of keys that a query attends to, and of tokens in a prompt.
     pub keys: u32,
-    /// Training length; by default `keys`, at most 128.
+    /// Training length. The default is `keys`, but at most 128.
     pub window: Option<usize>,
-    /// Threads of the training.
+    /// Number of threads for training.
     pub threads: usize,
     /// How long to measure.
     pub plan: Plan,
 }
 
-/// Windows of a training step; there are as many candidates as encodings.
+/// Number of windows in a training step; small, because there is a candidate for every encoding.
 const BATCH: usize = 4;
-/// Largest default length of a training window.
+/// Maximum default length of a training window.
 const WINDOW: usize = 128;
-/// Tokens that are decoded in a turn.
+/// Number of tokens decoded in a turn.
 const DECODED: usize = 16;
 
 impl PositionsBenchmark {
@@ -147,7 +147,7 @@ impl PositionsBenchmark {
     }
 }
 
-/// Returns every encoding as the engine computes it, and ExPE also as the paper writes it.
+/// Returns every encoding as the engine computes it, and ExPE also in the direct form of the paper.
 fn variants(positions: &NamedPositions) -> Vec<(String, Variant)> {
     let mut variants = Vec::new();
     for (name, position) in positions {

@@ -13,22 +13,22 @@ use crate::device::Cpu;
 use crate::export::Scheme;
 use crate::train::{TrainError, available_memory};
 
-/// How training, decoding and prompts grow with the length of the text, the width of the model, and the
-/// number of threads.
+/// Benchmark of how the time of training, decoding and prompts depends on the length of the text, the width of the
+/// model and the number of threads.
 #[derive(Debug, Clone)]
 pub struct ScalingBenchmark {
-    /// The model that one size at a time is changed of.
+    /// The model; each series changes one of its sizes.
     pub base: RunConfig,
-    /// Longest context. Prompts and decoding go from 64 to here, training steps of one window as far as
-    /// time and memory allow.
+    /// Longest context. Prompts and decoding are measured from 64 up to this length, training steps of one window
+    /// as far as time and memory allow.
     pub longest: usize,
-    /// Widest model; models are at least 64 wide.
+    /// Largest model width. The smallest is 64.
     pub widest: usize,
-    /// How long to measure; the longest texts take longer.
+    /// How long to measure. The longest texts take more time.
     pub plan: Plan,
 }
 
-/// Windows of a training step, at most.
+/// Maximum number of windows in a training step.
 const BATCH: usize = 4;
 
 impl ScalingBenchmark {
@@ -51,7 +51,7 @@ impl ScalingBenchmark {
     }
 }
 
-/// Returns `first`, twice that, and so on up to `last`.
+/// Returns `first`, `2·first`, `4·first` and so on up to `last`.
 fn doubling(first: usize, last: usize) -> Vec<usize> {
     std::iter::successors(Some(first), |size| size.checked_mul(2))
         .take_while(|size| *size <= last)
@@ -72,7 +72,7 @@ impl Series<'_> {
         Plan { time: self.plan.time / 5, ..self.plan }
     }
 
-    /// Adds the rows of a series, each with its size, and the slope through them.
+    /// Adds the rows of a series, each with its size, and the slope fitted to them.
     fn add(&mut self, against: &'static str, found: Vec<(usize, Row)>) {
         let points: Vec<_> = found.iter().map(|(size, row)| (*size, row.seconds.median)).collect();
         let work = found.first().map_or("", |(_, row)| row.work);
@@ -86,7 +86,7 @@ impl Series<'_> {
         config.context = config.context.max(2 * lengths.last().copied().unwrap_or(0));
         let file = random_model(&config, Scheme::F32)?;
         let model = file.model()?;
-        // Every round reads the longest text, so there is time for a few only.
+        // Every round reads the longest text, so there is time for only a few rounds.
         let found = by_length(&model, lengths, self.plan.rounds.min(3), self.stop)?;
         let Some(first) = found.first() else { return Ok(()) };
         let prefill = found.iter().map(|length| {
@@ -130,7 +130,7 @@ impl Series<'_> {
         Ok(())
     }
 
-    /// Measures training steps by a size, from the smallest on as far as time and memory allow.
+    /// Measures training steps by the size `against`, in increasing order as far as time and memory allow.
     fn training(&mut self, against: &'static str, sizes: &[usize]) -> Result<(), BenchError> {
         let configs = self.training_configs(against, sizes)?;
         let longest = configs.iter().map(|(_, config)| config.model.context).max().unwrap_or(0);
@@ -139,7 +139,7 @@ impl Series<'_> {
         let mut plan = self.share();
         let mut budget = plan.time;
         if against == "context" {
-            // A few rounds with the longest texts, which may take all of the time.
+            // Only a few rounds, so that there is time for the longest texts.
             plan.rounds = plan.rounds.min(3);
             budget = self.plan.time;
         }
@@ -163,13 +163,13 @@ impl Series<'_> {
             let started = Instant::now();
             candidate.run()?;
             candidates.push(Box::new(candidate));
-            // The next one may take four times the time, in every round, and four times the memory.
+            // Doubling a size may take four times the time in every round, and four times the memory.
             let rounds = u32::try_from(plan.rounds).unwrap_or(u32::MAX);
             let memory = peak_memory().zip(available_memory());
             let why = if started.elapsed().saturating_mul(4).saturating_mul(rounds) > budget {
-                "the next one may take more time than there is; a longer measurement goes further"
+                "the next size may exceed the time; a longer measurement includes more sizes"
             } else if memory.is_some_and(|(peak, available)| peak.saturating_mul(4) > available) {
-                "the next one may take more memory than there is"
+                "the next size may exceed the memory"
             } else {
                 continue;
             };
@@ -214,15 +214,15 @@ impl Series<'_> {
         configs.collect()
     }
 
-    /// Notes where a series of training steps ended, if sizes were left out.
+    /// Adds a note if sizes at the end of a series of training steps were skipped.
     fn note_end(&mut self, against: &str, sizes: &[usize], done: usize, why: &str) {
-        let Some((left, last)) = sizes.get(done).zip(sizes.last()) else { return };
-        let range = if left == last { left.to_string() } else { format!("{left} to {last}") };
-        self.report.notes.push(format!("train against {against}: {range} left out: {why}"));
+        let Some((next, last)) = sizes.get(done).zip(sizes.last()) else { return };
+        let range = if next == last { next.to_string() } else { format!("{next} to {last}") };
+        self.report.notes.push(format!("train against {against}: {range} skipped: {why}"));
     }
 }
 
-/// Returns the row of a prompt or of decoding.
+/// Returns the row for reading a prompt or decoding.
 fn row(
     config: &Config,
     task: Task,

@@ -8,23 +8,23 @@ use crate::config::RunConfig;
 use crate::device::{ChosenDevice, Cpu};
 use crate::train::{OnDevice, TrainingDevice};
 
-/// Training steps: forward, backward, clipping and AdamW, on random tokens.
+/// Benchmark of training steps on random tokens: forward, backward, clipping and AdamW.
 #[derive(Debug, Clone)]
 pub struct TrainBenchmark {
     /// The configurations, with their names in the report. All have the same vocabulary.
     pub configs: Vec<(String, RunConfig)>,
-    /// Number of threads, on the processor.
+    /// Number of threads, for the CPU.
     pub threads: usize,
     /// The device.
     pub device: ChosenDevice,
-    /// Whether to measure the share of each operation as well; on the processor only.
+    /// Whether to measure the share of each operation as well; only on the CPU.
     pub profile: bool,
     /// How long to measure.
     pub plan: Plan,
 }
 
 impl TrainBenchmark {
-    /// Runs the benchmark; returns `None` if `timer` measured elsewhere.
+    /// Runs the benchmark. Returns `None` if another program controlled `timer` and has the results.
     ///
     /// # Errors
     /// [`BenchError`] for configurations that are not valid or do not fit into memory, and the errors of
@@ -39,7 +39,7 @@ impl TrainBenchmark {
         let Some(times) = device.run(Work { benchmark: self, tokens: &tokens, timer })? else {
             return Ok(None);
         };
-        // The peak memory of the report is that of the training, before the matrices of `matmul_rate`.
+        // The report is created before `matmul_rate` allocates, so that it contains the peak memory of training.
         let mut report = Report::new("train");
         report.matmul_rate = match device {
             ChosenDevice::Cpu => Some(matmul_rate(*threads, plan.aside())?),
@@ -52,7 +52,7 @@ impl TrainBenchmark {
             let row = Row::new("train", &config.model, measured, &times[0]);
             report.rows.push(Row {
                 candidate: name.clone(),
-                numbers: config.train.precision.name().to_owned(),
+                dtype: config.train.precision.name().to_owned(),
                 threads: *threads,
                 tokens: config.tokens_per_step() as usize,
                 flops,

@@ -13,13 +13,13 @@ use crate::ops::trace::{OPERATION, Operation, PRODUCT, Pass, TARGET};
 /// The cost of an operation, summed over calls and threads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Calls.
+    /// Number of calls.
     pub calls: u64,
-    /// Nanoseconds of threads.
+    /// Thread time in nanoseconds.
     pub nanoseconds: u64,
-    /// Nanoseconds of threads inside matrix products.
+    /// Thread time in matrix products, in nanoseconds.
     pub product_nanoseconds: u64,
-    /// Operations of matrix products, a multiplication and an addition counted as two.
+    /// Number of operations of matrix products; a multiplication and an addition count as two.
     pub flops: u64,
 }
 
@@ -41,9 +41,9 @@ impl Account {
     }
 }
 
-/// A `tracing` subscriber that sums up the time of the spans of [`trace`](crate::ops::trace).
+/// A `tracing` subscriber that accumulates the time of the spans of [`trace`](crate::ops::trace).
 ///
-/// Spans are entered and closed on the thread that creates them, the last one first, as their guards are.
+/// It relies on spans being entered and closed on the thread that creates them, in reverse order of creation.
 #[derive(Debug, Clone, Default)]
 pub struct Collector(Arc<[Account; 2 * Operation::ALL.len()]>);
 
@@ -61,12 +61,12 @@ thread_local! {
     static OPEN: RefCell<Vec<Open>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The account of an operation and a direction.
+/// Returns the index of the account of an operation and direction.
 fn account(operation: u64, pass: u64) -> usize {
     2 * operation as usize + pass as usize
 }
 
-/// Reads the fields of a span.
+/// The fields of a span.
 #[derive(Debug, Default)]
 struct Fields {
     operation: u64,
@@ -90,7 +90,7 @@ impl Visit for Fields {
 }
 
 impl Collector {
-    /// Returns the cost of every operation that was called, in the order of a step.
+    /// Returns the cost of every operation that was called, in the order of a training step.
     pub fn costs(&self) -> Vec<(Operation, Pass, Cost)> {
         let all = Operation::ALL.into_iter().flat_map(|operation| {
             Pass::ALL.map(|pass| {
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn products_count_for_the_operation_that_they_are_part_of() {
+    fn products_are_attributed_to_the_innermost_operation() {
         let collector = Collector::default();
         with_default(collector.clone(), || {
             drop(product(1, 1, 1));

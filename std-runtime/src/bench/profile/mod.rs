@@ -13,32 +13,32 @@ use super::{BenchError, Training};
 use crate::device::Cpu;
 use crate::ops::trace::{Operation, Pass};
 
-/// The cost of one operation in a training step, one line of `expe bench train --profile`.
+/// The cost of an operation in a training step: one line of `expe bench train --profile`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Profiled {
-    /// The operation; `rest` is everything else: memory, the tape, windows, and waiting for other threads.
+    /// The operation. `rest` is everything else: memory management, the tape, windows, and waiting for threads.
     pub operation: &'static str,
-    /// `forward` or `backward`; none for what is neither: the sum of gradients, AdamW, and the rest.
+    /// `forward` or `backward`; `None` for the sum of gradients, AdamW and the rest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pass: Option<&'static str>,
-    /// Calls per step.
+    /// Number of calls per step.
     pub calls: f64,
     /// Seconds per step, summed over all threads.
     pub seconds: f64,
-    /// Share of the step, whose time is wall time multiplied by the number of threads.
+    /// Share of the thread time of a step, which is its wall time multiplied by the number of threads.
     pub share: f64,
-    /// Operations of its matrix products per step as they are executed: scores that a mask hides and what the
-    /// backward pass computes again are counted.
+    /// Number of operations of its matrix products per step, as executed: masked scores and results that the
+    /// backward pass recomputes are included.
     pub flops: f64,
-    /// Operations per second of one thread inside its matrix products.
+    /// Operations per second of one thread in its matrix products.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub product_rate: Option<f64>,
-    /// Share of its time inside its matrix products.
+    /// Share of its time in matrix products.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub product_share: Option<f64>,
 }
 
-/// An operation's name in reports.
+/// Returns the name of an operation in reports.
 const fn name(operation: Operation) -> &'static str {
     match operation {
         Operation::Embedding => "embedding",
@@ -53,10 +53,10 @@ const fn name(operation: Operation) -> &'static str {
     }
 }
 
-/// Times the operations of training steps, for `time` and at least three steps, after one that does not count.
+/// Times the operations of training steps for `time`, but at least three steps, after a warm-up step.
 ///
 /// # Errors
-/// [`BenchError::Train`]; [`BenchError::Interrupted`] when `stop` turns true.
+/// [`BenchError::Train`] if a step fails, [`BenchError::Interrupted`] once `stop` is set.
 pub fn profile(
     training: &mut Training<'_, Cpu>,
     time: Duration,
