@@ -4,16 +4,16 @@ use super::arch;
 use super::kernel::Kernel;
 use crate::num::Math;
 
-/// `x·σ(exponent)` with the logistic function `σ`; overflow is harmless: `x / ∞` is 0.
+/// Returns `x·σ(z)` with the logistic function `σ`. If `e^-z` overflows, the result is `x / ∞ = 0`.
 #[inline(always)]
-fn gated<M: Math>(x: f32, exponent: f32) -> f32 {
-    x / (1.0 + M::exp(-exponent))
+fn gated<M: Math>(x: f32, z: f32) -> f32 {
+    x / (1.0 + M::exp(-z))
 }
 
-/// GELU in its tanh form, in place: `x ← x/2·(1 + tanh z)`, `z = √(2/π)·(x + 0.044715·x³)`
+/// Applies GELU in its tanh form in place: `x ← x/2·(1 + tanh z)`, `z = √(2/π)·(x + 0.044715·x³)`
 /// (Hendrycks and Gimpel 2016, <https://arxiv.org/abs/1606.08415>).
 ///
-/// Computed as `x·σ(2z)`, the same function, without the cancellation at negative `x`.
+/// It is computed as the equal `x·σ(2z)`, which avoids cancellation at negative `x`.
 pub fn gelu<M: Math>(x: &mut [f32]) {
     arch::vectorized(Gelu::<M>(x, PhantomData));
 }
@@ -32,7 +32,7 @@ impl<M: Math> Kernel for Gelu<'_, M> {
     }
 }
 
-/// SiLU, in place: `x ← x·σ(x) = x / (1 + e^-x)`.
+/// Applies SiLU in place: `x ← x·σ(x) = x / (1 + e^-x)`.
 pub fn silu<M: Math>(x: &mut [f32]) {
     arch::vectorized(Silu::<M>(x, PhantomData));
 }
@@ -48,7 +48,7 @@ impl<M: Math> Kernel for Silu<'_, M> {
     }
 }
 
-/// The inside of SwiGLU, in place: `x_i ← silu(x_i)·gate_i`.
+/// Applies the gate of SwiGLU in place: `x_i ← silu(x_i)·gate_i`.
 pub fn swiglu<M: Math>(x: &mut [f32], gate: &[f32]) {
     arch::vectorized(SwiGlu::<M>(x, gate, PhantomData));
 }
@@ -64,7 +64,7 @@ impl<M: Math> Kernel for SwiGlu<'_, M> {
     }
 }
 
-/// ReLU, in place: `x ← max(x, 0)`; NaN stays NaN.
+/// Applies ReLU in place: `x ← max(x, 0)`; NaN stays NaN.
 pub fn relu(x: &mut [f32]) {
     for x in x {
         *x = if *x < 0.0 { 0.0 } else { *x };
@@ -91,9 +91,9 @@ mod tests {
             relu(core::slice::from_mut(d));
             let z = (2.0 / std::f64::consts::PI).sqrt() * (wide + 0.044715 * wide.powi(3));
             let logistic = |z: f64| 1.0 / (1.0 + (-z).exp());
-            // The exponent carries `roundings` relative roundings, which in e^-z is |z|·u each;
-            // exp is within 2u, and the sum, the quotient and a product add one each. Where e^-z
-            // is infinite the result is 0 instead of less than |x| over the largest number.
+            // The exponent has `roundings` relative rounding errors, each of which changes e^-z by |z|·u;
+            // exp is within 2u, and the sum, the quotient and a product add one rounding each. Where e^-z
+            // is infinite, the result is 0; the exact value is less than |x| over the largest float.
             let check = |found: f32, expected: f64, exponent: f64, roundings: f64| {
                 let relative = (roundings * exponent.abs() + 6.0) * ROUNDOFF;
                 let bound = relative * expected.abs() + 3.0 * wide.abs() / f64::from(f32::MAX);
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn every_processor_gives_the_same_bits() {
+    fn vectorized_kernels_are_bit_identical_to_portable_ones() {
         let x: [f32; 99] = core::array::from_fn(|i| (i as f32 - 50.0) * 0.37);
         let gate = x.map(|x| 1.0 - x);
         let (mut found, mut portable) = ([x; 3], [x; 3]);
@@ -134,7 +134,7 @@ mod tests {
 
     #[cfg(feature = "micromath")]
     #[test]
-    fn approximate_activations_keep_one_percent() {
+    fn approximate_activations_are_within_one_percent() {
         for step in -3_000..=3_000 {
             let x = step as f32 / 100.0;
             let mut y = [[x], [x], [x], [x]];
@@ -144,8 +144,8 @@ mod tests {
             silu::<Exact>(c);
             silu::<crate::num::Approximate>(d);
             for [[exact], [found]] in [[*a, *b], [*c, *d]] {
-                // e is within 1 %, so 1 + e is too, and the quotient within 1/0.99; beyond -80 the
-                // exponential saturates, where the result is below |x|·e^-80.
+                // The exponential is within 1 %, and so is one plus it; the quotient is within 1/0.99.
+                // Beyond -80 the exponential saturates and the result is below |x|·e^-80.
                 let bound = exact.abs() * (1.0 / 0.99 - 1.0 + 1e-5) + x.abs() * 2e-35;
                 assert!((found - exact).abs() <= bound, "{x}: {found} {exact}");
             }

@@ -2,11 +2,11 @@ use super::lanes::{LANES, each_lane};
 use super::stored::Stored;
 use crate::num::invariant::split;
 
-/// `Σ w_i·x_i` over the shorter of the two.
+/// Returns the dot product `Σ w_i·x_i` over the length of the shorter slice.
 ///
-/// Eight partial sums: the first `n mod 8` products start the first of them, then come eight products at
-/// a time, and at the end the sums are added up in order. With `n` products and unit roundoff
-/// `u = 2^-24` the error is at most `(n/8 + 16)·u·Σ|w_i·x_i|`, to first order.
+/// The products are added to eight partial sums: first the leading `n mod 8` products, one per sum, then eight
+/// products at a time. The partial sums are added in order at the end. With `n` products and unit roundoff
+/// `u = 2^-24` the error is at most `(n/8 + 16)·u·Σ|w_i·x_i|` to first order.
 ///
 /// ```
 /// use expe_core::internals::dot;
@@ -27,7 +27,7 @@ pub fn dot<S: Stored>(weights: &[S::Bits], x: &[f32]) -> f32 {
         }
     }
     let blocks = weights.len().min(x.len()) / LANES;
-    // One index for both slices: two iterators side by side cost a third of the speed.
+    // One index for both slices: two zipped iterators cost a third of the speed.
     for start in (0..blocks).map(|block| block * LANES) {
         let (Some(w), Some(x)) = (
             weights.get(start..start + LANES).and_then(<[_]>::first_chunk),
@@ -37,7 +37,7 @@ pub fn dot<S: Stored>(weights: &[S::Bits], x: &[f32]) -> f32 {
         };
         each_lane(&mut sums, w, x, |sum, w, x| sum + S::widen(w) * x);
     }
-    // In order, not as a tree: a tree's shape leads LLVM to narrower vectors in the loop above.
+    // In order, because adding them as a tree makes LLVM use narrower vectors in the loop above.
     sums.iter().sum()
 }
 
@@ -50,7 +50,7 @@ mod tests {
     use crate::num::Random;
 
     #[test]
-    fn is_within_its_error_bound_at_every_length() {
+    fn error_is_within_its_bound_at_every_length() {
         let mut random = Random::new(1);
         for n in 0..300usize {
             let w: Vec<f32> = (0..n).map(|_| random.normal()).collect();

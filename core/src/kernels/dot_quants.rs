@@ -3,11 +3,11 @@
 use super::rows::rows;
 use crate::num::invariant::slice;
 
-/// Columns of a 4-bit matrix that share a factor.
+/// Number of columns of a 4-bit matrix that share a factor.
 pub const GROUP: usize = 32;
 
-/// Bytes that hold one group: byte `k` has column `k` in its low half and column `k + 16` in its high
-/// half, each in two's complement.
+/// Number of bytes of one group: byte `k` has column `k` in its low half and column `k + 16` in its high half,
+/// each in two's complement.
 pub const GROUP_BYTES: usize = GROUP / 2;
 
 /// Largest width of an 8-bit matrix: `2^17 · 128 · 127 < 2^31`.
@@ -16,14 +16,15 @@ pub const INT8_MAX_COLS: usize = 1 << 17;
 /// Largest width of a 4-bit matrix: `2^13/32 · 255 · 32 · 8 · 127 < 2^31`.
 pub const INT4_MAX_COLS: usize = 1 << 13;
 
-/// Independent partial sums: one vector register or two on every target.
+/// Number of products per block of the vectorized loop.
 const LANES: usize = 16;
 
-/// Columns that are computed without a branch in between on processors without vectors.
+/// Number of columns per unrolled block on processors without vectors.
 const UNROLLED: usize = 8;
 
-/// `Σ w_i·x_i` over the shorter of the two, exactly, for up to [`INT8_MAX_COLS`] weights and inputs of
-/// at most 127.
+/// Returns the exact dot product `Σ w_i·x_i` over the length of the shorter slice.
+///
+/// There may be up to [`INT8_MAX_COLS`] elements, and inputs of magnitude at most 127.
 ///
 /// ```
 /// use expe_core::internals::dot_int8;
@@ -53,8 +54,9 @@ pub fn dot_int8(weights: &[i8], x: &[i8]) -> i32 {
     rest.fold(sum, |sum, (w, x)| sum.wrapping_add(i32::from(*w) * i32::from(*x)))
 }
 
-/// Computes [`dot_int8`] for four rows of weights and reads every element of `x` once for all of them, which
-/// saves most of the loads on processors without vectors. All rows have the length of `x`.
+/// Computes [`dot_int8`] for four rows of weights of the length of `x`.
+///
+/// Every element of `x` is read once for all rows, which saves most of the loads on processors without vectors.
 ///
 /// ```
 /// use expe_core::internals::dot_int8_rows;
@@ -83,8 +85,8 @@ pub fn dot_int8_rows([a, b, c, d]: [&[i8]; 4], x: &[i8]) -> [i32; 4] {
     sums
 }
 
-/// Adds the products of a block of columns. Unrolled by hand, for a loop would stay a loop in code that is
-/// compiled for size.
+/// Adds the products of a block of columns. Unrolled by hand, because a loop is not unrolled when optimizing for
+/// size.
 #[inline(always)]
 fn add_cols(sums: &mut [i32; 4], [a, b, c, d]: [&[i8; UNROLLED]; 4], x: &[i8; UNROLLED]) {
     add_col(sums, [a[0], b[0], c[0], d[0]], x[0]);
@@ -97,6 +99,7 @@ fn add_cols(sums: &mut [i32; 4], [a, b, c, d]: [&[i8; UNROLLED]; 4], x: &[i8; UN
     add_col(sums, [a[7], b[7], c[7], d[7]], x[7]);
 }
 
+/// Adds the products of one column.
 #[inline(always)]
 fn add_col(sums: &mut [i32; 4], [a, b, c, d]: [i8; 4], x: i8) {
     let x = i32::from(x);
@@ -106,8 +109,10 @@ fn add_col(sums: &mut [i32; 4], [a, b, c, d]: [i8; 4], x: i8) {
     sums[3] = sums[3].wrapping_add(i32::from(d) * x);
 }
 
-/// `Σ_g factors[g]·Σ_{i in g} w_i·x_i` over groups of [`GROUP`], exactly, for up to [`INT4_MAX_COLS`]
-/// weights and inputs of at most 127; a last group may be shorter.
+/// Returns the exact dot product `Σ_g factors[g]·Σ_{i in g} w_i·x_i` over groups `g` of [`GROUP`] columns.
+///
+/// There may be up to [`INT4_MAX_COLS`] elements, and inputs of magnitude at most 127. The last group of `x` may
+/// be shorter.
 ///
 /// ```
 /// use expe_core::internals::{dot_int4, GROUP_BYTES};
@@ -137,19 +142,19 @@ pub fn dot_int4(weights: &[u8], factors: &[u8], x: &[i8]) -> i32 {
     sum
 }
 
-/// Column `k` of a group, of its byte `k`.
+/// Returns column `k` of a group, given byte `k`.
 #[inline(always)]
 pub const fn low_half(byte: u8) -> i8 {
     (byte << 4) as i8 >> 4
 }
 
-/// Column `k + 16` of a group, of its byte `k`.
+/// Returns column `k + 16` of a group, given byte `k`.
 #[inline(always)]
 pub const fn high_half(byte: u8) -> i8 {
     byte as i8 >> 4
 }
 
-/// The 4-bit integers of one group, in the order of the columns.
+/// Returns the 4-bit integers of one group in column order.
 pub fn unpack_group(group: &[u8]) -> impl Iterator<Item = i8> {
     group.iter().map(|byte| low_half(*byte)).chain(group.iter().map(|byte| high_half(*byte)))
 }

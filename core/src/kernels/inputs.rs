@@ -1,11 +1,13 @@
-//! Input rows of a matrix product, as numbers and as 8-bit integers.
+//! The input rows of a matrix product, as numbers and as 8-bit integers.
 
 use super::kernel::MAX_TILE_INPUTS;
 use super::rows::rows;
 use crate::num::invariant::slice;
 
-/// Input rows of a matrix product: rows of `width` numbers, of which the first `skip` are left out,
-/// and for matrices of integers the same rows as 8-bit integers with a scale each.
+/// The input rows of a matrix product.
+///
+/// Rows have `width` numbers, of which the first `skip` are ignored. For integer matrices the rows also exist as
+/// 8-bit integers with one scale per row.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a, R = f32> {
     pub(super) data: &'a [R],
@@ -16,24 +18,24 @@ pub struct Inputs<'a, R = f32> {
 }
 
 impl<'a, R> Inputs<'a, R> {
-    /// Whole rows of `width` elements.
+    /// Creates inputs of rows of `width` elements.
     pub const fn new(data: &'a [R], width: usize) -> Self {
         Self { data, quants: &[], scales: &[], width, skip: 0 }
     }
 
-    /// The same rows with their 8-bit integers, also `width` a row, and the scale of each row.
+    /// Adds the rows as 8-bit integers, also `width` per row, and the scale of each row.
     #[must_use]
     pub const fn with_quants(self, quants: &'a [i8], scales: &'a [f32]) -> Self {
         Self { quants, scales, ..self }
     }
 
-    /// The same rows without their first `skip` elements.
+    /// Ignores the first `skip` elements of each row.
     #[must_use]
     pub const fn skip(self, skip: usize) -> Self {
         Self { skip, ..self }
     }
 
-    /// The same rows without the first `count` of them.
+    /// Drops the first `count` rows.
     #[must_use]
     pub fn from(self, count: usize) -> Self {
         let start = count * self.width;
@@ -45,19 +47,19 @@ impl<'a, R> Inputs<'a, R> {
         }
     }
 
-    /// The rows, in order; an incomplete last row is left out.
+    /// Returns the rows in order; an incomplete last row is ignored.
     pub fn iter(&self) -> impl Iterator<Item = &'a [R]> + use<'a, R> {
         let skip = self.skip;
         rows(self.data, self.width).map(move |row| slice(row, skip..))
     }
 
-    /// The rows as 8-bit integers, up to `most` of them.
+    /// Returns the rows as 8-bit integers, at most `most` rows.
     pub(super) fn quant_rows(&self, most: usize) -> QuantRows<'a> {
         let data = from_element(self.quants, self.skip);
         QuantRows { data, stride: self.width, most: most.min(self.scales.len()) }
     }
 
-    /// The rows as 8-bit integers, each with its scale, in order.
+    /// Returns the rows as 8-bit integers, each with its scale, in order.
     pub fn quants(&self) -> impl Iterator<Item = (&'a [i8], f32)> + use<'a, R> {
         let skip = self.skip;
         let rows = rows(self.quants, self.width).map(move |row| slice(row, skip..));
@@ -65,13 +67,13 @@ impl<'a, R> Inputs<'a, R> {
     }
 }
 
-/// Returns the elements from `start` on. An empty slice stays empty: inputs have numbers, 8-bit integers or
-/// both.
+/// Returns the elements from `start` on. An empty slice stays empty, because inputs may have only numbers or
+/// only 8-bit integers.
 fn from_element<T>(data: &[T], start: usize) -> &[T] {
     if data.is_empty() { data } else { slice(data, start..) }
 }
 
-/// Up to `most` input rows as 8-bit integers, `stride` elements apart.
+/// At most `most` input rows as 8-bit integers, `stride` elements apart.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct QuantRows<'a> {
     pub data: &'a [i8],
@@ -80,7 +82,7 @@ pub(super) struct QuantRows<'a> {
 }
 
 impl QuantRows<'_> {
-    /// Returns the number of rows of which `width` elements can be read, up to [`MAX_TILE_INPUTS`].
+    /// Returns the number of rows with at least `width` readable elements, at most [`MAX_TILE_INPUTS`].
     #[allow(dead_code, reason = "not every processor has a kernel for several inputs")]
     pub fn count(&self, width: usize) -> usize {
         let spare = self.data.len().checked_sub(width);

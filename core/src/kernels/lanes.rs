@@ -1,8 +1,10 @@
-/// Independent partial sums or maxima: one vector register or two on every target.
+/// Number of independent partial sums or maxima: one or two vector registers on every target with vectors.
 pub const LANES: usize = 8;
 
-/// `lane ← f(lane, a, b)` for every lane: a loop on a host, where the compiler vectorizes it, and unrolled for
-/// microcontrollers, where code that is compiled for size would keep the loop.
+/// Computes `lane ← f(lane, a, b)` for every lane.
+///
+/// A loop on hosts, where the compiler vectorizes it; unrolled on microcontrollers, where the compiler would keep
+/// the loop when optimizing for size.
 #[inline(always)]
 pub fn each_lane<T: Copy, A: Copy, B: Copy>(
     lanes: &mut [T; LANES],

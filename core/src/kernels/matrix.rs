@@ -8,14 +8,14 @@ use super::stored::{Bf16, F16, F32, Stored};
 use super::sums::{sums_int4, sums_int8};
 use crate::num::invariant::{slice, slice_mut};
 
-/// The elements of a matrix in one of the formats in which weights are stored.
+/// The elements of a matrix in one of the storage formats of weights.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Weights<'a> {
     /// Single precision.
     F32(&'a [f32]),
-    /// Half precision, as bits; all finite.
+    /// Half precision, as bits; all values must be finite.
     F16(&'a [u16]),
-    /// bfloat16, as bits; all finite.
+    /// bfloat16, as bits; all values must be finite.
     Bf16(&'a [u16]),
     /// 8-bit integers: `W[o, i] = scales[o]·quants[o, i]`.
     Int8 {
@@ -24,7 +24,7 @@ pub enum Weights<'a> {
         /// Row by row.
         quants: &'a [i8],
     },
-    /// 4-bit integers in groups of [`GROUP`] columns: `W[o, i] = scales[o]·factors[o, i/32]·quant[o, i]`.
+    /// 4-bit integers in groups of [`GROUP`] columns: `W[o, i] = scales[o]·factors[o, i/32]·quants[o, i]`.
     Int4 {
         /// One per row.
         scales: &'a [f32],
@@ -35,11 +35,11 @@ pub enum Weights<'a> {
     },
 }
 
-/// A weight matrix `[rows, columns]`, row by row, that maps inputs of `columns` elements to outputs
-/// of `rows`.
+/// A weight matrix `[rows, cols]` in row-major order, which maps inputs of `cols` elements to outputs of `rows`
+/// elements.
 ///
-/// Integer matrices act on the inputs' 8-bit integers: `y_o = Σ_i quant[o, i]·x_i`, exact in 32 bits,
-/// times the scales of row and input.
+/// Integer matrices multiply 8-bit inputs: `y_o = Σ_i quants[o, i]·x_i`, exact in 32 bits, times the scales of
+/// the row and of the input.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Matrix<'a> {
     weights: Weights<'a>,
@@ -48,8 +48,10 @@ pub struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    /// The matrix of these weights; `None` if their number is not that of `rows` and `columns`, or a
-    /// sum of integers could leave 32 bits (see [`INT8_MAX_COLS`] and [`INT4_MAX_COLS`]).
+    /// Creates a matrix from its weights.
+    ///
+    /// `None` if the length of a slice does not match `rows` and `cols`, or if an integer sum could overflow 32
+    /// bits (see [`INT8_MAX_COLS`] and [`INT4_MAX_COLS`]).
     pub fn new(weights: Weights<'a>, rows: usize, cols: usize) -> Option<Self> {
         let count = rows.checked_mul(cols)?;
         let fits = match weights {
@@ -68,27 +70,27 @@ impl<'a> Matrix<'a> {
         fits.then_some(Self { weights, rows, cols })
     }
 
-    /// Rows: the width of an output.
+    /// Returns the number of rows, the width of an output.
     pub const fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Columns: the width of an input.
+    /// Returns the number of columns, the width of an input.
     pub const fn cols(&self) -> usize {
         self.cols
     }
 
-    /// The stored elements.
+    /// Returns the stored elements.
     pub const fn weights(&self) -> Weights<'a> {
         self.weights
     }
 
-    /// Whether it acts on the inputs' 8-bit integers.
+    /// Returns whether the matrix multiplies 8-bit inputs.
     pub const fn is_integer(&self) -> bool {
         matches!(self.weights, Weights::Int8 { .. } | Weights::Int4 { .. })
     }
 
-    /// `y_r = W·x_r` for every input row; see [`matvec`].
+    /// Computes `y_r = W·x_r` for every input row `x_r`; see [`matvec`].
     pub fn apply(&self, inputs: Inputs<'_>, outputs: &mut [f32]) {
         match self.weights {
             Weights::F32(w) => matvec::<F32>(w, self.cols, inputs, outputs, self.rows),
@@ -104,7 +106,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// `y_r += W·x_r` for every input row; see [`matvec_add`].
+    /// Computes `y_r += W·x_r` for every input row `x_r`; see [`matvec_add`].
     pub fn apply_add(&self, inputs: Inputs<'_>, outputs: &mut [f32]) {
         match self.weights {
             Weights::F32(w) => matvec_add::<F32>(w, self.cols, inputs, outputs, self.rows),
@@ -120,8 +122,10 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Calls `put` for blocks of outputs of every input row with their places, their integer sums, the scales of
-    /// their rows (slices of one length) and the scale of the input. Does nothing for a matrix of floats.
+    /// Computes the integer sums of all outputs in blocks and calls `put` for each block.
+    ///
+    /// Its arguments are the outputs of the block, their integer sums, the scales of their rows (three slices of
+    /// equal length) and the scale of the input. Does nothing for a matrix of floats.
     #[inline(always)]
     pub fn each_sum<R: Copy, Q>(
         &self,
@@ -133,7 +137,7 @@ impl<'a> Matrix<'a> {
             Weights::Int8 { scales, .. } | Weights::Int4 { scales, .. } => scales,
             Weights::F32(_) | Weights::F16(_) | Weights::Bf16(_) => return,
         };
-        // Weights outside, inputs inside: a block of weights is read from memory once for all inputs.
+        // The outer loop is over the weights, so that a block of them is read from memory once for all inputs.
         let mut first = 0usize;
         for scales in scales.chunks(TILE_OUTPUTS) {
             let mut outputs = rows_mut(&mut *outputs, self.rows);
@@ -155,8 +159,8 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// [`each_sum`](Self::each_sum) for the outputs from `first` on, several inputs at a time where a kernel
-    /// exists; returns the remaining inputs.
+    /// [`each_sum`](Self::each_sum) for one block of outputs, which begins at `first`, with several inputs at a
+    /// time where a kernel exists; returns the remaining inputs.
     #[inline(always)]
     fn tiles<'i, R: Copy, Q>(
         &self,
@@ -187,9 +191,10 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Computes the integer sums of `rows` rows from `first` on for the first few inputs and returns the number
-    /// of inputs: 0 for fewer than two inputs, or without a kernel for several.
-    #[inline(never)] // one copy for all uses of the sums
+    /// Computes the integer sums of `rows` rows from `first` on for several inputs.
+    ///
+    /// Returns the number of inputs: 0 for fewer than two inputs, or if there is no kernel for several.
+    #[inline(never)] // one copy for all callers
     fn tile(
         &self,
         first: usize,
@@ -215,8 +220,8 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// The largest magnitude of a sum of products of integers, with inputs of at most 127; 0 for a matrix
-    /// of floats.
+    /// Returns the largest possible magnitude of an integer sum, for inputs of magnitude at most 127; 0 for a
+    /// matrix of floats.
     pub const fn largest_sum(&self) -> u32 {
         let product = match self.weights {
             Weights::Int8 { .. } => 128 * 127,
@@ -227,7 +232,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// Computes the integer sums of `sums.len()` rows from `first` on.
-    #[inline(never)] // one copy for all uses of the sums
+    #[inline(never)] // one copy for all callers
     fn sums(&self, first: usize, x: &[i8], sums: &mut [i32]) {
         match self.weights {
             Weights::Int8 { quants, .. } => {
@@ -255,8 +260,9 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Row `index` of a matrix of integers: every element becomes `value(integer, scale)`, where the
-    /// integer includes the factor of its group. Returns whether the row exists.
+    /// Converts row `index` of an integer matrix; returns whether the row exists.
+    ///
+    /// Every element becomes `value(integer, scale)`, where the integer includes the factor of its group.
     #[inline(always)]
     pub fn read_quants<R>(
         &self,
@@ -300,11 +306,12 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// The rows from `first` on.
+/// Returns the rows from `first` on.
 fn from_row<T>(data: &[T], first: usize, width: usize) -> &[T] {
     slice(data, first * width..)
 }
 
+/// Widens row `index` into `row`; returns whether the row exists.
 fn widen<S: Stored>(weights: &[S::Bits], cols: usize, index: usize, row: &mut [f32]) -> bool {
     let Some(stored) = rows(weights, cols).nth(index) else {
         return false;

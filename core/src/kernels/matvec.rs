@@ -3,10 +3,10 @@ use super::inputs::Inputs;
 use super::portable::{add_weighted_rows_portable, matvec_portable};
 use super::stored::Stored;
 
-/// `y_r = W·x_r` for every row `r`: `weights` is `W`, `[outs, columns]`, row by row, and `outputs`
-/// holds one row of `outs` elements per input row.
+/// Computes `y_r = W·x_r` for every input row `x_r`.
 ///
-/// Each element is one [`dot`](super::dot), so it has the same bits however many rows are given together.
+/// `weights` is `W`, `[outs, cols]` in row-major order; `outputs` has one row of `outs` elements per input row.
+/// Each element is one [`dot`](super::dot), so it does not depend on how many rows are computed together.
 ///
 /// ```
 /// use expe_core::internals::{matvec, Inputs};
@@ -31,7 +31,7 @@ pub fn matvec<S: Stored>(
     matvec_portable::<S>(weights, cols, inputs, outputs, outs, |y, value| *y = value);
 }
 
-/// `y_r += W·x_r`: [`matvec`] onto what `outputs` holds already.
+/// Computes `y_r += W·x_r` for every input row `x_r`; see [`matvec`].
 pub fn matvec_add<S: Stored>(
     weights: &[S::Bits],
     cols: usize,
@@ -45,7 +45,7 @@ pub fn matvec_add<S: Stored>(
     matvec_portable::<S>(weights, cols, inputs, outputs, outs, |y, value| *y += value);
 }
 
-/// `y += Σ_m factors[m]·matrix[m]`, rows as wide as `y`, in the order of `m`.
+/// Adds weighted rows: `y += Σ_m factors[m]·matrix[m]`, in the order of `m`. Rows have the width of `y`.
 ///
 /// ```
 /// use expe_core::internals::add_weighted_rows;
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_together_have_the_bits_of_rows_alone() {
+    fn rows_computed_together_are_bit_identical_to_single_rows() {
         let mut random = Random::new(2);
         for (outs, width, skip, rows) in [(5, 19, 3, 4), (16, 8, 0, 3), (1, 1, 0, 1), (3, 9, 8, 7)]
         {

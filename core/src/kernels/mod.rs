@@ -1,7 +1,7 @@
-//! The arithmetic of the decoder: dot products, matrix times rows, norms, softmax, activations.
+//! The arithmetic of the decoder: dot products, matrix products, norms, softmax, activations.
 //!
-//! Every kernel fixes its order of operations, so that a result depends on the numbers alone and
-//! not on how many rows are computed together: token by token and in chunks give the same bits.
+//! The order of operations of every kernel is fixed, so results do not depend on how many rows are computed
+//! together: decoding token by token and in chunks is bit-identical.
 
 mod activation;
 mod arch;

@@ -2,7 +2,9 @@ use super::dot::dot;
 use super::stored::F32;
 use crate::num::Math;
 
-/// Root-mean-square norm: `y_i = g_i·x_i / sqrt(mean(x²) + ε)`; `x`, `gain` and `y` have one length.
+/// Computes the root-mean-square norm `y_i = g_i·x_i / sqrt(mean(x²) + ε)`.
+///
+/// `x`, `gain` and `y` must have the same length.
 ///
 /// ```
 /// use expe_core::internals::rms_norm;
@@ -20,8 +22,10 @@ pub fn rms_norm<M: Math>(x: &[f32], gain: &[f32], epsilon: f32, y: &mut [f32]) {
     }
 }
 
-/// Layer norm without a bias: `y_i = g_i·(x_i − mean(x)) / sqrt(var(x) + ε)`, the variance without
-/// Bessel's correction, in two passes; `x`, `gain` and `y` have one length.
+/// Computes the layer norm without bias, `y_i = g_i·(x_i − mean(x)) / sqrt(var(x) + ε)`.
+///
+/// The variance is computed in two passes, without Bessel's correction. `x`, `gain` and `y` must have the same
+/// length.
 ///
 /// ```
 /// use expe_core::internals::layer_norm;
@@ -54,7 +58,7 @@ mod tests {
     const ROUNDOFF: f64 = f32::EPSILON as f64 / 2.0;
 
     #[test]
-    fn both_norms_are_within_their_error_bounds() {
+    fn norms_are_within_their_error_bounds() {
         let mut random = Random::new(4);
         for n in [1usize, 2, 7, 16, 64, 129, 1000] {
             let x: Vec<f32> = (0..n).map(|_| 3.0 + 2.0 * random.normal()).collect();
@@ -65,7 +69,7 @@ mod tests {
 
             rms_norm::<Exact>(&x, &gain, 1e-5, &mut y);
             let square = wide.iter().map(|x| x * x).sum::<f64>() / count + f64::from(1e-5f32);
-            // The sum of squares has relative error (n/8 + 16)u, halved by the root; 6 roundings more.
+            // The sum of squares has a relative error of (n/8 + 16)u, halved by the root; 6 more roundings follow.
             let relative = (count / 16.0 + 8.0 + 6.0) * ROUNDOFF;
             for i in 0..n {
                 let expected = f64::from(gain[i]) * wide[i] / square.sqrt();
@@ -77,8 +81,8 @@ mod tests {
             let spread = wide.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count;
             let deviation = (spread + f64::from(1e-5f32)).sqrt();
             let size = wide.iter().map(|x| x.abs()).sum::<f64>() / count;
-            // The mean is off by at most (n + 1)u·mean|x|, which moves every x_i − mean and, by no
-            // more than that over the deviation, the deviation itself.
+            // The mean is off by at most (n + 1)u·mean|x|. Every x_i − mean is off by as much, and the
+            // deviation by at most that, relative to itself.
             let mean_error = (count + 1.0) * ROUNDOFF * size;
             for i in 0..n {
                 let gain = f64::from(gain[i]);
@@ -92,7 +96,7 @@ mod tests {
 
     #[cfg(feature = "micromath")]
     #[test]
-    fn the_approximate_root_keeps_its_seven_percent() {
+    fn approximate_norms_are_within_seven_percent() {
         let x = [0.5f32, -3.0, 2.0, 0.25];
         let gain = [1.0f32, 2.0, -1.0, 0.5];
         for scale in [1e-3f32, 1.0, 37.0, 1e4] {
@@ -101,7 +105,7 @@ mod tests {
             rms_norm::<Exact>(&x, &gain, 1e-5, &mut exact);
             rms_norm::<crate::num::Approximate>(&x, &gain, 1e-5, &mut found);
             for (found, exact) in found.iter().zip(exact) {
-                // A root within 7 % is a quotient within 1/0.93.
+                // The root is within 7 %, so the quotient is within 1/0.93.
                 assert!((found / exact - 1.0).abs() < 1.0 / 0.93 - 1.0 + 1e-6);
             }
         }

@@ -1,11 +1,11 @@
-//! Matrix products in plain Rust: what the kernels in `arch` compute, to the bit.
+//! Matrix products in portable Rust: the kernels in `arch` are bit-identical to these.
 
 use super::dot::dot;
 use super::inputs::Inputs;
 use super::rows::{rows, rows_mut};
 use super::stored::Stored;
 
-/// `put(y, w·x)` for every place `y` of the outputs: the reference for the kernels in `arch`.
+/// Calls `put(y, w·x)` for every output `y`: the reference for the kernels in `arch`.
 #[inline(always)]
 pub(super) fn matvec_portable<S: Stored>(
     weights: &[S::Bits],
@@ -15,7 +15,7 @@ pub(super) fn matvec_portable<S: Stored>(
     outs: usize,
     put: impl Fn(&mut f32, f32),
 ) {
-    // Weights outside, rows inside: a weight row is read from memory once for all input rows.
+    // The outer loop is over the weights, so that each row is read from memory once for all inputs.
     for (o, row) in rows(weights, cols).enumerate() {
         for (x, y) in inputs.iter().zip(rows_mut(outputs, outs)) {
             if let Some(y) = y.get_mut(o) {
@@ -25,7 +25,7 @@ pub(super) fn matvec_portable<S: Stored>(
     }
 }
 
-/// `y += Σ_m factors[m]·matrix[m]`: the reference for the kernels in `arch`.
+/// Computes `y += Σ_m factors[m]·matrix[m]`: the reference for the kernels in `arch`.
 pub(super) fn add_weighted_rows_portable<S: Stored>(
     factors: &[f32],
     matrix: &[S::Bits],

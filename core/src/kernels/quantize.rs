@@ -1,16 +1,15 @@
-//! From numbers to 8-bit integers with one scale.
+//! Quantization of rows to 8-bit integers with one scale per row.
 
 use super::arch;
 use super::kernel::Kernel;
 use super::stored::{Bf16, Stored};
 
-/// The largest 8-bit integer that is used: the range is symmetric.
+/// The largest quant. The range is symmetric: −128 is not used.
 pub const LARGEST_QUANT: f32 = 127.0;
 
-/// Quantizes a row to 8-bit integers with the scale that its largest magnitude demands:
-/// `quants_i = round(x_i/s)`, `s = max|x|/127`. Returns `s`.
+/// Quantizes a row to 8-bit integers, `quants_i = round(x_i/s)`, and returns the scale `s = max|x|/127`.
 ///
-/// The error of an element is at most `s/2·(1 + 2^-15)`. A row with a NaN gets the scale NaN.
+/// The error of an element is at most `s/2·(1 + 2^-15)`. The scale of a row that contains NaN is NaN.
 ///
 /// ```
 /// use expe_core::internals::quantize;
@@ -24,7 +23,9 @@ pub fn quantize(x: &[f32], quants: &mut [i8]) -> f32 {
     scale
 }
 
-/// As [`quantize`], with the scale rounded up to a bfloat16. Returns its bits: NaN for a row that is not finite.
+/// Like [`quantize`], with the scale rounded up to a bfloat16, whose bits are returned.
+///
+/// The scale of a row that is not finite is NaN.
 pub fn quantize_bf16(x: &[f32], quants: &mut [i8]) -> u16 {
     const NAN: u16 = 0x7fc0;
     let largest = largest(x);
@@ -33,14 +34,14 @@ pub fn quantize_bf16(x: &[f32], quants: &mut [i8]) -> u16 {
     scale
 }
 
-/// The largest magnitude; NaN if there is one.
+/// Returns the largest magnitude; NaN if `x` contains one.
 fn largest(x: &[f32]) -> f32 {
     let mut largest = 0;
     arch::vectorized(Largest(x, &mut largest));
     f32::from_bits(largest)
 }
 
-/// Magnitudes have the order of their bits, NaN above all.
+/// Finds the bits of the largest magnitude. Bits are ordered like magnitudes, with NaN above all others.
 struct Largest<'a>(&'a [f32], &'a mut u32);
 
 impl Kernel for Largest<'_> {
@@ -63,7 +64,7 @@ impl Kernel for QuantizeBy<'_> {
         let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
         for (x, quant) in x.iter().zip(quants) {
             let x = x * inverse;
-            // Half away from zero; the conversion cuts.
+            // Rounds half away from zero: the conversion truncates.
             let rounded = (x + if x < 0.0 { -0.5 } else { 0.5 }) as i32;
             *quant = rounded.clamp(-127, 127) as i8;
         }
@@ -85,26 +86,27 @@ mod tests {
             let x: Vec<f32> = (0..count).map(|_| random.normal() * 10.0).collect();
             let mut quants = vec![0; count];
             let scales = [quantize(&x, &mut quants), Bf16::widen(quantize_bf16(&x, &mut quants))];
-            // The quants are those of the second scale, which is up to 2^-7 larger.
+            // `quants` belongs to the second scale, which is larger by up to 2^-7.
             assert!(scales[1] >= scales[0] && scales[1] <= scales[0] * 1.0079);
-            for scale in [1, 0].map(|coarse| (coarse, scales[coarse])) {
-                if scale.0 == 0 {
+            for index in [1, 0] {
+                if index == 0 {
                     quantize(&x, &mut quants);
                 }
+                let scale = scales[index];
                 for (x, quant) in x.iter().zip(&quants) {
-                    let error = (f32::from(*quant) * scale.1 - x).abs();
-                    assert!(error <= scale.1 * 0.500_02, "{x} {quant} {scale:?}");
+                    let error = (f32::from(*quant) * scale - x).abs();
+                    assert!(error <= scale * 0.500_02, "{x} {quant} {index} {scale}");
                 }
             }
         }
     }
 
     #[test]
-    fn every_processor_gives_the_same_quants() {
+    fn vectorized_quants_are_identical_to_portable_ones() {
         let mut random = Random::new(2);
         for count in 0..100 {
             let mut x: Vec<f32> = (0..count).map(|_| random.normal()).collect();
-            for odd in [0.0, f32::NAN, f32::NEG_INFINITY] {
+            for next in [0.0, f32::NAN, f32::NEG_INFINITY] {
                 let (mut found, mut portable) = (vec![9; count], vec![9; count]);
                 let scale = quantize(&x, &mut found);
                 let mut largest = 0;
@@ -113,21 +115,21 @@ mod tests {
                 QuantizeBy(&x, scale, &mut portable).run();
                 assert_eq!(found, portable);
                 if let Some(x) = x.first_mut() {
-                    *x = odd;
+                    *x = next;
                 }
             }
         }
     }
 
     #[test]
-    fn zeros_and_nans_give_defined_scales() {
+    fn zero_and_nonfinite_rows_have_defined_scales() {
         let mut quants = [9; 2];
         assert_eq!(quantize(&[0.0, -0.0], &mut quants), 0.0);
         assert_eq!(quants, [0, 0]);
         assert!(quantize(&[f32::NAN, 1.0], &mut quants).is_nan());
         assert!(quantize(&[1.0, f32::INFINITY], &mut quants).is_infinite());
-        for odd in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            assert!(Bf16::widen(quantize_bf16(&[1.0, odd], &mut quants)).is_nan());
+        for nonfinite in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert!(Bf16::widen(quantize_bf16(&[1.0, nonfinite], &mut quants)).is_nan());
         }
     }
 }

@@ -1,7 +1,7 @@
-/// The rows of a matrix: `data` cut into slices of `width` elements. An incomplete row at the end is left
-/// out; width 0 makes no rows.
+/// Returns the rows of a matrix: consecutive slices of `width` elements of `data`.
 ///
-/// Unlike `chunks_exact` it divides by nothing, so no width can make it panic.
+/// An incomplete row at the end is ignored. Unlike `chunks_exact` it does not panic for width 0: there are no
+/// rows.
 ///
 /// ```
 /// use expe_core::internals::rows;
@@ -13,7 +13,7 @@ pub const fn rows<T>(data: &[T], width: usize) -> RowIter<'_, T> {
     RowIter { data, width }
 }
 
-/// As [`rows`], mutable.
+/// Like [`rows`], mutable.
 ///
 /// ```
 /// use expe_core::internals::rows_mut;
@@ -26,7 +26,7 @@ pub const fn rows_mut<T>(data: &mut [T], width: usize) -> RowIterMut<'_, T> {
     RowIterMut { data, width }
 }
 
-/// See [`rows`].
+/// The iterator that [`rows`] returns.
 #[derive(Debug, Clone, Copy)]
 pub struct RowIter<'a, T> {
     data: &'a [T],
@@ -51,13 +51,13 @@ impl<'a, T> Iterator for RowIter<'a, T> {
 }
 
 impl<T> RowIter<'_, T> {
-    /// Returns the number of rows that are left.
+    /// Returns the number of remaining rows.
     pub(super) const fn len(&self) -> usize {
         whole_rows(self.data.len(), self.width)
     }
 }
 
-/// Whole rows of `width` elements in `len` of them; width 0 makes none.
+/// Returns the number of complete rows of `width` elements in `len` elements; 0 for width 0.
 const fn whole_rows(len: usize, width: usize) -> usize {
     match len.checked_div(width) {
         Some(rows) => rows,
@@ -65,7 +65,7 @@ const fn whole_rows(len: usize, width: usize) -> usize {
     }
 }
 
-/// See [`rows_mut`].
+/// The iterator that [`rows_mut`] returns.
 #[derive(Debug)]
 pub struct RowIterMut<'a, T> {
     data: &'a mut [T],
@@ -73,7 +73,7 @@ pub struct RowIterMut<'a, T> {
 }
 
 impl<T> RowIterMut<'_, T> {
-    /// Returns the number of rows that are left.
+    /// Returns the number of remaining rows.
     pub(super) const fn len(&self) -> usize {
         whole_rows(self.data.len(), self.width)
     }
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_those_of_chunks_exact() {
+    fn rows_match_chunks_exact() {
         for len in 0..20usize {
             let mut data: Vec<usize> = (0..len).collect();
             for width in 1..8 {

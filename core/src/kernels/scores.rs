@@ -4,10 +4,10 @@ use super::arch;
 use super::kernel::Kernel;
 use super::rows::rows;
 
-/// Adds the terms of positions to the products of a query and the keys, in place:
-/// `s_m ← (s_m + Σ_j (then_mj − now_j)·products_j)·scale − slope·(n − m)`, where `n` is the last `m`.
+/// Adds the position terms to the dot products of a query with the keys, and scales them, in place.
 ///
-/// `then` holds one number per digit for every score, rows of as many as `now` has.
+/// `s_m ← (s_m + Σ_j (then_mj − now_j)·products_j)·scale − slope·(n − m)`, where `n` is the last `m`. `then` has
+/// one row of `now.len()` digits per score.
 pub(crate) fn position_scores(
     scores: &mut [f32],
     then: &[f32],
@@ -31,7 +31,7 @@ struct PositionScores<'a> {
 impl Kernel for PositionScores<'_> {
     #[inline(always)]
     fn run(mut self) {
-        // Up to two digits in one pass over scores and digits, in vectors.
+        // Up to two digits are added in one vectorized pass over scores and digits.
         match self.now {
             [] => self.each(repeat(()), |score, ()| score),
             [now] => self.digits([*now]),
@@ -48,17 +48,17 @@ impl Kernel for PositionScores<'_> {
 }
 
 impl PositionScores<'_> {
-    /// Scores with `D` digits.
+    /// Computes the scores for `D` digits.
     #[inline(always)]
     fn digits<const D: usize>(self, now: [f32; D]) {
         let Some(products) = self.products.first_chunk::<D>() else { return };
-        // Never shorter.
-        let whole = |then: &[f32]| then.first_chunk().copied().unwrap_or(now);
-        let then = self.then.chunks_exact(D).map(whole);
+        // The chunks always have `D` elements.
+        let array = |then: &[f32]| then.first_chunk().copied().unwrap_or(now);
+        let then = self.then.chunks_exact(D).map(array);
         self.each(then, |score, then| relative(score, &then, &now, products));
     }
 
-    /// `s_m ← relative(s_m, then_m)·scale − slope·(n − m)`.
+    /// Computes `s_m ← relative(s_m, then_m)·scale − slope·(n − m)` for every score.
     #[inline(always)]
     fn each<T>(self, then: impl Iterator<Item = T>, relative: impl Fn(f32, T) -> f32) {
         let Self { scores, scale, slope, .. } = self;
@@ -76,7 +76,7 @@ impl PositionScores<'_> {
     }
 }
 
-/// `score + Σ_j (then_j − now_j)·products_j`, in the order of `j`.
+/// Returns `score + Σ_j (then_j − now_j)·products_j`, added in the order of `j`.
 #[inline(always)]
 fn relative(mut score: f32, then: &[f32], now: &[f32], products: &[f32]) -> f32 {
     for ((then, now), product) in then.iter().zip(now).zip(products) {
@@ -94,7 +94,7 @@ mod tests {
     use crate::num::Random;
 
     #[test]
-    fn every_processor_gives_the_same_bits() {
+    fn scores_are_bit_identical_to_the_formula() {
         let mut random = Random::new(1);
         for (count, digits, slope) in
             [(1, 0, 0.5), (40, 1, 0.0), (77, 1, 0.25), (41, 2, 0.0), (33, 3, 0.1)]

@@ -5,9 +5,10 @@ use super::kernel::Kernel;
 use super::lanes::{LANES, each_lane};
 use crate::num::Math;
 
-/// Softmax in place: `x_i ← exp(x_i − max x) / Σ_j exp(x_j − max x)`.
+/// Computes the softmax in place: `x_i ← exp(x_i − max x) / Σ_j exp(x_j − max x)`.
 ///
-/// The maximum is subtracted first, so no exponent overflows and the sum is at least 1.
+/// The maximum is subtracted first, so no exponential overflows and the sum is at least 1. The sum is made of
+/// eight partial sums over equal `i mod 8`, which are added in order.
 ///
 /// ```
 /// use expe_core::internals::softmax;
@@ -16,8 +17,6 @@ use crate::num::Math;
 /// softmax::<Exact>(&mut x);
 /// assert_eq!(x, [0.5, 0.5]);
 /// ```
-///
-/// The sum has eight partial sums over `i mod 8`, added up in order.
 pub fn softmax<M: Math>(x: &mut [f32]) {
     arch::vectorized(Softmax::<M>(x, PhantomData));
 }
@@ -41,7 +40,7 @@ impl<M: Math> Kernel for Softmax<'_, M> {
     }
 }
 
-/// Fold the elements over `i mod 8`.
+/// Folds the elements with equal `i mod 8`.
 #[inline(always)]
 fn lanes(x: &[f32], start: f32, fold: impl Fn(f32, f32) -> f32) -> [f32; LANES] {
     let mut lanes = [start; LANES];
@@ -68,7 +67,7 @@ mod tests {
     use crate::num::{Exact, Random};
 
     #[test]
-    fn is_within_its_error_bound() {
+    fn error_is_within_its_bound() {
         let mut random = Random::new(5);
         let roundoff = f64::from(f32::EPSILON) / 2.0;
         for (n, scale) in [(1usize, 1.0), (3, 10.0), (64, 1.0), (1000, 30.0), (1000, 3000.0)] {
@@ -79,13 +78,13 @@ mod tests {
             let wide: Vec<f64> = x.iter().map(|x| (f64::from(*x) - f64::from(max)).exp()).collect();
             let sum: f64 = wide.iter().sum();
             for ((found, wide), x) in found.iter().zip(&wide).zip(&x) {
-                // The difference x − max is rounded once, which is its own size times u in the
-                // exponent, the same in the sum (weighted by terms e^-t, and t·e^-t < 1 each);
-                // exp is within 1 ulp = 2u, the sum within (n/8 + 8)·u, and three roundings follow.
+                // The difference t = max − x is rounded once, which changes e^-t by t·u, relatively, and
+                // every term of the sum by t·e^-t·u < u; exp is within 1 ulp = 2u, the sum within
+                // (n/8 + 8)·u, and three roundings follow.
                 let distance = f64::from(max - x);
                 let relative = (distance + n as f64 / 8.0 + 8.0 + 2.0 + 2.0 + 4.0) * roundoff;
                 let expected = wide / sum;
-                // Below the normal range the error is one subnormal step.
+                // Subnormal results have an additional absolute error.
                 let bound = relative * expected + f64::from(f32::MIN_POSITIVE);
                 assert!((f64::from(*found) - expected).abs() <= bound, "{found} {expected}");
             }
@@ -93,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn every_processor_gives_the_same_bits() {
+    fn vectorized_softmax_is_bit_identical_to_the_portable_one() {
         let mut random = Random::new(6);
         for n in 0..100 {
             let mut found: Vec<f32> = (0..n).map(|_| 10.0 * random.normal()).collect();
@@ -111,7 +110,7 @@ mod tests {
 
     #[cfg(feature = "micromath")]
     #[test]
-    fn the_approximate_exponential_keeps_its_one_percent() {
+    fn approximate_softmax_is_within_its_error_bound() {
         let x: Vec<f32> = (0..40).map(|i| i as f32 * 0.37 - 5.0).collect();
         let (mut exact, mut found) = (x.clone(), x);
         softmax::<Exact>(&mut exact);

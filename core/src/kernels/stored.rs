@@ -1,20 +1,20 @@
-/// A format in which weights are stored and from which they are widened, exactly, to `f32`.
+/// A storage format of weights, which are widened exactly to `f32`.
 pub trait Stored {
     /// One stored weight.
     type Bits: Copy + core::fmt::Debug;
 
-    /// The stored weight's value.
+    /// Returns the value of a stored weight.
     fn widen(bits: Self::Bits) -> f32;
 
-    /// Returns the weights with their format as a value, for kernels written for one format; `None` for a format
-    /// without kernels.
+    /// Returns the weights tagged with their format, for kernels written for one format; `None` for a format
+    /// without such kernels.
     fn stored_slice(bits: &[Self::Bits]) -> Option<StoredSlice<'_>> {
         let _ = bits;
         None
     }
 }
 
-/// Stored weights with their format as a value; see [`Stored::stored_slice`].
+/// Stored weights tagged with their format; see [`Stored::stored_slice`].
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum StoredSlice<'a> {
@@ -45,27 +45,29 @@ impl Stored for F32 {
     }
 }
 
-/// Weights stored as IEEE 754 half precision, given as their 16 bits. All are finite, which the
-/// check of the model file guarantees: the conversion needs no branch and vectorizes.
+/// Weights stored as the bits of IEEE 754 half-precision numbers.
+///
+/// All must be finite, which the check of the model file guarantees; the conversion then needs no branch and
+/// vectorizes.
 #[derive(Debug, Clone, Copy)]
 pub struct F16;
 
-/// 2^112: from half precision's exponent bias, 15, to single precision's, 127.
+/// `2^112`: converts the exponent bias of half precision, 15, to that of single precision, 127.
 const REBIAS: f32 = f32::from_bits((127 + 112) << 23);
-/// The same in the bits of a single-precision number.
+/// The same difference of biases in the exponent field of an `f32`.
 const REBIAS_BITS: u32 = 112 << 23;
-/// Single precision's 2^-14, the smallest normal half.
+/// The bits of the `f32` `2^-14`, the smallest normal half.
 const SMALLEST_NORMAL: u32 = (127 - 14) << 23;
 
 impl Stored for F16 {
     type Bits = u16;
 
-    /// Exact in the processor's default mode; one that flushes subnormal numbers to zero does so with
-    /// halves below 2^-14.
+    /// Exact in the processor's default mode. In a mode that flushes subnormal numbers to zero, halves below
+    /// 2^-14 become zero.
     #[inline(always)]
     fn widen(bits: u16) -> f32 {
-        // Sign, exponent and fraction in their single-precision places: the sign is spread over the
-        // three new exponent bits on the way, which the mask clears. The value is 2^-112 too small.
+        // Shifts sign, exponent and fraction to their single-precision positions. The arithmetic shift copies
+        // the sign into the three new exponent bits, which the mask clears. The value is too small by a factor of 2^112.
         let moved = ((u32::from(bits) << 16) as i32 >> 3) as u32 & 0x8fff_e000;
         f32::from_bits(moved) * REBIAS
     }
@@ -75,7 +77,7 @@ impl Stored for F16 {
     }
 }
 
-/// Weights stored as bfloat16, the upper half of an `f32`, given as their 16 bits.
+/// Weights stored as the bits of bfloat16 numbers, the upper halves of `f32`s.
 #[derive(Debug, Clone, Copy)]
 pub struct Bf16;
 
@@ -93,13 +95,13 @@ impl Stored for Bf16 {
 }
 
 impl Bf16 {
-    /// Whether the stored weight is a number, neither infinite nor NaN.
+    /// Returns whether the stored weight is neither infinite nor NaN.
     #[inline(always)]
     pub const fn is_finite(bits: u16) -> bool {
         bits & 0x7f80 != 0x7f80
     }
 
-    /// Round `x` to the nearest bfloat16, ties to even; `None` if that is not finite.
+    /// Rounds `x` to the nearest bfloat16, ties to even; `None` if it is not finite.
     pub const fn narrow(x: f32) -> Option<u16> {
         let bits = x.to_bits();
         let even = bits >> 16 & 1;
@@ -111,15 +113,14 @@ impl Bf16 {
         }
     }
 
-    /// The smallest bfloat16 that is not below `x`, for a finite `x ≥ 0`; the largest one at the end of
-    /// the range.
+    /// Rounds a finite `x ≥ 0` up to a bfloat16; saturates at the largest finite one.
     pub const fn above(x: f32) -> u16 {
         let rounded = x.to_bits().saturating_add(0xffff) >> 16;
         if rounded < 0x7f7f { rounded as u16 } else { 0x7f7f }
     }
 }
 
-/// Integers of 8 bits, whose scale is kept beside them.
+/// 8-bit integers, whose scale is stored separately.
 #[derive(Debug, Clone, Copy)]
 pub struct I8;
 
@@ -137,13 +138,13 @@ impl Stored for I8 {
 }
 
 impl F16 {
-    /// Whether the stored weight is a number, neither infinite nor NaN.
+    /// Returns whether the stored weight is neither infinite nor NaN.
     #[inline(always)]
     pub const fn is_finite(bits: u16) -> bool {
         bits & 0x7c00 != 0x7c00
     }
 
-    /// Round `x` to the nearest half, ties to even; `None` if that is not finite.
+    /// Rounds `x` to the nearest half, ties to even; `None` if it is not finite.
     pub const fn narrow(x: f32) -> Option<u16> {
         let bits = x.to_bits();
         let sign = (bits >> 16) as u16 & 0x8000;
@@ -156,8 +157,8 @@ impl F16 {
             let even = (magnitude >> 13) & 1;
             (magnitude.wrapping_sub(REBIAS_BITS) + 0xfff + even) >> 13
         } else {
-            // In 0.5..0.5 + 2^-14 the spacing of f32 is 2^-24, that of subnormal halves: the
-            // addition rounds, to even, and leaves the half's bits at the bottom.
+            // Near 0.5 the spacing of f32 is 2^-24, the same as that of subnormal halves: the addition rounds
+            // to even and leaves the bits of the half at the bottom.
             let half = (f32::from_bits(magnitude) + 0.5).to_bits();
             half.wrapping_sub(0.5f32.to_bits())
         };
@@ -170,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn widen_equals_the_half_crate_on_every_finite_half() {
+    fn f16_widen_matches_the_half_crate() {
         for bits in 0..=u16::MAX {
             let reference = half::f16::from_bits(bits);
             assert_eq!(F16::is_finite(bits), reference.is_finite());
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn bfloat16_equals_the_half_crate() {
+    fn bf16_narrow_matches_the_half_crate() {
         let mut random = crate::num::Random::new(1);
         for _ in 0..200_000 {
             let x = f32::from_bits(random.next_u32());
@@ -196,13 +197,13 @@ mod tests {
     }
 
     #[test]
-    fn narrow_equals_the_half_crate() {
+    fn f16_narrow_matches_the_half_crate() {
         let check = |x: f32| {
             let reference = half::f16::from_f32(x);
             let expected = reference.is_finite().then_some(reference.to_bits());
             assert_eq!(F16::narrow(x), expected, "{x:e}");
         };
-        // Every half, the middle between it and the next one, and the neighbors of both.
+        // Every half, the midpoint between it and the next one, and the neighbors of both.
         for bits in 0..0x7c00u16 {
             let low = half::f16::from_bits(bits).to_f32();
             let high = half::f16::from_bits(bits + 1).to_f32().min(65536.0);

@@ -1,19 +1,22 @@
-//! Sums of products of integers for every row of a matrix.
+//! Integer dot products of every row of a matrix with an input.
 
 use super::arch;
 use super::dot_quants::{GROUP_BYTES, dot_int4, dot_int8, dot_int8_rows};
 use super::rows::rows;
 use crate::num::invariant::slice_mut;
 
-/// Whether to read an input once for several rows: on microcontrollers without vectors, unless `arch` has a
-/// kernel for them.
-const ROWS_TOGETHER: bool = cfg!(any(
+/// Whether to compute four rows at a time, reading each input once for all of them.
+///
+/// True on microcontrollers without vectors, unless `arch` has a kernel for them.
+const FOUR_ROWS: bool = cfg!(any(
     all(target_arch = "arm", not(any(expe_base, expe_mve))),
     all(target_arch = "riscv32", not(target_feature = "m")),
 ));
 
-/// `sums_o = Σ_i W[o, i]·x_i` for the rows of a matrix of 8-bit integers with `columns` columns: one
-/// [`dot_int8`] per row, exactly, for the shorter of the matrix and `sums`.
+/// Computes the exact sums `sums_o = Σ_i W[o, i]·x_i` for a matrix of 8-bit integers with `cols` columns.
+///
+/// Each is the [`dot_int8`] of a row with `x`. Computes as many as there are rows or elements of `sums`, whichever
+/// is less.
 ///
 /// ```
 /// use expe_core::internals::sums_int8;
@@ -25,8 +28,8 @@ pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) {
     if arch::sums_int8(weights, cols, x, sums) {
         return;
     }
-    if ROWS_TOGETHER {
-        in_fours(weights, cols, x, sums);
+    if FOUR_ROWS {
+        sums_of_four_rows(weights, cols, x, sums);
     } else {
         for (sum, row) in sums.iter_mut().zip(rows(weights, cols)) {
             *sum = dot_int8(row, x);
@@ -35,14 +38,14 @@ pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) {
 }
 
 /// [`sums_int8`], four rows at a time.
-fn in_fours(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) {
+fn sums_of_four_rows(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) {
     let mut weights = rows(weights, cols);
     let count = weights.len().min(sums.len());
     for sums in slice_mut(sums, ..count).chunks_mut(4) {
         if let [a, b, c, d] = sums {
-            let four = [weights.next(), weights.next(), weights.next(), weights.next()];
-            debug_assert!(four.iter().all(Option::is_some), "there is a row for every sum");
-            [*a, *b, *c, *d] = dot_int8_rows(four.map(Option::unwrap_or_default), x);
+            let rows = [weights.next(), weights.next(), weights.next(), weights.next()];
+            debug_assert!(rows.iter().all(Option::is_some), "there is a row for every sum");
+            [*a, *b, *c, *d] = dot_int8_rows(rows.map(Option::unwrap_or_default), x);
         } else {
             for (sum, row) in sums.iter_mut().zip(&mut weights) {
                 *sum = dot_int8(row, x);
@@ -51,8 +54,9 @@ fn in_fours(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) {
     }
 }
 
-/// As [`sums_int8`] for a matrix of 4-bit integers: one [`dot_int4`] per row. `codes` and `factors` hold
-/// the groups of each row, `groups` per row.
+/// Like [`sums_int8`] for a matrix of 4-bit integers: one [`dot_int4`] per row.
+///
+/// `quants` and `factors` have `groups` groups per row.
 pub fn sums_int4(quants: &[u8], factors: &[u8], groups: usize, x: &[i8], sums: &mut [i32]) {
     if arch::sums_int4(quants, factors, groups, x, sums) {
         return;
@@ -72,7 +76,7 @@ mod tests {
     use crate::num::Random;
 
     #[test]
-    fn rows_together_have_the_sums_of_rows_alone() {
+    fn sums_match_the_dot_products_of_single_rows() {
         let mut random = Random::new(2);
         for (count, cols) in (0..12usize).flat_map(|n| [0, 1, 2, 3, 5, 16, 37].map(|c| (n, c))) {
             let x: Vec<i8> = (0..cols).map(|_| random.below(255) as i8).collect();
@@ -83,7 +87,7 @@ mod tests {
                 sums
             };
             for places in [count, count + 1, count.saturating_sub(2)] {
-                for function in [sums_int8, in_fours] {
+                for function in [sums_int8, sums_of_four_rows] {
                     let mut sums = std::vec![7; places];
                     function(&w, cols, &x, &mut sums);
                     assert_eq!(sums, alone(places), "{count} {cols} {places}");
