@@ -18,7 +18,7 @@ pub enum EngineError {
         source: io::Error,
     },
     /// The path names a folder.
-    #[error("{}: is a folder; an .expe file is needed", .0.display())]
+    #[error("{}: is a folder; expected an .expe file", .0.display())]
     Folder(PathBuf),
     /// The file is not a model.
     #[error("{}: not a usable .expe file: {source}", .path.display())]

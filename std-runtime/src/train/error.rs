@@ -45,7 +45,7 @@ pub enum TrainError {
     #[error(transparent)]
     ConfigFile(#[from] ConfigFileError),
     /// The path names a file, not a run folder.
-    #[error("{}: is a file; the folder of a training run is needed", .path.display())]
+    #[error("{}: is a file; expected a run folder", .path.display())]
     NotAFolder {
         /// The path.
         path: PathBuf,
