@@ -1,4 +1,4 @@
-//! Arm's M profile with the DSP extension (Cortex-M4, M7, M33): products of matrices of integers.
+//! Integer matrix products for Arm M-profile processors with the DSP extension (Cortex-M4, M7, M33).
 
 use core::arch::asm;
 use core::mem::MaybeUninit;
@@ -7,15 +7,17 @@ use crate::kernels::dot_quants::dot_int8;
 use crate::kernels::rows::rows;
 use crate::num::invariant::slice;
 
-/// Columns whose inputs are widened together: their halves of words lie on the stack.
+/// Number of inputs that are widened at a time, into a buffer on the stack.
 const COLUMNS: usize = 256;
 
-/// [`sums_int8`](crate::kernels::sums_int8), four rows at a time, for rows that `x` is as long as.
+/// [`sums_int8`](crate::kernels::sums_int8), four rows at a time.
+///
+/// Returns `false` if `x` is shorter than a row.
 pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) -> bool {
     let count = rows(weights, cols).len().min(sums.len());
     let Some(sums) = sums.get_mut(..count).filter(|_| x.len() >= cols) else { return false };
-    // Behind the last column of a row lies the next row, which a word of weights may reach into, where its
-    // inputs are zero; behind the last row there may be nothing.
+    // The last word of a row may extend into the next row, where it is multiplied by zero inputs. The last row
+    // is excluded if its last word would extend past the slice.
     let overhang = cols.next_multiple_of(4) - cols;
     let safe = if count.saturating_mul(cols).saturating_add(overhang) > weights.len() {
         count.saturating_sub(1)
@@ -42,7 +44,7 @@ pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) -> boo
             word.write(widened(quad));
             count += 1;
         }
-        // SAFETY: the first `count` of them were just written.
+        // SAFETY: the first `count` elements were just written.
         let words = unsafe { core::slice::from_raw_parts(words.as_ptr().cast(), count) };
         four_columns(weights, cols, start, words, fours);
         start = end;
@@ -54,12 +56,12 @@ pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) -> boo
     true
 }
 
-/// Bytes 0 and 2 of a word, and bytes 1 and 3, as halves of words with their signs.
+/// Sign-extends the even bytes (0 and 2) and the odd bytes (1 and 3) of a word to 16 bits each.
 #[inline(always)]
 fn widened(x: [u8; 4]) -> [u32; 2] {
     let x = u32::from_le_bytes(x);
     let (even, odd);
-    // SAFETY: computes with registers alone.
+    // SAFETY: the code accesses registers only.
     unsafe {
         asm!(
             "sxtb16 {even}, {x}",
@@ -73,9 +75,8 @@ fn widened(x: [u8; 4]) -> [u32; 2] {
     [even, odd]
 }
 
-/// Four columns of four rows: two words of widened inputs (r10, r11), and a word of each row, whose bytes
-/// are widened two by two, multiplied and added two by two. The rows begin at r0, r4 = r0 + r1, and
-/// twice r1 behind each; r12 and lr are in between.
+/// Multiplies and adds four columns of four rows. r10 and r11 hold the widened inputs, r12 and lr are scratch; the
+/// rows are at r0, r4 = r0 + r1, r0 + 2·r1 and r4 + 2·r1. The weights are widened and multiplied in pairs.
 macro_rules! four_columns {
     () => {
         concat!(
@@ -98,8 +99,9 @@ macro_rules! four_columns {
     };
 }
 
-/// Add to `sums`, four at a time, the products of the columns from `start` on with the widened inputs
-/// `x`, or put them there if these are the first: 21 instructions for 16 products.
+/// Adds the products of the columns from `start` on with the widened inputs `x` to `sums`, four rows at a time.
+///
+/// Overwrites the sums if `start` is 0. Takes 21 instructions per 16 products.
 #[inline(never)]
 fn four_columns(weights: &[i8], cols: usize, start: usize, x: &[[u32; 2]], sums: &mut [i32]) {
     let (groups, quads) = (sums.len() / 4, x.len());
@@ -108,11 +110,10 @@ fn four_columns(weights: &[i8], cols: usize, start: usize, x: &[[u32; 2]], sums:
     if groups == 0 || quads == 0 || last.saturating_add(end) > weights.len() {
         return;
     }
-    // SAFETY: `groups` times, the loads are of `4·quads` bytes from `start` on of four rows that are
-    // `columns` bytes apart, the last of which ends inside `weights`, as was just checked; of all of
-    // `x`, which is aligned for words; and loads and stores of four elements of `sums`. ARMv7-M and
-    // ARMv8-M Mainline load single words from any address. r6 and r7, which cannot be operands, are
-    // restored, and so is the stack.
+    // SAFETY: the code loads `4·quads` bytes from column `start` on of `4·groups` rows, which end inside
+    // `weights` as was just checked, and all of `x`, which is aligned for words; it loads and stores the first
+    // `4·groups` sums. ARMv7-M and ARMv8-M Mainline allow unaligned loads of single words. The code restores
+    // the stack and r6 and r7, which cannot be operands.
     unsafe {
         asm!(
             "push {{r8}}",
@@ -148,7 +149,7 @@ fn four_columns(weights: &[i8], cols: usize, start: usize, x: &[[u32; 2]], sums:
             "5:",
             "stm r3!, {{r6, r7, r8, r9}}",
             "ldr r5, [sp, #4]",
-            // Back to the first input, and on to the fifth row.
+            // Return to the first input and advance by four rows.
             "sub r2, r2, r5, lsl #3",
             "sub r0, r0, r5, lsl #2",
             "add r0, r0, r1, lsl #2",

@@ -1,12 +1,13 @@
-//! What every Arm M-profile processor from the Cortex-M3 on has: loads with a sign, and one instruction
-//! for a product and its sum.
+//! Kernels for Arm M-profile processors from the Cortex-M3 on, with sign-extending loads and multiply-accumulate.
 
 use core::arch::asm;
 
 use crate::kernels::rows::rows;
 
-/// `y += Σ_m weights[m]·matrix[m]` for rows of 8-bit integers as wide as `y`, in columns of eight: 20
-/// instructions for 8 products. Gives the number of columns that are done.
+/// Computes `y += Σ_m weights[m]·matrix[m]` for rows of 8-bit integers of the width of `y`.
+///
+/// Computes eight columns at a time, with 20 instructions per 8 products, and returns the number of columns
+/// computed: the largest multiple of eight.
 pub fn add_weighted(weights: &[i32], matrix: &[i8], y: &mut [i32]) -> usize {
     let width = y.len();
     let count = rows(matrix, width).len().min(weights.len());
@@ -15,9 +16,9 @@ pub fn add_weighted(weights: &[i32], matrix: &[i8], y: &mut [i32]) -> usize {
         return done;
     }
     for (start, y) in (0..).step_by(8).zip(y.chunks_exact_mut(8)) {
-        // SAFETY: loads of the eight elements of `y`, of the first `count` weights, and of eight
-        // elements from `start` on of the first `count` rows of `matrix`, which has as many; stores to
-        // the elements of `y`. r6 and r7, which cannot be operands, are restored, and so is the stack.
+        // SAFETY: the code loads and stores the eight elements of `y`, and loads the first `count` weights and
+        // eight elements from column `start` on of the first `count` rows of `matrix`; all are in bounds. It
+        // restores the stack and r6 and r7, which cannot be operands.
         unsafe {
             asm!(
                 "push {{r6, r7}}",

@@ -1,4 +1,4 @@
-//! The single-precision FPU of Cortex-M4F, M7 and M33.
+//! Floating-point kernels for the single-precision FPU of the Cortex-M4F, M7 and M33.
 
 use core::arch::asm;
 
@@ -8,10 +8,12 @@ use crate::kernels::rows::{rows, rows_mut};
 use crate::kernels::stored::{F32, StoredSlice};
 use crate::num::invariant::slice;
 
-/// Independent partial sums, as in [`dot`].
+/// Number of partial sums, the same as in [`dot`].
 const LANES: usize = 8;
 
-/// Puts (or adds, with `add`) every row's [`dot`] with every input into its place; whether it did.
+/// Computes the [`dot`] of every row with every input and stores it, or adds it to the output if `add`.
+///
+/// Returns `false`, without computing anything, for weights other than `f32` or inputs of another width.
 pub fn each_dot(
     weights: Option<StoredSlice<'_>>,
     cols: usize,
@@ -25,7 +27,7 @@ pub fn each_dot(
         return false;
     }
     for (x, y) in inputs.iter().zip(rows_mut(outputs, outs)) {
-        let done = dots_of_two(weights, cols, x, y, add);
+        let done = dots_of_row_pairs(weights, cols, x, y, add);
         let rows = rows(weights, cols).skip(done);
         for (y, row) in y.iter_mut().skip(done).zip(rows) {
             let value = dot::<F32>(row, x);
@@ -35,9 +37,10 @@ pub fn each_dot(
     true
 }
 
-static NOTHING: [f32; 2 * LANES] = [0.0; 2 * LANES];
+/// Loaded to clear the registers of the partial sums.
+static ZEROS: [f32; 2 * LANES] = [0.0; 2 * LANES];
 
-/// The products of one column of two rows with an input, each in a sum of its own.
+/// Multiplies one column of two rows with an input and adds each product to its own sum.
 macro_rules! first_products {
     ($bytes:literal, $first:literal, $second:literal) => {
         concat!(
@@ -50,39 +53,41 @@ macro_rules! first_products {
     };
 }
 
-/// From where the program counter is read to the first of them: 16 bytes of instructions, of which it is four
-/// ahead; and the bit that says Thumb.
+/// Offset from the program counter read below to the first `first_products!`: 16 bytes of instructions, minus four
+/// because the program counter reads four bytes ahead, plus the Thumb bit.
 const BEFORE_FIRST: usize = 16 - 4 + 1;
-/// Bytes of what that makes, and of what is left out if there are no such columns.
+/// Number of bytes of one `first_products!`.
 const FIRST_BYTES: usize = 20;
+/// Number of bytes to skip if there are no odd columns: all `first_products!` and the three additions after them.
 const NO_FIRST_BYTES: usize = 7 * FIRST_BYTES + 12;
 
-/// Puts (or adds, with `add`) the [`dot`]s of rows with an input into their places, two neighboring rows at
-/// a time, in the partial sums and the order of `dot`: the first `columns % 8` products, then 20
-/// instructions for 16 products. Gives the number of rows that are done.
+/// Computes the [`dot`]s of rows with an input, two rows at a time, and stores them, or adds them if `add`.
+///
+/// Partial sums and order are those of `dot`: first the leading `cols % 8` products, then eight columns at a time
+/// with 20 instructions per 16 products. Returns the number of rows computed.
 #[inline(never)]
-fn dots_of_two(weights: &[f32], cols: usize, x: &[f32], y: &mut [f32], add: bool) -> usize {
+fn dots_of_row_pairs(weights: &[f32], cols: usize, x: &[f32], y: &mut [f32], add: bool) -> usize {
     let pairs = rows(weights, cols).len().min(y.len()) / 2;
     if pairs == 0 || x.len() < cols {
         return 0;
     }
     let (blocks, odd) = (cols / LANES, cols % LANES);
     let jump = if odd == 0 { NO_FIRST_BYTES } else { (LANES - 1 - odd) * FIRST_BYTES };
-    // SAFETY: `pairs` times, loads of `columns` elements of `x` and of each of two rows, all of which the
-    // slices have, as was just checked; loads and stores of two elements of `y`; loads of the zeros. The
-    // jump is to one of the groups of instructions that begin at 6, each `FIRST_BYTES` long, or to what
-    // follows the three additions behind them. The stack is restored.
+    // SAFETY: the code loads `cols` elements of `x` and the first `2·pairs` rows of `weights`, loads and stores
+    // the first `2·pairs` elements of `y`, and loads `ZEROS`; all are in bounds, as was just checked. The jump
+    // goes to one of the groups of instructions from label 6 on, each `FIRST_BYTES` long, or past the three
+    // additions that follow them. The stack is restored.
     unsafe {
         asm!(
             "push {{r4}}",
-            // Gives the address four bytes on, whatever the alignment.
+            // Reads the address four bytes ahead, whatever the alignment.
             "mov r5, pc",
             "add.w r8, r8, r5",
             "1:",
             "vldmia r12, {{s0-s15}}",
             "add.w r1, r0, r10",
             "bx r8",
-            // The first products, from the last of them to column 0.
+            // The first products, from the last column to column 0.
             "6:",
             first_products!("24", "s6", "s14"),
             first_products!("20", "s5", "s13"),
@@ -140,7 +145,7 @@ fn dots_of_two(weights: &[f32], cols: usize, x: &[f32], y: &mut [f32], add: bool
             "vadd.f32 s1, s3, s1",
             "4:",
             "vstmia r3!, {{s0-s1}}",
-            // Back to the first input, and on to the third row.
+            // Return to the first input and advance by two rows.
             "mov r0, r1",
             "sub r2, r2, r10",
             "subs lr, lr, #1",
@@ -156,7 +161,7 @@ fn dots_of_two(weights: &[f32], cols: usize, x: &[f32], y: &mut [f32], add: bool
             in("r9") blocks,
             in("r10") cols.wrapping_mul(4),
             in("r11") odd.wrapping_mul(4),
-            in("r12") NOTHING.as_ptr(),
+            in("r12") ZEROS.as_ptr(),
             inout("lr") pairs => _,
             out("s0") _, out("s1") _, out("s2") _, out("s3") _,
             out("s4") _, out("s5") _, out("s6") _, out("s7") _,
@@ -171,8 +176,10 @@ fn dots_of_two(weights: &[f32], cols: usize, x: &[f32], y: &mut [f32], add: bool
     2 * pairs
 }
 
-/// `y += Σ_m factors[m]·matrix[m]` in the order of `m`, as
-/// [`add_weighted_rows`](crate::kernels::add_weighted_rows) does; whether it did.
+/// Computes `y += Σ_m factors[m]·matrix[m]` in the order of `m`, as
+/// [`add_weighted_rows`](crate::kernels::add_weighted_rows) does.
+///
+/// Returns `false`, without computing anything, for a matrix of another format.
 pub fn add_rows(factors: &[f32], matrix: Option<StoredSlice<'_>>, y: &mut [f32]) -> bool {
     let Some(StoredSlice::F32(matrix)) = matrix else { return false };
     let width = y.len();
@@ -189,9 +196,8 @@ pub fn add_rows(factors: &[f32], matrix: Option<StoredSlice<'_>>, y: &mut [f32])
             }
             break;
         }
-        // SAFETY: loads of the eight elements of `y`, of the first `count` factors, and of eight
-        // elements from `start` on of the first `count` rows of `matrix`, which has as many; stores to
-        // the elements of `y`.
+        // SAFETY: the code loads and stores the eight elements of `y`, and loads the first `count` factors and
+        // eight elements from column `start` on of the first `count` rows of `matrix`; all are in bounds.
         unsafe {
             asm!(
                 "vldmia {y}, {{s0-s7}}",

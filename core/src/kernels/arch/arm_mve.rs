@@ -1,15 +1,15 @@
-//! Arm's M profile vector extension (Cortex-M52, M55, M85), where the compiler makes too little of it.
+//! Kernels for Arm's M-profile vector extension (Cortex-M52, M55, M85), where the compiler vectorizes poorly.
 
 use core::arch::asm;
 
 use crate::kernels::dot_quants::dot_int8;
 use crate::kernels::rows::rows;
 
-/// Requantization, four outputs at a time: `y ← ⌊⌊sum·2^left·m / 2^32⌋ / 2^right⌉`, or added to `y` with
-/// saturation, where `m` and `right` are those of [`RowScales`](crate::num::RowScales) for the row's
-/// scale. Gives the number of outputs that are done.
+/// Requantizes sums, four outputs at a time, and returns the number of outputs computed.
 ///
-/// For every row `right` must be between 0 and 31.
+/// Computes `y ← ⌊⌊sum·2^left·m / 2^32⌋ / 2^right⌉`, or adds it to `y` with saturation if `add`. `m` and `right` are
+/// those of [`RowScales`](crate::num::RowScales) for the scale of the row; `right` must be in `0..=31` for every
+/// row.
 pub fn requantize(
     (mantissa, left, right): (u32, u32, i32),
     sums: &[i32],
@@ -21,8 +21,8 @@ pub fn requantize(
     if fours == 0 {
         return 0;
     }
-    // SAFETY: loads of `4·fours` words of each slice, which they have, and stores to the outputs; all
-    // are aligned for words.
+    // SAFETY: the code loads `4·fours` words of each slice, and stores as many outputs; all are in bounds and
+    // aligned for words.
     unsafe {
         asm!(
             "vdup.32 q4, {mantissa}",
@@ -31,12 +31,12 @@ pub fn requantize(
             "vshr.u32 q1, q0, #23",
             "vshl.i32 q0, q0, #8",
             "vorr.i32 q0, #0x80000000",
-            // The upper half of the mantissas' product, cut to 31 digits, and its excess.
+            // The upper half of the product of the mantissas, truncated to 31 digits; q2 is 1 if it had 32.
             "vmulh.u32 q0, q0, q4",
             "vshr.u32 q2, q0, #31",
             "vneg.s32 q3, q2",
             "vshl.u32 q0, q0, q3",
-            // Minus `right + 1`: the last digit is rounded away.
+            // −(right + 1): the shift rounds the last digit.
             "vadd.i32 q1, q1, q2",
             "vadd.i32 q1, q1, {base}",
             "vldrw.u32 q2, [{sums}], #16",
@@ -75,7 +75,9 @@ pub fn requantize(
     4 * fours
 }
 
-/// [`sums_int8`](crate::kernels::sums_int8), four rows at a time, for rows that `x` is as long as.
+/// [`sums_int8`](crate::kernels::sums_int8), four rows at a time.
+///
+/// Returns `false` if `x` is shorter than a row.
 pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) -> bool {
     let count = rows(weights, cols).len().min(sums.len());
     let Some(sums) = sums.get_mut(..count).filter(|_| x.len() >= cols) else { return false };
@@ -83,8 +85,8 @@ pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) -> boo
     let mut fours = sums.chunks_exact_mut(4);
     for four in &mut fours {
         if let [a, b, c, d] = four {
-            // SAFETY: loads of `columns` bytes of `x`, and of four of the `count` rows of `weights`, all
-            // of which are there; the loop leaves out what lies behind them.
+            // SAFETY: the code loads `cols` bytes of `x` and of four of the `count` rows of `weights`, which
+            // are in bounds; the tail-predicated loop reads nothing beyond them.
             unsafe {
                 asm!(
                     "dlstp.8 lr, {n}",

@@ -1,12 +1,12 @@
-//! Products of matrices of integers on Arm's M profile without the DSP extension (Cortex-M3, plain M33).
+//! Integer matrix products for Arm M-profile processors without the DSP extension (Cortex-M3, some M33).
 
 use core::arch::asm;
 
 use crate::kernels::dot_quants::dot_int8;
 use crate::kernels::rows::rows;
 
-/// One column of four rows: an input (r10), and a byte of each row, multiplied and added. The rows begin at
-/// r0, r4 = r0 + r1, and twice r1 behind each; r11 and r12 are in between.
+/// Multiplies and adds one column of four rows. r10 holds the input, r11 and r12 are scratch; the rows are at r0,
+/// r4 = r0 + r1, r0 + 2·r1 and r4 + 2·r1.
 macro_rules! column {
     () => {
         concat!(
@@ -23,16 +23,17 @@ macro_rules! column {
     };
 }
 
-/// [`sums_int8`](crate::kernels::sums_int8), four rows at a time, for rows that `x` is as long as: 9
-/// instructions for 4 products.
+/// [`sums_int8`](crate::kernels::sums_int8), four rows at a time, with 9 instructions per 4 products.
+///
+/// Returns `false` if `x` is shorter than a row.
 pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) -> bool {
     let count = rows(weights, cols).len().min(sums.len());
     let Some(sums) = sums.get_mut(..count).filter(|_| x.len() >= cols) else { return false };
     let done = count & !3;
     if done > 0 {
-        // SAFETY: `done / 4` times, the loads are of `columns` bytes, of four rows that lie `columns` bytes
-        // apart, all of which `weights` has, and of all of `x`, which has as many; the stores are to the
-        // first `done` sums. r6 and r7, which cannot be operands, are restored, and so is the stack.
+        // SAFETY: the code loads the first `cols` bytes of `x` and the first `done` rows of `weights`, `cols`
+        // bytes each, and stores the first `done` sums; all are in bounds. It restores the stack and r6 and r7,
+        // which cannot be operands.
         unsafe {
             asm!(
                 "push {{r6, r7, lr}}",
@@ -64,7 +65,7 @@ pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) -> boo
                 "bne 4b",
                 "5:",
                 "stm r3!, {{r6, r7, r8, r9}}",
-                // Back to the first input, and on to the fifth row.
+                // Return to the first input and advance by four rows.
                 "sub r2, r2, r1",
                 "add r0, r0, r1",
                 "add r0, r0, r1, lsl #1",

@@ -1,8 +1,8 @@
-//! Kernels in the instructions of one processor family, each with the bits of its portable reference. The only
-//! `unsafe` code of the crate.
+//! Kernels for the instructions of specific processors, each bit-identical to its portable reference.
 //!
-//! The functions exported here are safe: they check the lengths of their slices and, on a host, detect what
-//! the processor has. They return `false` or 0 where there is no kernel, and the caller computes portably.
+//! This is the only `unsafe` code of the crate. The exported functions are safe: they check the lengths of their
+//! slices and, on hosts, detect the processor's features. They return `false` or 0 if there is no kernel; the
+//! caller then uses the portable one.
 #![allow(unsafe_code)]
 
 #[cfg(expe_dsp)]
@@ -15,10 +15,7 @@ mod arm_fpu;
 mod arm_mve;
 #[cfg(all(expe_base, not(expe_dsp)))]
 mod arm_sums;
-#[allow(
-    dead_code,
-    reason = "some processors have it all, others some of it, in their own instructions"
-)]
+#[allow(dead_code, reason = "which of these functions are used depends on the processor")]
 mod none;
 #[cfg(all(target_arch = "riscv32", target_feature = "m"))]
 mod riscv;

@@ -1,4 +1,4 @@
-//! Stand-ins for kernels that a processor does not have: they compute nothing and say so.
+//! Placeholders for kernels that do not exist for a processor: they compute nothing and return `false` or 0.
 
 use crate::kernels::inputs::{Inputs, QuantRows};
 use crate::kernels::kernel::{Kernel, MAX_TILE_INPUTS, TILE_OUTPUTS};

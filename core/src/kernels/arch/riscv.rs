@@ -1,11 +1,11 @@
-//! RISC-V with multiplication (riscv32im and more).
+//! Integer matrix products for RISC-V processors with the M extension (`riscv32im`).
 
 use core::arch::asm;
 
 use crate::kernels::dot_quants::dot_int8;
 use crate::kernels::rows::rows;
 
-/// One column of four rows: an input, and a byte of each row, multiplied and added.
+/// Multiplies one column of four rows by an input and adds the products to the sums.
 macro_rules! column {
     ($index:literal) => {
         concat!(
@@ -25,8 +25,9 @@ macro_rules! column {
     };
 }
 
-/// [`sums_int8`](crate::kernels::sums_int8), four rows at a time, for rows that `x` is as long as: 110
-/// instructions for 32 products.
+/// [`sums_int8`](crate::kernels::sums_int8), four rows at a time, with 110 instructions per 32 products.
+///
+/// Returns `false` if `x` is shorter than a row.
 pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) -> bool {
     let count = rows(weights, cols).len().min(sums.len());
     let Some(sums) = sums.get_mut(..count).filter(|_| x.len() >= cols) else { return false };
@@ -34,8 +35,8 @@ pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) -> boo
     for (four, start) in (&mut fours).zip((0..).step_by(cols.saturating_mul(4))) {
         let row = |index: usize| weights.as_ptr().wrapping_add(start + index * cols);
         if let [a, b, c, d] = four {
-            // SAFETY: loads of `columns` bytes of `x`, and of four of the `count` rows of `weights`, all of
-            // which are there.
+            // SAFETY: the code loads `cols` bytes of `x` and of four of the `count` rows of `weights`, which are
+            // in bounds.
             unsafe {
                 asm!(
                     "addi t6, {x}, 8",

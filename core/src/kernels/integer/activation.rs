@@ -1,33 +1,35 @@
 use crate::num::{EXP2_FRACTION_BITS, Exponent, exp2_minus, mul_pow2, saturate};
 
-/// Units of the activations' arguments and results: `2^UNIT`.
+/// The unit of the arguments and results of activations.
 const UNIT: Exponent = Exponent(-16);
 
 /// `log2 e` in units of `2^-16`.
 const LOG2_E: u64 = 94_548;
 
-/// The logistic function `1/(1 + e^-z)` of `z` in units of `2^-16`; in units of `2^-16`, off by less
-/// than `2^-15`.
+/// Computes the logistic function `1/(1 + e^-z)`; argument and result are in units of `2^-16`.
+///
+/// The error is below `2^-15`.
 #[inline]
 fn logistic(z: i32) -> u32 {
-    // e^-|z| ≤ 1 in units of 2^-30; beyond 31 powers of two it is 0 anyway.
+    // e^-|z| ≤ 1 in units of 2^-30; below 2^-31 it is 0, so z may be clamped.
     let exponent = u64::from(z.unsigned_abs().min(1 << 22)) * LOG2_E;
     let power = exp2_minus(((exponent + (1 << 15)) >> 16) as u32);
-    // 1/(1 + power), both to 15 digits: a 32-bit division where there is none of 64 bits.
+    // 1/(1 + power) to 15 digits, which needs a 32-bit division only.
     let sum = (power >> (EXP2_FRACTION_BITS - 1)) + (1 << 15);
     let quotient = (1u32 << 31).checked_div(sum).unwrap_or(0);
     if z < 0 { (1 << 16) - quotient } else { quotient }
 }
 
-/// `x·σ(z)`
+/// Returns `x·σ(z)`.
 #[inline]
 fn gated(x: i32, z: i32) -> i32 {
-    // No more than x, as σ is no more than 1.
+    // Fits because σ is at most 1.
     ((i64::from(x) * i64::from(logistic(z) as i32) + (1 << 15)) >> 16) as i32
 }
 
-/// GELU in its tanh form, in place, in units of `2^-16`: `x ← x·σ(2z)`, `z = √(2/π)·(x + 0.044715·x³)`;
-/// the integer form of [`kernels::gelu`](crate::kernels::gelu). Off by less than `2^-14·|x| + 2^-14`.
+/// Applies GELU in its tanh form in place: `x ← x·σ(2z)`, `z = √(2/π)·(x + 0.044715·x³)`, in units of `2^-16`.
+///
+/// The error is below `2^-14·|x| + 2^-14`. The integer form of [`kernels::gelu`](crate::kernels::gelu).
 #[inline(never)]
 pub fn gelu(x: &mut [i32]) {
     /// `2·√(2/π)` in units of `2^-16`
@@ -35,7 +37,7 @@ pub fn gelu(x: &mut [i32]) {
     /// `0.044715` in units of `2^-16`
     const CUBIC: i64 = 2_930;
     for x in x {
-        // Beyond ±16 the logistic function is 0 or 1 to all digits.
+        // Beyond ±16 the logistic function rounds to 0 or 1.
         let bounded = i64::from((*x).clamp(-(1 << 20), 1 << 20));
         let square = round(bounded * bounded);
         let inner = bounded + round(round(square * CUBIC) * bounded);
@@ -44,13 +46,14 @@ pub fn gelu(x: &mut [i32]) {
     }
 }
 
-/// `x·2^UNIT`, rounded half up.
+/// Returns `x·2^-16`, rounded half up.
 const fn round(x: i64) -> i64 {
     (x + (1 << 15)) >> 16
 }
 
-/// SiLU, in place, in units of `2^-16`: `x ← x·σ(x)`; the integer form of
-/// [`kernels::silu`](crate::kernels::silu). Off by less than `2^-14·|x| + 2^-14`.
+/// Applies SiLU in place: `x ← x·σ(x)`, in units of `2^-16`.
+///
+/// The error is below `2^-14·|x| + 2^-14`. The integer form of [`kernels::silu`](crate::kernels::silu).
 #[inline(never)]
 pub fn silu(x: &mut [i32]) {
     for x in x {
@@ -58,21 +61,23 @@ pub fn silu(x: &mut [i32]) {
     }
 }
 
-/// The inside of SwiGLU, in place: `x_i ← silu(x_i)·gate_i`, both in units of `2^-16`, the result in
-/// units of `2^exponent`; the integer form of [`kernels::swiglu`](crate::kernels::swiglu).
+/// Applies the gate of SwiGLU in place: `x_i ← silu(x_i)·gate_i`.
+///
+/// Both factors are in units of `2^-16`, the result in units of `2^exponent`. The integer form of
+/// [`kernels::swiglu`](crate::kernels::swiglu).
 #[inline(never)]
 pub fn swiglu(x: &mut [i32], gate: &[i32], exponent: Exponent) {
-    // Saturating: with wrapping arithmetic the loop takes 7 % more instructions on a Cortex-M55.
+    // Saturating, because with wrapping arithmetic the loop takes 7 % more instructions on a Cortex-M55.
     let by = (2 * UNIT.0).saturating_sub(exponent.0);
     if let cut @ 0..32 = by.saturating_neg().saturating_sub(1) {
         // The common case, in few instructions.
-        gate_all(x, gate, |product| rounded(product >> cut));
+        gate_all(x, gate, |product| half_up(product >> cut));
     } else {
         gate_all(x, gate, |product| saturate(mul_pow2(product, by)));
     }
 }
 
-/// `x_i ← value(silu(x_i)·gate_i)`
+/// Computes `x_i ← value(silu(x_i)·gate_i)` for every element.
 #[inline(always)]
 fn gate_all(x: &mut [i32], gate: &[i32], value: impl Fn(i64) -> i32) {
     for (x, gate) in x.iter_mut().zip(gate) {
@@ -80,9 +85,9 @@ fn gate_all(x: &mut [i32], gate: &[i32], value: impl Fn(i64) -> i32) {
     }
 }
 
-/// Half of `x`, rounded up, saturating; at least one bit of `x` is free.
+/// Returns half of `x`, rounded up and saturated; `x` must be below `i64::MAX`.
 #[inline(always)]
-const fn rounded(x: i64) -> i32 {
+const fn half_up(x: i64) -> i32 {
     let low = x as i32;
     if low as i64 == x {
         return (low >> 1).wrapping_add(low & 1);
@@ -90,7 +95,7 @@ const fn rounded(x: i64) -> i32 {
     saturate(x.wrapping_add(1) >> 1)
 }
 
-/// ReLU, in place, in any units: `x ← max(x, 0)`, exactly.
+/// Applies ReLU in place, exactly and in any units: `x ← max(x, 0)`.
 pub fn relu(x: &mut [i32]) {
     for x in x {
         *x = (*x).max(0);
@@ -127,7 +132,7 @@ mod tests {
                 f64::from(y[2][0]) / 16_384.0,
                 f64::from(y[3][0]) / 65_536.0,
             ];
-            // SwiGLU's gate is −3, which multiplies its error.
+            // The gate of SwiGLU is −3, which multiplies the error.
             for ((found, exact), gate) in found.iter().zip(exact).zip([1.0, 1.0, 3.0, 1.0]) {
                 let bound = (value.abs() + 1.0) * gate * 2f64.powi(-14);
                 assert!((found - exact).abs() <= bound, "{value}: {found} {exact}");
@@ -136,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn every_unit_of_swiglu_is_a_scaled_product() {
+    fn swiglu_scales_the_product_to_every_unit() {
         let mut random = Random::new(1);
         for round in 0..40_000 {
             let exponent = round % 50 - 40;

@@ -1,24 +1,27 @@
-//! The query/key-input site in integers: products with the folded (summed) columns of the overridden block.
+//! The query/key-input site in integers: products with the folded columns of the overridden block.
+//!
+//! All overridden columns of a run hold the same value, so the corresponding columns of a weight matrix are
+//! replaced by ("folded" into) their sum.
 
 use crate::kernels::rows::rows;
 use crate::num::{Exponent, PreparedMultiplier, Shift};
 
-/// Units of a column: `2^COLUMN`.
+/// The unit of folded columns.
 pub const FOLDED_UNIT: Exponent = Exponent(-20);
 
-/// A column's magnitude is no larger, in these units: it lies below `2^7`.
+/// The largest magnitude of a folded column, `2^7`, in units of [`FOLDED_UNIT`].
 pub const FOLDED_LIMIT: u32 = 1 << (7 - FOLDED_UNIT.0);
 
-/// Binary digits that are cut off a score's term, a product in units of `2^-30`.
+/// Number of binary digits by which a position term, a product in units of `2^-30`, is shifted right.
 pub const TERM_SHIFT: u32 = 14;
 
-/// A column in units of `2^-20`, rounded half up: [`to_fixed`](crate::num::to_fixed) for magnitudes below `2^7`,
-/// without a branch.
+/// Converts to units of `2^-20`, rounded half up: a branchless [`to_fixed`](crate::num::to_fixed) for magnitudes
+/// below `2^7`.
 #[inline(always)]
 const fn to_fixed_20(value: f32) -> i32 {
     let bits = value.to_bits();
     let sign = bits as i32 >> 31;
-    // 31 digits in units of 2^(biased - 157), of which one more than these is cut.
+    // The float as 31 digits in units of 2^(biased - 157): `cut` digits are truncated, one more is rounded.
     let digits = ((bits << 8 | 1 << 31) >> 1) as i32;
     let cut = (FOLDED_UNIT.0 + 156).wrapping_sub((bits >> 23 & 0xff) as i32) as u32;
     let cut = if cut > 31 { 31 } else { cut };
@@ -26,8 +29,9 @@ const fn to_fixed_20(value: f32) -> i32 {
     rounded >> 1
 }
 
-/// `q += ±factor·columns`, saturating; `factor` is for magnitudes up to [`COLUMN_LIMIT`], and with
-/// `negative` the columns are taken off.
+/// Computes `q += factor·folded`, or `q -= factor·folded` if `negative`, saturating.
+///
+/// `factor` must be prepared for magnitudes up to [`FOLDED_LIMIT`].
 #[inline(never)]
 pub fn add_folded(folded: &[f32], factor: PreparedMultiplier, negative: bool, q: &mut [i32]) {
     let sign = if negative { -1 } else { 0 };
@@ -35,7 +39,7 @@ pub fn add_folded(folded: &[f32], factor: PreparedMultiplier, negative: bool, q:
     factor.apply_all(folded, q.iter_mut(), |q, value| *q = q.saturating_add(value));
 }
 
-/// `Σ_i round(query_i·2^shift)·column_i`; no term is above `2^24·2^27`.
+/// Returns `Σ_i round(query_i·2^shift)·folded_i`, whose terms must not exceed `2^24·2^27`.
 #[inline(never)]
 pub fn dot_folded(folded: &[f32], query: &[i32], shift: i32) -> i64 {
     let shift = Shift::new(shift);
@@ -44,7 +48,7 @@ pub fn dot_folded(folded: &[f32], query: &[i32], shift: i32) -> i64 {
     })
 }
 
-/// Returns a bound of the words and of the distance of any two of them: at most twice the largest word.
+/// Returns an upper bound of the words, and so of the distance of any two, at most twice the largest word.
 #[inline(never)]
 pub fn distance_bound(words: &[u32]) -> u32 {
     let add = |all: u32, word: &u32| all | word;
@@ -56,13 +60,14 @@ pub fn distance_bound(words: &[u32]) -> u32 {
     })
 }
 
-/// What the positions add to scores: `score_m += round(Σ_j (then_mj − now_j)·products_j / 2^14)`,
-/// saturating; `then` has a row of `now.len()` words for every score. The magnitude of every sum must stay
-/// below `2^44`, and the distance of every word from that of `now` at most `bound`, below `2^31`.
+/// Adds the position terms to scores: `score_m += round(Σ_j (then_mj − now_j)·products_j / 2^14)`, saturating.
+///
+/// `then` has a row of `now.len()` words for every score. The magnitude of every sum must be below `2^44`, and the
+/// distance of every word from the corresponding word of `now` at most `bound`, which is below `2^31`.
 #[inline(never)]
 pub fn add_terms(scores: &mut [i32], then: &[u32], now: &[u32], products: &[i64], bound: u32) {
     if let ([now], [product, ..]) = (now, products) {
-        // The product of `product·2^left` and `distance·2^(18 - left)` has the term in its upper half.
+        // The upper half of `product·2^left · distance·2^(18 - left)` is the term.
         let left = (product.unsigned_abs().leading_zeros().saturating_sub(33)).min(32 - TERM_SHIFT);
         let right = 32 - TERM_SHIFT - left;
         let small = i32::try_from(*product).is_ok() && bound.leading_zeros() > right;
@@ -107,18 +112,18 @@ mod tests {
     }
 
     #[test]
-    fn folded_columns_have_the_bits_of_to_fixed() {
+    fn to_fixed_20_matches_to_fixed() {
         let mut random = Random::new(1);
         for value in folded(&mut random, 400_000) {
             assert_eq!(to_fixed_20(value), to_fixed(value, FOLDED_UNIT), "{value:e}");
-            // Halves of the last digit.
+            // Ties: halves of the last digit.
             let half = (value * 2f32.powi(20)).floor() / 2f32.powi(20) + 0.5f32.powi(21);
             assert_eq!(to_fixed_20(half), to_fixed(half, FOLDED_UNIT), "{half:e}");
         }
     }
 
     #[test]
-    fn added_columns_have_the_bits_of_the_multiplier() {
+    fn add_folded_matches_the_multiplier() {
         let mut random = Random::new(2);
         for round in 0..3_000 {
             let folded = folded(&mut random, round % 23);
@@ -139,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn products_with_columns_are_exact() {
+    fn dot_products_with_folded_columns_are_exact() {
         let mut random = Random::new(3);
         for round in 0..3_000 {
             let folded = folded(&mut random, round % 37);
@@ -160,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn no_word_exceeds_the_bound() {
+    fn distance_bound_is_at_least_the_largest_word() {
         let mut random = Random::new(5);
         for count in 0..70 {
             let bits = random.below(32);
@@ -172,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn terms_are_exact_sums() {
+    fn terms_are_rounded_exact_sums() {
         let mut random = Random::new(4);
         for round in 0..20_000 {
             let digits = 1 + random.below(2) as usize * (round % 3);
@@ -185,7 +190,7 @@ mod tests {
                     now[i % digits].wrapping_add_signed(if random.below(2) == 0 { by } else { -by })
                 })
                 .collect();
-            // The sum of all of them stays below 2^44.
+            // Keeps the sum of all terms below 2^44.
             let most = (1u64 << 44) / u64::from(bound.max(1)) / digits as u64;
             let products: Vec<i64> = (0..digits)
                 .map(|_| {

@@ -3,9 +3,10 @@ use crate::kernels::inputs::Inputs;
 use crate::kernels::matrix::Matrix;
 use crate::num::{Exponent, RowScales};
 
-/// `y_r = W·x_r` for every input row, in units of `2^exponent`: the sums of the products of integers
-/// times the scales of the matrix's row and of the input, rounded half up, saturating. Nothing happens
-/// for a matrix of floats. The integer form of [`Matrix::apply`].
+/// Computes `y_r = W·x_r` for every input row, in units of `2^exponent`.
+///
+/// Multiplies the integer sums by the scales of the matrix row and of the input, rounds half up and saturates.
+/// Does nothing for a matrix of floats. The integer form of [`Matrix::apply`].
 ///
 /// ```
 /// use expe_core::internals::{Exponent, Inputs, Matrix, Weights};
@@ -30,8 +31,9 @@ pub fn project(
     });
 }
 
-/// `y_r += W·x_r`, saturating: [`project`] onto what `outputs` holds already; the integer form of
-/// [`Matrix::apply_add`].
+/// Computes `y_r += W·x_r` for every input row, saturating; see [`project`].
+///
+/// The integer form of [`Matrix::apply_add`].
 #[inline(never)]
 pub fn project_add(
     matrix: &Matrix<'_>,
@@ -46,7 +48,7 @@ pub fn project_add(
     });
 }
 
-/// Put (or add, with `add`) every sum times its scales into its place.
+/// Multiplies every sum by its scales and stores the result with `put`, which must add to the output if `add`.
 #[inline(always)]
 fn requantize(
     scales: &RowScales,
@@ -57,7 +59,7 @@ fn requantize(
     put: impl Fn(&mut i32, i32),
 ) {
     let done = match cfg!(expe_mve).then(|| scales.fast_path(rows)).flatten() {
-        Some(usual) => arch::requantize(usual, sums, rows, outputs, add),
+        Some(parameters) => arch::requantize(parameters, sums, rows, outputs, add),
         None => 0,
     };
     for ((y, sum), row) in outputs.iter_mut().zip(sums).zip(rows).skip(done) {

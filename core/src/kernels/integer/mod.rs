@@ -1,8 +1,7 @@
-//! Kernels in integer arithmetic, with the functions of the floating-point ones: no float instruction, and the
-//! same bits on every target.
+//! The kernels in integer arithmetic: no floating-point instructions, and bit-identical on every target.
 //!
-//! Numbers are 32-bit integers in units of `2^exponent`; scales are read from `f32`s by their bits
-//! (see [`Multiplier`](crate::num::Multiplier)). Whatever does not fit saturates; nothing wraps.
+//! Numbers are 32-bit integers in units of `2^exponent`; scales are `f32`s whose bits are read as integers (see
+//! [`Multiplier`](crate::num::Multiplier)). Results that do not fit saturate, unless a function says otherwise.
 
 mod activation;
 mod folded;

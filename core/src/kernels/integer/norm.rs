@@ -1,24 +1,25 @@
 use super::quantize::{digits, quantize};
 use crate::num::{Exponent, Multiplier, Shift, saturate, to_fixed};
 
-/// Digits that the largest element is given before it is squared.
+/// Number of binary digits to which the largest element is scaled before it is squared.
 const DIGITS: i32 = 24;
-/// Units of a gain: `2^GAIN`.
+/// The unit of a gain.
 const GAIN: Exponent = Exponent(-20);
-/// Digits that the product with the gain loses.
-const CUT: i32 = -25;
+/// Number of binary digits dropped from the product with the gain.
+const DROPPED: i32 = 25;
 
-/// The unit of what is left.
-const UNIT: Multiplier = Multiplier::new(1, GAIN.0 - CUT);
+/// The unit of the shortened product.
+const UNIT: Multiplier = Multiplier::new(1, GAIN.0 + DROPPED);
 
-/// Norm of a row in units of `2^exponent`, as 8-bit integers and their scale:
-/// `quants_i·s ≈ g_i·x_i / sqrt(mean(x²) + ε)`, after `x ← x − mean(x)` if it is `centered` (layer norm).
+/// Normalizes a row `x` in units of `2^exponent` and quantizes the result; returns its scale `s`.
 ///
-/// `y` is room for a row. The gain's magnitude must be below `2^11`, and the row at most `2^15` wide:
-/// the squares are those of 24-bit numbers, so their sum stays below `2^63`.
+/// `quants_i·s ≈ g_i·x_i / sqrt(mean(x²) + ε)`, after `x ← x − mean(x)` if `centered` (layer norm).
 ///
-/// The quants depend on the gain and on the ratios of the elements alone; the mean square goes into
-/// one number, the scale, which is off by less than `2^-20` of itself.
+/// `y` is scratch of the length of the row. Gains must be below `2^11` in magnitude, and rows at most `2^15` wide:
+/// the squares of 24-bit numbers then add up to less than `2^63`.
+///
+/// The quants depend on the gain and on the ratios of the elements only. The mean square enters the scale only,
+/// whose relative error is below `2^-20`.
 ///
 /// The integer form of [`kernels::rms_norm`](crate::kernels::rms_norm) and
 /// [`kernels::layer_norm`](crate::kernels::layer_norm) with [`quantize`].
@@ -36,7 +37,7 @@ pub fn norm(
     for (y, x) in y.iter_mut().zip(x) {
         *y = x.saturating_sub(mean);
     }
-    // All digits that fit are kept: the result does not depend on how large the row is.
+    // The row is scaled to full precision, so that the result does not depend on its magnitude.
     let shift = DIGITS - digits(y) as i32;
     let exponent = exponent.0 - shift;
     let shift = Shift::new(shift);
@@ -45,10 +46,10 @@ pub fn norm(
         let x = shift.apply(*y);
         squares = squares.wrapping_add((i64::from(x) * i64::from(x)) as u64);
         let product = i64::from(x) * i64::from(to_fixed(*gain, GAIN));
-        *y = ((product + (1 << (-CUT - 1))) >> -CUT) as i32;
+        *y = ((product + (1 << (DROPPED - 1))) >> DROPPED) as i32;
     }
-    let mean_square = divided(squares, count);
-    // In units in which ε has 62 bits at most; the mean square has less than 49.
+    let mean_square = divide(squares, count);
+    // Units in which ε has at most 62 bits; the mean square has fewer than 49.
     let unit = 2 * exponent;
     let excess = (epsilon.log2() - unit - 60).max(0) as u32;
     let excess = (excess + 1) & !1;
@@ -59,15 +60,15 @@ pub fn norm(
     quantize(y, unit, quants)
 }
 
-/// The mean, rounded toward zero.
+/// Returns the mean, rounded toward zero.
 fn mean(x: &[i32]) -> i32 {
     let sum = x.iter().fold(0i64, |sum, x| sum + i64::from(*x));
-    let mean = divided(sum.unsigned_abs(), x.len() as u32) as i64;
+    let mean = divide(sum.unsigned_abs(), x.len() as u32) as i64;
     saturate(if sum < 0 { -mean } else { mean })
 }
 
-/// `⌊x/count⌋` for a count of at most `2^16`, 0 for none: four divisions of 32 bits.
-fn divided(x: u64, count: u32) -> u64 {
+/// Returns `⌊x/count⌋` for `count ≤ 2^16`, or 0 for `count` 0, by four 32-bit divisions.
+fn divide(x: u64, count: u32) -> u64 {
     let (mut quotient, mut rest) = (0u64, 0u32);
     for shift in [48, 32, 16, 0] {
         let digits = rest << 16 | (x >> shift) as u32 & 0xffff;
@@ -86,7 +87,7 @@ mod tests {
     use crate::num::Random;
 
     #[test]
-    fn agrees_with_floating_point() {
+    fn norm_matches_floating_point() {
         let mut random = Random::new(1);
         for round in 0..400 {
             let (count, centered) = (1 + random.below(300) as usize, round % 2 == 1);
@@ -107,10 +108,10 @@ mod tests {
                 x.iter().zip(&gain).map(|(x, g)| f64::from(*g) * (x - mean) / root).collect();
             let largest = exact.iter().fold(0.0, |max: f64, x| max.max(x.abs()));
             let scale = largest / 127.0;
-            // The mean is off by less than a unit, which moves every element and the root by as much;
-            // a gain by 2^-21, of elements that are at most √count.
-            let moved = if centered { 2.0 * unit / root * 10.0 } else { 0.0 };
-            let slack = (moved + 2f64.powi(-20)) * (count as f64).sqrt() * 5.0;
+            // The mean is off by less than a unit, and so are every element and the root; a gain is off by
+            // 2^-21, and elements are at most √count.
+            let mean_error = if centered { 2.0 * unit / root * 10.0 } else { 0.0 };
+            let slack = (mean_error + 2f64.powi(-20)) * (count as f64).sqrt() * 5.0;
             for (quant, exact) in quants.iter().zip(&exact) {
                 let error = (f64::from(*quant) * f64::from(found) - exact).abs();
                 let bound = scale * 0.5001 + largest * 2f64.powi(-17) + slack;
@@ -126,9 +127,9 @@ mod tests {
             let x = random.next_u64() >> random.below(64);
             let bits = 1 + random.below(16);
             let count = 1 + random.below(1 << bits);
-            assert_eq!(divided(x, count), x / u64::from(count), "{x} {count}");
+            assert_eq!(divide(x, count), x / u64::from(count), "{x} {count}");
         }
-        assert_eq!((divided(u64::MAX, 1 << 16), divided(5, 0)), (u64::MAX >> 16, 0));
+        assert_eq!((divide(u64::MAX, 1 << 16), divide(5, 0)), (u64::MAX >> 16, 0));
     }
 
     #[test]

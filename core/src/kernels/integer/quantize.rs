@@ -1,10 +1,10 @@
 use crate::kernels::stored::Bf16;
 use crate::num::{Exponent, Multiplier, PreparedMultiplier};
 
-/// The largest 8-bit integer that is used.
+/// The largest quant; −128 is not used.
 const LARGEST_QUANT: Multiplier = Multiplier::from_integer(127);
 
-/// The largest magnitude.
+/// Returns the largest magnitude.
 #[inline(never)]
 pub fn largest(x: &[i32]) -> u32 {
     let more = |most: u32, x: &i32| most.max(x.unsigned_abs());
@@ -20,7 +20,7 @@ pub fn largest(x: &[i32]) -> u32 {
     })
 }
 
-/// The binary digits of the largest magnitude.
+/// Returns the number of binary digits of the largest magnitude.
 #[inline(never)]
 pub fn digits(x: &[i32]) -> u32 {
     let add = |all: u32, x: &i32| all | x.unsigned_abs();
@@ -36,8 +36,8 @@ pub fn digits(x: &[i32]) -> u32 {
     u32::BITS - all.leading_zeros()
 }
 
-/// Quantizes a row, in units of `unit`, to 8-bit integers with the scale that its largest magnitude
-/// demands: `quants_i = round(x_i·unit/s)`, `s = max|x|·unit/127`. Gives `s` as an `f32`'s bits have it.
+/// Quantizes a row in units of `unit` to 8-bit integers, `quants_i = round(x_i·unit/s)`, and returns the scale
+/// `s = max|x|·unit/127`, rounded down to an `f32`.
 ///
 /// The integer form of [`kernels::quantize`](crate::kernels::quantize).
 ///
@@ -57,17 +57,17 @@ pub fn quantize(x: &[i32], unit: Multiplier, quants: &mut [i8]) -> f32 {
     largest.over(LARGEST_QUANT).times(unit).to_f32()
 }
 
-/// As [`quantize`], with the scale rounded up to a bfloat16. Returns its bits.
+/// Like [`quantize`], with the scale rounded up to a bfloat16, whose bits are returned.
 pub fn quantize_bf16(x: &[i32], unit: Multiplier, quants: &mut [i8]) -> u16 {
     let most = largest(x);
     let largest = Multiplier::from_integer(most.into());
     let scale = Bf16::above(largest.over(LARGEST_QUANT).times(unit).to_f32());
-    let scale_of_quant = Multiplier::from_f32(f32::from_bits(u32::from(scale) << 16));
-    quantize_all(x, most, unit.over(scale_of_quant), quants);
+    let rounded_scale = Multiplier::from_f32(f32::from_bits(u32::from(scale) << 16));
+    quantize_all(x, most, unit.over(rounded_scale), quants);
     scale
 }
 
-/// `x` is of magnitude `largest` at most.
+/// Multiplies `x`, whose elements have a magnitude of at most `largest`, by `quants_per_unit`.
 fn quantize_all(x: &[i32], largest: u32, quants_per_unit: Multiplier, quants: &mut [i8]) {
     let quants_per_unit = PreparedMultiplier::new(quants_per_unit, largest, Exponent(0));
     let most = quants_per_unit.apply(largest.min(i32::MAX as u32) as i32);
@@ -103,7 +103,7 @@ mod tests {
                 for (x, quant) in x.iter().zip(quants) {
                     let exact = f64::from(*x) * f64::from(0.3f32);
                     let error = (f64::from(*quant) * scale - exact).abs();
-                    // A code of at most 127 is off by half, and 127 times what the scale is cut by.
+                    // A quant is off by at most one half, and by 127 times the relative error of the scale.
                     assert!(error <= scale * (0.5 + 127.0 * 2f64.powi(-22)) + 1e-30, "{error}");
                 }
             };

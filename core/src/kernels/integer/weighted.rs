@@ -2,8 +2,9 @@ use crate::kernels::arch;
 use crate::kernels::rows::rows;
 use crate::num::invariant::{slice, slice_mut};
 
-/// `y += Σ_m weights[m]·matrix[m]`, rows of 8-bit integers as wide as `y`; wraps where 32 bits end. The
-/// integer form of [`kernels::add_weighted_rows`](crate::kernels::add_weighted_rows).
+/// Adds weighted rows of 8-bit integers: `y += Σ_m weights[m]·matrix[m]`, wrapping. Rows have the width of `y`.
+///
+/// The integer form of [`kernels::add_weighted_rows`](crate::kernels::add_weighted_rows).
 ///
 /// ```
 /// use expe_core::internals::integer::add_weighted_rows;
@@ -15,7 +16,7 @@ use crate::num::invariant::{slice, slice_mut};
 pub fn add_weighted_rows(weights: &[i32], matrix: &[i8], y: &mut [i32]) {
     let width = y.len();
     let mut start = arch::add_weighted(weights, matrix, y);
-    // Eight sums at a time stay in registers over all rows.
+    // Eight sums at a time stay in registers while all rows are added.
     let mut blocks = slice_mut(y, start..).chunks_exact_mut(8);
     for block in &mut blocks {
         let mut sums = [0i32; 8];
@@ -46,7 +47,7 @@ mod tests {
     use crate::num::Random;
 
     #[test]
-    fn is_exact_for_any_number_of_rows() {
+    fn weighted_sums_are_exact_for_any_number_of_rows() {
         let mut random = Random::new(1);
         for (count, width) in (0..11usize).flat_map(|n| [1, 3, 8, 21].map(|width| (n, width))) {
             let weights: Vec<i32> = (0..count).map(|_| random.below(1 << 20) as i32).collect();

@@ -9,26 +9,27 @@ use crate::kernels::inputs::Inputs;
 use crate::kernels::kernel::Kernel;
 use crate::kernels::stored::F32;
 
-/// Bytes of weights that stay in the second cache while all inputs go by.
+/// Number of bytes of weights that stay in the second-level cache while all inputs are processed.
 const BLOCK_BYTES: usize = 20 << 10;
-/// Rows of weights together.
+/// Number of rows of weights computed together.
 const ROWS: usize = 4;
-/// Rows of `f32` whose sums are computed one after the other, for one input: in the order of memory, which
-/// the processor then reads ahead by itself, while one sum is still as fast as memory. Short rows come from
-/// a cache, and narrower weights faster than one sum.
+/// Number of long `f32` rows whose sums are computed one after the other for a single input.
+///
+/// Weights are then read in memory order, which the processor prefetches by itself, and a single sum keeps up with
+/// memory. Short rows come from a cache, and narrower weights arrive faster than a single sum can be computed.
 const ROWS_IN_TURN: usize = 8;
+/// Smallest number of columns of a long row.
 const LONG: usize = 96;
 
-/// A matrix of dot products, each the one of the portable `dot`: of every row of weights and every input
-/// row, up to `C` of which are computed together.
+/// The dot products of every row of weights with every input row, bit-identical to the portable `dot`.
 ///
-/// A tile of them has one register of eight partial sums each. The first `columns % 8` products are those of
-/// the first eight columns with the other inputs set to zero. At the end eight registers are
-/// transposed, so that the partial sums are added up in order for eight results at once.
+/// Up to `C` input rows are computed together. Each dot product of a tile has one register of eight partial sums.
+/// The leading `cols % 8` products are computed from the first eight columns with the other inputs set to zero. At
+/// the end eight registers are transposed, so that the partial sums of eight results are added in order at once.
 pub struct Dots<'a, L: Load, const C: usize> {
     weights: &'a [L::Bits],
     cols: usize,
-    /// Rows of weights that have a place in the outputs.
+    /// Number of rows of weights that have an output.
     rows: usize,
     inputs: &'a [f32],
     input_width: usize,
@@ -72,7 +73,7 @@ impl<L: Load, const C: usize> Kernel for Dots<'_, L, C> {
             let mut input = 0;
             while input < input_rows {
                 let count = (input_rows - input).min(C);
-                // SAFETY: `input` is below the number of input rows, each of which begins in the slice
+                // SAFETY: `input` is below the number of input rows, each of which begins inside the slice
                 // and has a row of outputs.
                 let group = unsafe {
                     Group::<L> {
@@ -85,9 +86,9 @@ impl<L: Load, const C: usize> Kernel for Dots<'_, L, C> {
                         add,
                     }
                 };
-                // SAFETY: the kernel runs at a level, which has AVX2 and F16C; `new` has checked that
-                // there are `rows` rows of weights and places in each row of outputs, and that
-                // an input row has `columns` elements after those that are skipped.
+                // SAFETY: kernels run at a level, which has AVX2 and F16C; `new` has checked that there are
+                // `rows` rows of weights, that each row of outputs has `rows` elements, and that an input row
+                // has `cols` elements after the skipped ones.
                 unsafe {
                     match count {
                         5 if C >= 5 => group.rows::<ROWS, 5>(first, end),
@@ -107,7 +108,7 @@ impl<L: Load, const C: usize> Kernel for Dots<'_, L, C> {
     }
 }
 
-/// Some input rows, and where their outputs go.
+/// Input rows that are computed together, and their outputs.
 struct Group<L: Load> {
     weights: *const L::Bits,
     cols: usize,
@@ -119,22 +120,22 @@ struct Group<L: Load> {
 }
 
 impl<L: Load> Group<L> {
-    /// The outputs `first..end` of `C` input rows, `R` at a time.
+    /// Computes the outputs `first..end` of `C` input rows, `R` at a time.
     ///
     /// # Safety
-    /// AVX2 and F16C; `end` rows of weights of `columns` elements, and `C` rows of `x` and of `y` of
-    /// `columns` (at least eight) and of `end` elements.
+    /// Requires AVX2 and F16C, `end` rows of weights, `C` rows of `x` of `cols` elements (at least eight), and
+    /// `C` rows of `y` of `end` elements.
     #[inline(always)]
     unsafe fn rows<const R: usize, const C: usize>(&self, first: usize, end: usize) {
         let mut o = first;
-        // SAFETY: the caller guarantees it; `o + R ≤ end`, then `o + 1 ≤ end`.
+        // SAFETY: guaranteed by the caller; `o + R ≤ end` in the first loop and `o < end` in the second.
         unsafe {
             while o + R <= end {
                 self.tile::<R, C>(o);
                 o += R;
             }
             if o < end && end >= R && !self.add {
-                // Some outputs once more.
+                // Recomputes some outputs instead of computing the rest one by one.
                 return self.tile::<R, C>(end - R);
             }
             while o < end {
@@ -144,23 +145,22 @@ impl<L: Load> Group<L> {
         }
     }
 
-    /// The outputs `o..o + R` of `C` input rows.
+    /// Computes the outputs `o..o + R` of `C` input rows.
     ///
     /// # Safety
-    /// As for [`rows`](Self::rows), for the rows `o..o + R`.
+    /// The same as for [`rows`](Self::rows), with `o + R` rows.
     #[inline(always)]
     unsafe fn tile<const R: usize, const C: usize>(&self, o: usize) {
         let Self { cols, x, x_stride, y_stride, add, .. } = *self;
         let odd = cols % LANES;
-        // SAFETY: the caller guarantees it; eight columns can be read in any case, `i + 8 ≤ columns` in the loops, as
-        // `columns - i` is a multiple of eight, and a result `k < R·C` belongs to the output `k % R` of
-        // the input row `k / R`.
+        // SAFETY: guaranteed by the caller; there are at least eight columns, `i + 8 ≤ cols` in the loops because
+        // `cols - i` is a multiple of eight, and result `k < R·C` is output `k % R` of input row `k / R`.
         unsafe {
             let w = self.weights.add(o * cols);
             let mut sums = [[_mm256_setzero_ps(); R]; C];
             if odd > 0 {
                 for c in 0..C {
-                    let x = _mm256_and_ps(F32::load(x.add(c * x_stride)), first_places(odd));
+                    let x = _mm256_and_ps(F32::load(x.add(c * x_stride)), first_lanes(odd));
                     for r in 0..R {
                         let products = _mm256_mul_ps(L::load(w.add(r * cols)), x);
                         sums[c][r] = _mm256_add_ps(sums[c][r], products);
@@ -218,12 +218,12 @@ impl<L: Load> Group<L> {
     }
 }
 
-/// All bits of the first `count` places, no bit of the others.
+/// Returns a mask of the first `count` lanes.
 ///
 /// # Safety
-/// AVX; `count` is at most eight.
+/// Requires AVX and `count ≤ 8`.
 #[inline(always)]
-unsafe fn first_places(count: usize) -> __m256 {
+unsafe fn first_lanes(count: usize) -> __m256 {
     const MASK: [u32; 2 * LANES] = {
         let mut mask = [0; 2 * LANES];
         let mut i = 0;
@@ -233,17 +233,17 @@ unsafe fn first_places(count: usize) -> __m256 {
         }
         mask
     };
-    // SAFETY: the caller guarantees it; eight of 16 places are read, from `8 - count` on.
+    // SAFETY: guaranteed by the caller; reads eight of the 16 elements, from `8 - count` on.
     unsafe { _mm256_loadu_ps(MASK.as_ptr().add(LANES - count).cast()) }
 }
 
-/// `rows[k][0] + … + rows[k][7]`, in this order.
+/// Returns `rows[k][0] + … + rows[k][7]` for every `k`, added in this order.
 ///
 /// # Safety
-/// AVX2.
+/// Requires AVX2.
 #[inline(always)]
 unsafe fn add_cols(rows: &[__m256; LANES]) -> __m256 {
-    // SAFETY: the caller guarantees it.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let [a, b, c, d, e, f, g, h] = *rows;
         // Two rows each: columns 0, 1 and 4, 5; columns 2, 3 and 6, 7.
@@ -265,18 +265,22 @@ unsafe fn add_cols(rows: &[__m256; LANES]) -> __m256 {
     }
 }
 
+/// Interleaves the low halves of each 128-bit lane, as pairs of floats.
+///
 /// # Safety
-/// AVX.
+/// Requires AVX.
 #[inline(always)]
 unsafe fn low(a: __m256, b: __m256) -> __m256 {
-    // SAFETY: the caller guarantees it.
+    // SAFETY: guaranteed by the caller.
     unsafe { _mm256_castpd_ps(_mm256_unpacklo_pd(_mm256_castps_pd(a), _mm256_castps_pd(b))) }
 }
 
+/// Interleaves the high halves of each 128-bit lane, as pairs of floats.
+///
 /// # Safety
-/// AVX.
+/// Requires AVX.
 #[inline(always)]
 unsafe fn high(a: __m256, b: __m256) -> __m256 {
-    // SAFETY: the caller guarantees it.
+    // SAFETY: guaranteed by the caller.
     unsafe { _mm256_castpd_ps(_mm256_unpackhi_pd(_mm256_castps_pd(a), _mm256_castps_pd(b))) }
 }

@@ -1,15 +1,15 @@
-//! Detection of the processor's instructions at run time.
+//! Detection of instruction sets at run time.
 
 use std::is_x86_feature_detected;
 
 use crate::kernels::kernel::Kernel;
 
-/// The instructions that a kernel may use.
+/// The instruction sets that a kernel may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
-    /// Eight numbers in a register, sixteen registers; halves widened.
+    /// AVX2 and F16C: sixteen registers of eight floats, conversion of halves.
     Avx2,
-    /// Twice as many registers, and products of 8-bit integers (VNNI).
+    /// Also AVX-512 with BW, VL and VNNI: 32 registers, products of 8-bit integers.
     #[cfg(feature = "avx512")]
     Avx512,
 }
@@ -35,7 +35,7 @@ impl Level {
     #[inline(always)]
     pub fn run(self, kernel: impl Kernel) {
         match self {
-            // SAFETY: a level exists only where its instructions were found.
+            // SAFETY: a level exists only if its instruction sets were detected.
             Self::Avx2 => unsafe { avx2(kernel) },
             #[cfg(feature = "avx512")]
             // SAFETY: as above.
@@ -45,21 +45,21 @@ impl Level {
 }
 
 /// # Safety
-/// AVX2 and F16C.
+/// Requires AVX2 and F16C.
 #[target_feature(enable = "avx2,f16c")]
 unsafe fn avx2(kernel: impl Kernel) {
     kernel.run();
 }
 
 /// # Safety
-/// AVX-512 with BW, VL and VNNI, AVX2 and F16C.
+/// Requires AVX-512 with BW, VL and VNNI, AVX2 and F16C.
 #[cfg(feature = "avx512")]
 #[target_feature(enable = "avx2,f16c,avx512f,avx512bw,avx512vl,avx512vnni")]
 pub unsafe fn avx512(kernel: impl Kernel) {
     kernel.run();
 }
 
-/// Runs a portable kernel in the widest vectors of this processor.
+/// Runs a portable kernel, compiled for the best level of this processor.
 pub fn vectorized(kernel: impl Kernel) {
     match Level::found() {
         Some(level) => level.run(kernel),

@@ -6,22 +6,22 @@ use std::arch::x86_64::{
 
 use crate::kernels::stored::{Bf16, F16, F32, I8, Stored};
 
-/// Numbers in a register's eight places.
+/// Number of floats in a register.
 pub const LANES: usize = 8;
 
-/// A format of which eight numbers are loaded at once.
+/// A storage format from which eight numbers are loaded at once.
 pub trait Load: Stored {
-    /// Eight numbers, widened as [`Stored::widen`] does.
+    /// Loads eight numbers and widens them as [`Stored::widen`] does.
     ///
     /// # Safety
-    /// AVX2 and F16C; eight elements from `from` on can be read.
+    /// Requires AVX2 and F16C; eight elements from `from` on must be readable.
     unsafe fn load(from: *const Self::Bits) -> __m256;
 }
 
 impl Load for F32 {
     #[inline(always)]
     unsafe fn load(from: *const f32) -> __m256 {
-        // SAFETY: the caller guarantees it.
+        // SAFETY: guaranteed by the caller.
         unsafe { _mm256_loadu_ps(from) }
     }
 }
@@ -29,7 +29,7 @@ impl Load for F32 {
 impl Load for F16 {
     #[inline(always)]
     unsafe fn load(from: *const u16) -> __m256 {
-        // SAFETY: the caller guarantees it; the load takes any alignment.
+        // SAFETY: guaranteed by the caller; the load takes any alignment.
         unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) }
     }
 }
@@ -37,7 +37,7 @@ impl Load for F16 {
 impl Load for Bf16 {
     #[inline(always)]
     unsafe fn load(from: *const u16) -> __m256 {
-        // SAFETY: the caller guarantees it; the load takes any alignment.
+        // SAFETY: guaranteed by the caller; the load takes any alignment.
         unsafe {
             let wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
             _mm256_castsi256_ps(_mm256_slli_epi32::<16>(wide))
@@ -48,25 +48,25 @@ impl Load for Bf16 {
 impl Load for I8 {
     #[inline(always)]
     unsafe fn load(from: *const i8) -> __m256 {
-        // SAFETY: the caller guarantees it; the load takes any alignment and reads eight bytes.
+        // SAFETY: guaranteed by the caller; the load takes any alignment and reads eight bytes.
         unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast()))) }
     }
 }
 
-/// Ask for `count` weights that lie [`AHEAD`] of `from`.
+/// Prefetches `count` weights [`AHEAD`] of `from`.
 ///
-/// With one input the weights come from memory as fast as it gives them, if they are asked for early and in
-/// the order in which they lie there; those of a tile's rows, side by side, are not.
+/// With one input, memory bandwidth is the limit if weights are requested early and in memory order. A tile reads
+/// several rows side by side, which the processor does not prefetch by itself.
 #[inline(always)]
 pub fn prefetch<T>(from: *const T, count: usize) {
     const LINE: usize = 64;
     let mut line = 0;
     while line < count * size_of::<T>() {
-        // SAFETY: nothing is read, any address will do.
+        // SAFETY: a prefetch may have any address; nothing is read.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast::<i8>().wrapping_add(AHEAD + line)) };
         line += LINE;
     }
 }
 
-/// Bytes: what memory gives in about a microsecond.
+/// Prefetch distance in bytes, about a microsecond of memory bandwidth.
 const AHEAD: usize = 16 << 10;

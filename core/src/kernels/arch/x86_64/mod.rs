@@ -1,10 +1,10 @@
-//! AVX2 and AVX-512, detected at run time.
+//! Kernels for AVX2 and AVX-512, detected at run time.
 //!
-//! Floating point keeps the order of the portable kernels, eight partial sums and no fused operations, so
-//! that the results have their bits: on the processors measured products and sums side by side cost a
-//! tenth of the speed of fused ones.
+//! Floating-point kernels use the same order as the portable ones, eight partial sums and no fused operations, so
+//! that they are bit-identical. On the processors measured, separate products and sums are a tenth slower than
+//! fused ones.
 
-// Arrays of registers, indexed by constants once loops are unrolled; iterators over them stay in memory.
+// Arrays of registers are indexed by constants once loops are unrolled; with iterators they stay in memory.
 #![allow(clippy::indexing_slicing, clippy::needless_range_loop)]
 
 mod dots;
@@ -30,7 +30,7 @@ use level::Level;
 pub use level::vectorized;
 use rows::AddRows;
 
-/// The dot products of `matvec` and `matvec_add`; false if nothing was done.
+/// Computes the dot products of `matvec`, or of `matvec_add` if `add`; returns `false` if nothing was computed.
 pub fn each_dot(
     weights: Option<StoredSlice<'_>>,
     cols: usize,
@@ -81,7 +81,7 @@ fn each_dot_at(
     true
 }
 
-/// The sums of `add_weighted_rows`; false if nothing was done.
+/// Computes `add_weighted_rows`; returns `false` if nothing was computed.
 pub fn add_rows(factors: &[f32], matrix: Option<StoredSlice<'_>>, y: &mut [f32]) -> bool {
     match (Level::found(), matrix) {
         (Some(level), Some(matrix)) if !y.is_empty() => {
@@ -101,17 +101,17 @@ fn add_rows_at(level: Level, factors: &[f32], matrix: StoredSlice<'_>, y: &mut [
     }
 }
 
-/// The sums of the portable `sums_int8`; false if nothing was done.
+/// Computes the portable `sums_int8`; returns `false` if nothing was computed.
 pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) -> bool {
     Level::found().is_some_and(|level| sums::sums_int8(level, weights, cols, x, sums))
 }
 
-/// The sums of the portable `sums_int4`; false if nothing was done.
+/// Computes the portable `sums_int4`; returns `false` if nothing was computed.
 pub fn sums_int4(quants: &[u8], factors: &[u8], groups: usize, x: &[i8], sums: &mut [i32]) -> bool {
     Level::found().is_some_and(|level| sums::sums_int4(level, quants, factors, groups, x, sums))
 }
 
-/// Computes the sums of the portable `sums_int8` for several inputs and returns the number of inputs.
+/// Computes the portable `sums_int8` for several inputs and returns the number of inputs.
 pub fn int8_tile(
     weights: &[i8],
     cols: usize,
@@ -122,7 +122,7 @@ pub fn int8_tile(
     Level::found().map_or(0, |level| tiles::int8(level, weights, cols, rows, x, sums))
 }
 
-/// Computes the sums of the portable `sums_int4` for several inputs and returns the number of inputs.
+/// Computes the portable `sums_int4` for several inputs and returns the number of inputs.
 pub fn int4_tile(
     quants: &[u8],
     factors: &[u8],

@@ -7,7 +7,7 @@ use super::load::{LANES, Load};
 use crate::kernels::kernel::Kernel;
 use crate::num::invariant::quotient;
 
-/// `y += Σ_m factors[m]·matrix[m]`, in the order of `m`; `y` is not empty.
+/// Computes `y += Σ_m factors[m]·matrix[m]` in the order of `m`; `y` must not be empty.
 pub struct AddRows<'a, L: Load> {
     pub factors: &'a [f32],
     pub matrix: &'a [L::Bits],
@@ -23,8 +23,8 @@ impl<L: Load> Kernel for AddRows<'_, L> {
         let factors = factors.get(..count).unwrap_or(factors);
         let mut done = 0;
         while width - done >= LANES {
-            // SAFETY: the kernel runs at a level, which has AVX2 and F16C; there are `factors.len()` whole
-            // rows of `width` elements, of which `n·8` from `done` on are in the row, as in `y`.
+            // SAFETY: kernels run at a level, which has AVX2 and F16C; there are `factors.len()` complete rows
+            // of `width` elements, and `done + 8·n ≤ width` for the strip's `n`.
             let n = unsafe {
                 let (matrix, y) = (matrix.as_ptr().add(done), y.as_mut_ptr().add(done));
                 match (width - done) / LANES {
@@ -47,10 +47,10 @@ impl<L: Load> Kernel for AddRows<'_, L> {
     }
 }
 
-/// `N` registers of `y`, which stay registers for all rows; gives `N`.
+/// Computes `8·N` elements of `y`, which stay in `N` registers while all rows are added; returns `N`.
 ///
 /// # Safety
-/// AVX2 and F16C; `N·8` elements from `y` on can be written, and from `matrix + m·width` on be read for
+/// Requires AVX2 and F16C; `8·N` elements must be writable from `y` on and readable from `matrix + m·width` on for
 /// every factor `m`.
 #[inline(always)]
 unsafe fn strip<L: Load, const N: usize>(
@@ -59,7 +59,7 @@ unsafe fn strip<L: Load, const N: usize>(
     width: usize,
     y: *mut f32,
 ) -> usize {
-    // SAFETY: the caller guarantees it; `matrix` goes past the last row without being read there.
+    // SAFETY: guaranteed by the caller; `matrix` may end up past the last row but is not read there.
     unsafe {
         let mut sums: [__m256; N] = [_mm256_setzero_ps(); N];
         for n in 0..N {

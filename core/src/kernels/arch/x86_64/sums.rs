@@ -1,4 +1,4 @@
-//! Sums of products of integers for one input, in AVX2.
+//! Integer dot products with one input, in AVX2.
 
 use std::arch::x86_64::{
     __m256i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_loadu_si128, _mm_shuffle_epi32, _mm_srli_epi16,
@@ -15,12 +15,12 @@ use super::sums_avx512;
 use crate::kernels::dot_quants::{GROUP, GROUP_BYTES};
 use crate::kernels::kernel::Kernel;
 
-/// Elements of 8 bits that are widened at once.
+/// Number of 8-bit elements that are widened at once.
 const WIDENED: usize = 16;
-/// Rows of weights together.
+/// Number of rows of weights computed together.
 const ROWS: usize = 4;
 
-/// See the portable `sums_int8`; false if nothing was done.
+/// Computes the portable `sums_int8`; returns `false` if nothing was computed.
 pub fn sums_int8(level: Level, weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) -> bool {
     let Some(rows) = weights.len().checked_div(cols) else { return false };
     let Some(x) = x.get(..cols) else { return false };
@@ -28,8 +28,8 @@ pub fn sums_int8(level: Level, weights: &[i8], cols: usize, x: &[i8], sums: &mut
     match level {
         Level::Avx2 => level.run(Int8 { weights, x, sums }),
         #[cfg(feature = "avx512")]
-        // SAFETY: the level exists only where its instructions were found; there is a row of weights as
-        // long as `x` for every sum.
+        // SAFETY: the level exists only if its instruction sets were detected; there is a row of weights of the
+        // length of `x` for every sum.
         Level::Avx512 => unsafe { sums_avx512::sums_int8(weights.as_ptr(), x, sums) },
     }
     true
@@ -48,8 +48,8 @@ impl Kernel for Int8<'_> {
         let Self { weights, x, sums } = self;
         let mut weights = weights.as_ptr();
         for sums in sums.chunks_mut(ROWS) {
-            // SAFETY: the kernel runs at a level, which has AVX2; there is a row of weights for every sum,
-            // and `wrapping_add` may go past the last one.
+            // SAFETY: kernels run at a level, which has AVX2; there is a row of weights for every sum, and
+            // `wrapping_add` may go past the last one.
             unsafe {
                 match sums {
                     [a, b, c, d] => [*a, *b, *c, *d] = widened(weights, x),
@@ -65,15 +65,15 @@ impl Kernel for Int8<'_> {
     }
 }
 
-/// The sums of `R` rows, of products of integers widened to 16 bits, two of which always fit 32.
+/// Returns the sums of `R` rows. Integers are widened to 16 bits; two products always fit in 32 bits.
 ///
 /// # Safety
-/// AVX2; `R` rows as long as `x` can be read from `weights` on.
+/// Requires AVX2; `R` rows of the length of `x` must be readable from `weights` on.
 #[inline(always)]
 unsafe fn widened<const R: usize>(weights: *const i8, x: &[i8]) -> [i32; R] {
     let cols = x.len();
     let whole = cols - cols % WIDENED;
-    // SAFETY: the caller guarantees it; `i + 16 ≤ columns` in the loop, then `i < columns`.
+    // SAFETY: guaranteed by the caller; `i + 16 ≤ cols` in the first loop and `i < cols` in the second.
     unsafe {
         let mut parts = [_mm256_setzero_si256(); R];
         let mut i = 0;
@@ -99,13 +99,13 @@ unsafe fn widened<const R: usize>(weights: *const i8, x: &[i8]) -> [i32; R] {
     }
 }
 
-/// The sum of eight integers.
+/// Returns the sum of eight integers.
 ///
 /// # Safety
-/// AVX2.
+/// Requires AVX2.
 #[inline(always)]
 unsafe fn total(parts: __m256i) -> i32 {
-    // SAFETY: the caller guarantees it.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let four =
             _mm_add_epi32(_mm256_castsi256_si128(parts), _mm256_extracti128_si256::<1>(parts));
@@ -114,7 +114,7 @@ unsafe fn total(parts: __m256i) -> i32 {
     }
 }
 
-/// See the portable `sums_int4`; false if nothing was done.
+/// Computes the portable `sums_int4`; returns `false` if nothing was computed.
 pub fn sums_int4(
     level: Level,
     quants: &[u8],
@@ -132,8 +132,9 @@ pub fn sums_int4(
     true
 }
 
-/// A sum for every row of `groups` groups, of which there are as many; `x` has so many too, the last of
-/// which may be shorter.
+/// Computes a sum for every row of weights; there are `sums.len()` rows of `groups` groups each.
+///
+/// `x` has `groups` groups, of which the last may be shorter.
 struct Int4<'a> {
     quants: &'a [u8],
     factors: &'a [u8],
@@ -148,8 +149,8 @@ impl Kernel for Int4<'_> {
         let Self { quants, factors, groups, x, sums } = self;
         let (mut quants, mut factors) = (quants.as_ptr(), factors.as_ptr());
         for sums in sums.chunks_mut(ROWS) {
-            // SAFETY: the kernel runs at a level, which has AVX2; there are `groups` groups of quants and as
-            // many factors for every sum, and `wrapping_add` may go past the last one.
+            // SAFETY: kernels run at a level, which has AVX2; there are `groups` groups of quants and `groups`
+            // factors for every sum, and `wrapping_add` may go past the last one.
             unsafe {
                 match sums {
                     [a, b, c, d] => [*a, *b, *c, *d] = grouped(quants, factors, groups, x),
@@ -167,13 +168,15 @@ impl Kernel for Int4<'_> {
     }
 }
 
-/// The sums of `R` rows. A code `c` of 4 bits becomes `c + 8`, from 0 to 15, for the product of bytes
-/// without and with a sign; the products of 8 are taken off again. Pairs stay below
-/// `2·128·15 < 2^15`, and below `2^11` afterwards, so that two of them times a factor fit 32 bits.
+/// Returns the sums of `R` rows.
+///
+/// A 4-bit quant `q` becomes `q + 8`, from 0 to 15, for the multiplication of unsigned by signed bytes; the products
+/// with 8 are subtracted afterwards. Sums of pairs are below `2·128·15 < 2^15` and then below `2^11`, so that two of
+/// them times a factor fit in 32 bits.
 ///
 /// # Safety
-/// AVX2; `R` rows of `groups` groups of quants and factors can be read; `x` has `groups` groups, of which the
-/// last may be shorter.
+/// Requires AVX2; `R` rows of `groups` groups of quants and factors must be readable, and `x` must have `groups`
+/// groups, of which the last may be shorter.
 #[inline(always)]
 unsafe fn grouped<const R: usize>(
     quants: *const u8,
@@ -181,7 +184,7 @@ unsafe fn grouped<const R: usize>(
     groups: usize,
     x: &[i8],
 ) -> [i32; R] {
-    // SAFETY: the caller guarantees it; the last group of `x`, if it is shorter, is copied into a whole one.
+    // SAFETY: guaranteed by the caller; a shorter last group of `x` is copied into a complete one.
     unsafe {
         let (eight, low) = (_mm256_set1_epi8(8), _mm256_set1_epi8(15));
         let mut parts = [_mm256_setzero_si256(); R];

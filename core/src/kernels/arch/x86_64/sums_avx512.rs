@@ -1,6 +1,6 @@
-//! Sums of products of integers in AVX-512, with its products of bytes.
+//! Integer dot products with one input, in AVX-512 with VNNI.
 
-#![allow(clippy::incompatible_msrv, reason = "the feature needs a newer one")]
+#![allow(clippy::incompatible_msrv, reason = "the feature needs a newer compiler")]
 
 use std::arch::x86_64::{
     __m512i, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_maskz_loadu_epi8,
@@ -9,19 +9,19 @@ use std::arch::x86_64::{
 
 use super::load::prefetch;
 
-/// Rows of weights together.
+/// Number of rows of weights computed together.
 const ROWS: usize = 4;
-/// Elements in a register.
+/// Number of 8-bit elements in a register.
 const LANES: usize = 64;
 
-/// A sum for every row of weights.
+/// Computes a sum for every row of weights.
 ///
 /// # Safety
-/// AVX-512 with BW and VNNI; there are as many rows of weights as sums, as long as `x`.
+/// Requires AVX-512 with BW and VNNI; there must be `sums.len()` rows of weights of the length of `x`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 pub unsafe fn sums_int8(mut weights: *const i8, x: &[i8], sums: &mut [i32]) {
     for sums in sums.chunks_mut(ROWS) {
-        // SAFETY: the caller guarantees it; `wrapping_add` may go past the last row.
+        // SAFETY: guaranteed by the caller; `wrapping_add` may go past the last row.
         unsafe {
             if let Ok(sums) = <&mut [i32; ROWS]>::try_from(&mut *sums) {
                 *sums = products(weights, x);
@@ -35,16 +35,18 @@ pub unsafe fn sums_int8(mut weights: *const i8, x: &[i8], sums: &mut [i32]) {
     }
 }
 
-/// The sums of `R` rows. A weight `w` becomes `w + 128`, a byte without a sign, and 128 times the sum
-/// of `x` is taken off at the end; what overflows on the way comes back, sums being modulo `2^32`.
+/// Returns the sums of `R` rows.
+///
+/// A weight `w` becomes the unsigned byte `w + 128`, and 128 times the sum of `x` is subtracted at the end.
+/// Intermediate overflow is harmless because sums are modulo `2^32`.
 ///
 /// # Safety
-/// AVX-512 with BW and VNNI; `R` rows as long as `x` can be read from `weights` on.
+/// Requires AVX-512 with BW and VNNI; `R` rows of the length of `x` must be readable from `weights` on.
 #[inline(always)]
 unsafe fn products<const R: usize>(weights: *const i8, x: &[i8]) -> [i32; R] {
     let cols = x.len();
     let whole = cols - cols % LANES;
-    // SAFETY: the caller guarantees it; `i + 64 ≤ columns` in the loop, and the mask has the rest's bits.
+    // SAFETY: guaranteed by the caller; `i + 64 ≤ cols` in the loop, and the mask selects the remaining columns.
     unsafe {
         let sign = _mm512_set1_epi8(i8::MIN);
         let mut parts = [_mm512_setzero_si512(); R];
@@ -78,12 +80,12 @@ unsafe fn products<const R: usize>(weights: *const i8, x: &[i8]) -> [i32; R] {
     }
 }
 
-/// The sum of sixteen integers.
+/// Returns the sum of sixteen integers.
 ///
 /// # Safety
-/// AVX-512.
+/// Requires AVX-512.
 #[inline(always)]
 unsafe fn total(parts: __m512i) -> i32 {
-    // SAFETY: the caller guarantees it.
+    // SAFETY: guaranteed by the caller.
     unsafe { _mm512_reduce_add_epi32(parts) }
 }

@@ -9,8 +9,8 @@ use crate::kernels::portable::{add_weighted_rows_portable, matvec_portable};
 use crate::kernels::{Bf16, F16, F32, GROUP, GROUP_BYTES, I8, Inputs, Stored, dot_int4, dot_int8};
 use crate::num::Random;
 
-/// The levels of this processor: none on one without AVX2, which computes with the portable kernels alone,
-/// and there is nothing to compare with them.
+/// Returns the levels of this processor. There are none without AVX2: then only the portable kernels are used, and
+/// there is nothing to compare.
 fn levels() -> Vec<Level> {
     let best = Level::found();
     let mut levels: Vec<Level> = best.into_iter().collect();
@@ -32,7 +32,7 @@ fn bytes(random: &mut Random, count: usize) -> Vec<u8> {
     (0..count).map(|_| random.below(256) as u8).collect()
 }
 
-/// Matrices of every format with the bits of the portable reference.
+/// Checks that the dot products of one format are bit-identical to the portable reference.
 fn check_dots<S: Stored>(store: impl Fn(f32) -> S::Bits) {
     let mut random = Random::new(1);
     let cols = (8..40).chain([64, 270, 288, 301]);
@@ -40,7 +40,7 @@ fn check_dots<S: Stored>(store: impl Fn(f32) -> S::Bits) {
         [(1, 1), (3, 1), (8, 1), (13, 1), (1, 2), (7, 3), (9, 4), (12, 5), (5, 6), (11, 13)]
             .map(|(outs, rows)| (cols, outs, rows))
     });
-    // The last one has more than a block of weights.
+    // The last shape has more than one block of weights.
     for (cols, outs, rows) in shapes.chain([(1024, 205, 7)]) {
         for skip in [0, cols % 5] {
             let width = cols + skip;
@@ -67,7 +67,7 @@ fn check_dots<S: Stored>(store: impl Fn(f32) -> S::Bits) {
 }
 
 #[test]
-fn dot_products_have_the_portable_bits() {
+fn dot_products_are_bit_identical_to_portable_ones() {
     check_dots::<F32>(|x| x);
     check_dots::<F16>(|x| F16::narrow(x * 1e-3).unwrap());
     check_dots::<Bf16>(|x| Bf16::narrow(x).unwrap());
@@ -76,7 +76,7 @@ fn dot_products_have_the_portable_bits() {
 
 #[test]
 fn halves_are_widened_exactly() {
-    // Eight columns: the product with 1, 0, 0, … is the first number.
+    // Each row has eight columns; its product with 1, 0, 0, … is its first number.
     let halves: Vec<u16> = (0..=u16::MAX).filter(|bits| F16::is_finite(*bits)).collect();
     let rows: Vec<u16> = halves.iter().flat_map(|half| [*half, 0, 0, 0, 0, 0, 0, 0]).collect();
     for level in levels() {
@@ -91,18 +91,18 @@ fn halves_are_widened_exactly() {
 }
 
 #[test]
-fn slices_that_do_not_fit_are_left_to_the_portable_kernel() {
+fn slices_of_wrong_lengths_are_left_to_the_portable_kernel() {
     let weights = F32::stored_slice(&[1.0; 18]).unwrap();
     for level in levels() {
         let mut y = [0.0; 2];
-        // Rows of nine elements, of which the last one is skipped, for weights of nine.
+        // Inputs of nine elements, of which one is skipped, for weights of nine columns.
         let short = Inputs::new(&[1.0; 18], 9).skip(1);
         assert!(!each_dot_at(level, weights, 9, &short, &mut y, 2, false));
         for (cols, outs) in [(0, 2), (7, 2), (9, 0)] {
             let inputs = Inputs::new(&[1.0; 9], 9);
             assert!(!each_dot_at(level, weights, cols, &inputs, &mut y, outs, false));
         }
-        // More outputs than rows of weights, more rows of weights than outputs, a row that is not whole.
+        // More outputs than rows of weights, more rows of weights than outputs, an incomplete row.
         let inputs = Inputs::new(&[1.0; 15], 9);
         for (outs, expected) in [(3, [9.0, 9.0, 5.0]), (1, [9.0, 5.0, 5.0])] {
             let mut y = [5.0; 3];
@@ -115,7 +115,7 @@ fn slices_that_do_not_fit_are_left_to_the_portable_kernel() {
 }
 
 #[test]
-fn weighted_rows_have_the_portable_bits() {
+fn weighted_rows_are_bit_identical_to_portable_ones() {
     let mut random = Random::new(2);
     for width in (1..80).chain([128, 129, 200]) {
         for count in [0, 1, 2, 7, 50] {
@@ -130,12 +130,12 @@ fn weighted_rows_have_the_portable_bits() {
             add_weighted_rows_portable::<F16>(&factors, &halves, b);
             add_weighted_rows_portable::<I8>(&factors, &quants, c);
             for level in levels() {
-                let named = [
+                let matrices = [
                     F32::stored_slice(&matrix),
                     F16::stored_slice(&halves),
                     I8::stored_slice(&quants),
                 ];
-                for (matrix, expected) in named.into_iter().zip(&expected) {
+                for (matrix, expected) in matrices.into_iter().zip(&expected) {
                     let mut found = start.clone();
                     add_rows_at(level, &factors, matrix.unwrap(), &mut found);
                     assert_eq!(bits(&found), bits(expected), "{level:?} {width} {count}");
@@ -146,11 +146,11 @@ fn weighted_rows_have_the_portable_bits() {
 }
 
 #[test]
-fn sums_of_integers_are_exact() {
+fn integer_sums_are_exact() {
     let mut random = Random::new(3);
     for cols in (1..200).chain([288, 768, 1000]) {
         for rows in [1, 3, 4, 8, 11] {
-            // All bytes, also those that quantization never makes.
+            // All bytes, including −128, which quantization never produces.
             let x: Vec<i8> = bytes(&mut random, cols).into_iter().map(|x| x as i8).collect();
             let weights: Vec<i8> =
                 bytes(&mut random, rows * cols).into_iter().map(|x| x as i8).collect();
@@ -174,9 +174,9 @@ fn sums_of_integers_are_exact() {
     }
 }
 
-/// Blocks of rows and several inputs: every sum there is a place for, and none beside them.
+/// Tiles of rows and several inputs: all sums of the tile are written, and nothing outside of it.
 #[test]
-fn tiles_of_integers_are_exact() {
+fn integer_tiles_are_exact() {
     const OLD: i32 = 77;
     let mut random = Random::new(4);
     let cols = (1..130usize).chain([191, 192, 193, 256, 270, 288, 301, 768]);
@@ -185,7 +185,7 @@ fn tiles_of_integers_are_exact() {
         let groups = cols.div_ceil(GROUP);
         for (rows, count) in [(4, 2), (5, 3), (7, 16), (64, 5), (63, 17), (11, 1), (3, 4)] {
             let (skip, stride) = (round % 4, cols + round % 4 + round % 3);
-            // The last input ends with the slice, or with some bytes behind it.
+            // The last input ends with the slice.
             let len = count * stride - (stride - cols - skip);
             let x: Vec<i8> = bytes(&mut random, len).into_iter().map(|x| x as i8).collect();
             let inputs = (0..count).map(|c| &x[c * stride + skip..][..cols]);
@@ -209,7 +209,7 @@ fn tiles_of_integers_are_exact() {
                     "{what:?}"
                 );
                 assert!(rows < 4 || cols < 16 || done == count.min(MAX_TILE_INPUTS), "{what:?}");
-                // Without whole groups the last input can be left, or more where inputs are short.
+                // If the last group is incomplete, the last input may remain; more of them if inputs are short.
                 assert!(
                     rows < 4 || cols < 32 || done4 + 1 >= count.min(MAX_TILE_INPUTS),
                     "{what:?}"
@@ -238,11 +238,11 @@ fn tiles_of_integers_are_exact() {
 }
 
 #[test]
-fn the_largest_sums_of_integers_fit() {
+fn largest_integer_sums_fit() {
     for level in levels() {
         for (w, x) in [(-128, 127), (-128, -128), (127, 127), (127, -128)] {
             let (weights, x) = (vec![w; 1 << 17], vec![x; 1 << 17]);
-            // −128·−128 in all columns is 2^31, which wraps in both.
+            // −128·−128 in all columns is 2^31, which wraps in both kernels.
             let mut found = [0];
             assert!(sums::sums_int8(level, &weights, 1 << 17, &x, &mut found));
             assert_eq!(found, [dot_int8(&weights, &x)]);

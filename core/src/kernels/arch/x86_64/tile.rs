@@ -1,28 +1,28 @@
-//! A tile of outputs of a matrix of integers: some rows of weights with several inputs.
+//! Tiles of outputs of an integer matrix: products of several rows of weights with several inputs.
 
 use std::arch::x86_64::{__m128i, _mm_storeu_si128, _mm_sub_epi32};
 
 use crate::kernels::kernel::{Kernel, TILE_OUTPUTS};
 
-/// Rows of weights together: their sums are one register of four integers for each input.
+/// Number of rows of weights computed together: their sums are one register of four integers per input.
 pub const ROWS: usize = 4;
 
 /// Rows of weights in one format, for the instructions of one level.
 pub trait Tile {
-    /// The sums of the rows `o..o + 4` for `C` inputs, plus [`excess`](Self::excess), modulo `2^32`.
+    /// Returns the sums of the rows `o..o + 4` for `C` inputs plus the [`excess`](Self::excess), modulo `2^32`.
     ///
     /// # Safety
-    /// The level's instructions; the rows, and `C` inputs that lie `stride` apart.
+    /// Requires the instruction sets of the level; the rows and `C` inputs, `stride` apart, must be readable.
     unsafe fn sums<const C: usize>(&self, o: usize, x: *const i8, stride: usize) -> [__m128i; C];
 
-    /// The excess of the sums of the rows `o..o + 4`; it does not depend on the input.
+    /// Returns the excess of the sums of the rows `o..o + 4`, which does not depend on the input.
     ///
     /// # Safety
-    /// As for [`sums`](Self::sums).
+    /// The same as for [`sums`](Self::sums), without inputs.
     unsafe fn excess(&self, o: usize) -> __m128i;
 }
 
-/// Every row of weights, of which there are four at least, with every input, `C` at a time.
+/// Computes the sums of every row of weights, at least four, with every input, `C` inputs at a time.
 pub struct Block<'a, T, const C: usize> {
     pub weights: T,
     pub rows: usize,
@@ -37,9 +37,8 @@ impl<T: Tile, const C: usize> Kernel for Block<'_, T, C> {
         let Self { weights, rows, x, stride, sums } = self;
         let mut o = 0;
         loop {
-            // SAFETY: the kernel runs at the level of its format; `int8` and `int4` have checked that
-            // there are `rows` rows, at least four and no more than places, and an input for every row of
-            // `sums`; `o + 4 ≤ rows`.
+            // SAFETY: the kernel runs at the level of `T`; `int8` and `int4` have checked that there are `rows`
+            // rows of weights, from four to `TILE_OUTPUTS`, and an input for every row of `sums`; `o + 4 ≤ rows`.
             unsafe {
                 let excess = weights.excess(o);
                 let mut c = 0;
@@ -58,14 +57,16 @@ impl<T: Tile, const C: usize> Kernel for Block<'_, T, C> {
             if o + ROWS >= rows {
                 return;
             }
-            // At the end some rows once more.
+            // The last step recomputes some rows if their number is not a multiple of four.
             o = (o + ROWS).min(rows - ROWS);
         }
     }
 }
 
+/// Stores the sums, minus the excess, as the outputs `o..o + 4` of `C` inputs.
+///
 /// # Safety
-/// SSE2; `C` rows of places, each of which has those from `o` to `o + 4`.
+/// Requires SSE2; `C` rows of `places` must be writable, and `o + 4 ≤ TILE_OUTPUTS`.
 #[inline(always)]
 unsafe fn put<const C: usize>(
     sums: [__m128i; C],
@@ -74,7 +75,7 @@ unsafe fn put<const C: usize>(
     o: usize,
 ) {
     for (c, sums) in sums.into_iter().enumerate() {
-        // SAFETY: the caller guarantees it.
+        // SAFETY: guaranteed by the caller.
         unsafe {
             let place = places.add(c).cast::<i32>().add(o);
             _mm_storeu_si128(place.cast(), _mm_sub_epi32(sums, excess));

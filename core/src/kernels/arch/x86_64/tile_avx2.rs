@@ -1,4 +1,4 @@
-//! Tiles of integers in AVX2.
+//! Integer tiles in AVX2.
 
 use std::arch::x86_64::{
     __m128i, __m256i, _mm_add_epi32, _mm_loadu_si128, _mm_setzero_si128, _mm_srli_epi16,
@@ -11,10 +11,10 @@ use std::arch::x86_64::{
 use super::tile::{ROWS, Tile};
 use crate::kernels::dot_quants::{GROUP, GROUP_BYTES};
 
-/// Elements of 8 bits that are widened at once.
+/// Number of 8-bit elements that are widened at once.
 pub const WIDENED: usize = 16;
 
-/// Rows of 8-bit integers, at least 16 of them, widened to 16 bits.
+/// Rows of at least 16 8-bit integers, which are widened to 16 bits.
 pub struct Int8 {
     pub weights: *const i8,
     pub cols: usize,
@@ -25,8 +25,8 @@ impl Tile for Int8 {
     unsafe fn sums<const C: usize>(&self, o: usize, x: *const i8, stride: usize) -> [__m128i; C] {
         let cols = self.cols;
         let whole = cols - cols % WIDENED;
-        // SAFETY: the caller guarantees it; `i + 16 ≤ columns` in the loop. The last columns are read with those in
-        // front of them, of which the inputs are taken for zero.
+        // SAFETY: guaranteed by the caller; `i + 16 ≤ cols` in the loop. The remaining columns are read together
+        // with preceding ones, whose inputs are masked to zero.
         unsafe {
             let w = self.weights.add(o * cols);
             let mut parts = [[_mm256_setzero_si256(); ROWS]; C];
@@ -51,16 +51,16 @@ impl Tile for Int8 {
 
     #[inline(always)]
     unsafe fn excess(&self, _: usize) -> __m128i {
-        // SAFETY: the caller guarantees it.
+        // SAFETY: guaranteed by the caller.
         unsafe { _mm_setzero_si128() }
     }
 }
 
-/// Sixteen columns more, of the inputs those in the mask.
+/// Adds the products of sixteen columns to `parts`; inputs outside the mask count as zero.
 ///
 /// # Safety
-/// AVX2; sixteen elements can be read of each of the four rows, `columns` apart, and of each of the `C`
-/// inputs, `stride` apart.
+/// Requires AVX2; sixteen elements of each of the four rows, `cols` apart, and of each of the `C` inputs, `stride`
+/// apart, must be readable.
 #[inline(always)]
 unsafe fn widened<const C: usize>(
     parts: &mut [[__m256i; ROWS]; C],
@@ -70,7 +70,7 @@ unsafe fn widened<const C: usize>(
     stride: usize,
     mask: __m256i,
 ) {
-    // SAFETY: the caller guarantees it.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let mut row = [_mm256_setzero_si256(); ROWS];
         for r in 0..ROWS {
@@ -86,7 +86,7 @@ unsafe fn widened<const C: usize>(
     }
 }
 
-/// From `n` on: sixteen bytes of which the last `n` have all bits.
+/// The sixteen bytes from `n` on are a mask of the last `n` bytes.
 const LAST: [i8; 2 * WIDENED] = {
     let mut mask = [0; 2 * WIDENED];
     let mut i = WIDENED;
@@ -97,7 +97,7 @@ const LAST: [i8; 2 * WIDENED] = {
     mask
 };
 
-/// From `32 - n` on: a group of bytes of which the first `n` have all bits.
+/// The 32 bytes from `32 - n` on are a mask of the first `n` bytes.
 const FIRST: [i8; 2 * GROUP] = {
     let mut mask = [0; 2 * GROUP];
     let mut i = 0;
@@ -108,9 +108,11 @@ const FIRST: [i8; 2 * GROUP] = {
     mask
 };
 
-/// Rows of groups of 4-bit integers. An input `x` becomes `x + 128`, from 0 to 255, for the product of bytes
-/// without and with a sign; the products of 128 are the excess. Pairs stay below `2·255·8 < 2^12`, so that
-/// two of them times a factor fit 32 bits.
+/// Rows of groups of 4-bit integers.
+///
+/// An input `x` becomes `x + 128`, from 0 to 255, for the multiplication of unsigned by signed bytes; the products
+/// with 128 are the excess. Sums of pairs are below `2·255·8 < 2^12`, so that two of them times a factor fit in 32
+/// bits.
 pub struct Int4 {
     pub quants: *const u8,
     pub factors: *const u8,
@@ -119,10 +121,10 @@ pub struct Int4 {
 }
 
 impl Int4 {
-    /// The sums; or the excess, for one input that is all zero, whatever `x` is.
+    /// Returns the sums, or with `EXCESS` the excess, for which no input is read.
     ///
     /// # Safety
-    /// As for [`Tile::sums`]; inputs have whole groups.
+    /// The same as for [`Tile::sums`]; inputs must have complete groups.
     #[inline(always)]
     unsafe fn shifted<const C: usize, const EXCESS: bool>(
         &self,
@@ -131,7 +133,7 @@ impl Int4 {
         stride: usize,
     ) -> [__m128i; C] {
         let Self { groups, cols, .. } = *self;
-        // SAFETY: the caller guarantees it; what is behind the last column is taken for zero.
+        // SAFETY: guaranteed by the caller; inputs past the last column are masked to zero.
         unsafe {
             let (eight, low) = (_mm256_set1_epi8(8), _mm256_set1_epi8(15));
             let sign = _mm256_set1_epi8(i8::MIN);
@@ -176,25 +178,25 @@ impl Int4 {
 impl Tile for Int4 {
     #[inline(always)]
     unsafe fn sums<const C: usize>(&self, o: usize, x: *const i8, stride: usize) -> [__m128i; C] {
-        // SAFETY: the caller guarantees it.
+        // SAFETY: guaranteed by the caller.
         unsafe { self.shifted::<C, false>(o, x, stride) }
     }
 
     #[inline(always)]
     unsafe fn excess(&self, o: usize) -> __m128i {
-        // SAFETY: the caller guarantees it; no input is read.
+        // SAFETY: guaranteed by the caller; no input is read.
         let [excess] = unsafe { self.shifted::<1, true>(o, [].as_ptr(), 0) };
         excess
     }
 }
 
-/// The sum of each of four registers.
+/// Returns the sum of each of four registers.
 ///
 /// # Safety
-/// AVX2.
+/// Requires AVX2.
 #[inline(always)]
 unsafe fn totals([a, b, c, d]: [__m256i; ROWS]) -> __m128i {
-    // SAFETY: the caller guarantees it.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let four = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
         _mm_add_epi32(_mm256_castsi256_si128(four), _mm256_extracti128_si256::<1>(four))

@@ -1,6 +1,6 @@
-//! Tiles of integers in AVX-512, with its products of bytes.
+//! Integer tiles in AVX-512 with VNNI.
 
-#![allow(clippy::incompatible_msrv, reason = "the feature needs a newer one")]
+#![allow(clippy::incompatible_msrv, reason = "the feature needs a newer compiler")]
 
 use std::arch::x86_64::{
     __m128i, __m512i, __mmask64, _mm_add_epi32, _mm_loadu_si128, _mm_setzero_si128,
@@ -16,21 +16,22 @@ use std::arch::x86_64::{
 use super::tile::{ROWS, Tile};
 use crate::kernels::dot_quants::{GROUP, GROUP_BYTES};
 
-/// Elements in a register.
+/// Number of 8-bit elements in a register.
 const LANES: usize = 64;
 
-/// Rows of 8-bit integers. An input `x` becomes `x + 128`, a byte without a sign; 128 times the sum of the
-/// weights is the excess.
+/// Rows of 8-bit integers.
+///
+/// An input `x` becomes the unsigned byte `x + 128`; 128 times the sum of the weights is the excess.
 pub struct Int8 {
     pub weights: *const i8,
     pub cols: usize,
 }
 
 impl Int8 {
-    /// The sums; or the excess, for one input that is all zero, whatever `x` is.
+    /// Returns the sums, or with `EXCESS` the excess, for which no input is read.
     ///
     /// # Safety
-    /// As for [`Tile::sums`].
+    /// The same as for [`Tile::sums`].
     #[inline(always)]
     unsafe fn shifted<const C: usize, const EXCESS: bool>(
         &self,
@@ -39,7 +40,7 @@ impl Int8 {
         stride: usize,
     ) -> [__m128i; C] {
         let cols = self.cols;
-        // SAFETY: the caller guarantees it; only columns below `columns` are read.
+        // SAFETY: guaranteed by the caller; only columns below `cols` are read.
         unsafe {
             let w = self.weights.add(o * cols);
             let sign = _mm512_set1_epi8(i8::MIN);
@@ -70,20 +71,22 @@ impl Int8 {
 impl Tile for Int8 {
     #[inline(always)]
     unsafe fn sums<const C: usize>(&self, o: usize, x: *const i8, stride: usize) -> [__m128i; C] {
-        // SAFETY: the caller guarantees it.
+        // SAFETY: guaranteed by the caller.
         unsafe { self.shifted::<C, false>(o, x, stride) }
     }
 
     #[inline(always)]
     unsafe fn excess(&self, o: usize) -> __m128i {
-        // SAFETY: the caller guarantees it; no input is read.
+        // SAFETY: guaranteed by the caller; no input is read.
         let [excess] = unsafe { self.shifted::<1, true>(o, [].as_ptr(), 0) };
         excess
     }
 }
 
-/// Rows of groups of 4-bit integers, two groups in a register; inputs as in [`Int8`]. Pairs stay below
-/// `2·255·8 < 2^12`, so that two of them times a factor fit 32 bits.
+/// Rows of groups of 4-bit integers, two groups per register.
+///
+/// Inputs are shifted as in [`Int8`]. Sums of pairs are below `2·255·8 < 2^12`, so that two of them times a factor
+/// fit in 32 bits.
 pub struct Int4 {
     pub quants: *const u8,
     pub factors: *const u8,
@@ -92,10 +95,10 @@ pub struct Int4 {
 }
 
 impl Int4 {
-    /// The sums; or the excess, for one input that is all zero, whatever `x` is.
+    /// Returns the sums, or with `EXCESS` the excess, for which no input is read.
     ///
     /// # Safety
-    /// As for [`Tile::sums`].
+    /// The same as for [`Tile::sums`].
     #[inline(always)]
     unsafe fn shifted<const C: usize, const EXCESS: bool>(
         &self,
@@ -104,7 +107,7 @@ impl Int4 {
         stride: usize,
     ) -> [__m128i; C] {
         let Self { groups, cols, .. } = *self;
-        // SAFETY: the caller guarantees it; `g < groups`, and the group behind it is read where there is one.
+        // SAFETY: guaranteed by the caller; `g < groups`, and the next group is read only if it exists.
         unsafe {
             let sign = _mm512_set1_epi8(i8::MIN);
             let mut parts = [[_mm512_setzero_si512(); ROWS]; C];
@@ -140,28 +143,29 @@ impl Int4 {
 impl Tile for Int4 {
     #[inline(always)]
     unsafe fn sums<const C: usize>(&self, o: usize, x: *const i8, stride: usize) -> [__m128i; C] {
-        // SAFETY: the caller guarantees it.
+        // SAFETY: guaranteed by the caller.
         unsafe { self.shifted::<C, false>(o, x, stride) }
     }
 
     #[inline(always)]
     unsafe fn excess(&self, o: usize) -> __m128i {
-        // SAFETY: the caller guarantees it; no input is read.
+        // SAFETY: guaranteed by the caller; no input is read.
         let [excess] = unsafe { self.shifted::<1, true>(o, [].as_ptr(), 0) };
         excess
     }
 }
 
-/// The integers of a group, of two where there is one more, and their factors, widened to 16 bits; zeros
-/// in place of a group that is not there.
+/// Loads the integers of one group, or of two if `more`, and their factors, widened to 16 bits.
+///
+/// The integers and factor of a missing second group are zero.
 ///
 /// # Safety
-/// AVX-512 with BW; the groups and factors can be read.
+/// Requires AVX-512 with BW; the groups and factors must be readable.
 #[inline(always)]
 unsafe fn two_groups(quants: *const u8, factors: *const u8, more: bool) -> (__m512i, __m512i) {
     /// The second and the fourth quarter.
     const ODD_QUARTERS: u32 = 0xff00_ff00;
-    // SAFETY: the caller guarantees it.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let (bytes, pair) = if more {
             (_mm256_loadu_si256(quants.cast()), factors.cast::<[u8; 2]>().read())
@@ -174,7 +178,7 @@ unsafe fn two_groups(quants: *const u8, factors: *const u8, more: bool) -> (__m5
         let halves = _mm512_mask_srli_epi16::<4>(bytes, ODD_QUARTERS, bytes);
         let (eight, low) = (_mm512_set1_epi8(8), _mm512_set1_epi8(15));
         let shifted = _mm512_xor_si512(_mm512_and_si512(halves, low), eight);
-        // Byte 0 or 1 in the lower half of every 16 bits, zero in the upper one.
+        // Every 16 bits receive byte 0 or 1 in the lower half and zero in the upper half.
         let (first, second) = (0x8000_8000_8000_8000_u64 as i64, 0x8001_8001_8001_8001_u64 as i64);
         let places = _mm512_setr_epi64(first, first, first, first, second, second, second, second);
         let factors = _mm512_shuffle_epi8(_mm512_set1_epi16(i16::from_le_bytes(pair)), places);
@@ -182,27 +186,29 @@ unsafe fn two_groups(quants: *const u8, factors: *const u8, more: bool) -> (__m5
     }
 }
 
-/// A register of the `there` elements from `from` on, or the first 64; zeros behind them.
+/// Loads the first `count` elements, at most 64, and sets the others to zero.
 ///
 /// # Safety
-/// AVX-512 with BW; as many elements can be read; there is one at least.
+/// Requires AVX-512 with BW; `count` elements must be readable, and `count` must not be 0.
 #[inline(always)]
-unsafe fn load(from: *const i8, there: usize) -> __m512i {
-    // SAFETY: the caller guarantees it.
+unsafe fn load(from: *const i8, count: usize) -> __m512i {
+    // SAFETY: guaranteed by the caller.
     unsafe {
-        if there >= LANES {
+        if count >= LANES {
             return _mm512_loadu_si512(from.cast());
         }
-        let mask: __mmask64 = (1 << there) - 1;
+        let mask: __mmask64 = (1 << count) - 1;
         _mm512_maskz_loadu_epi8(mask, from)
     }
 }
 
+/// Returns the sums of the registers of every input.
+///
 /// # Safety
-/// AVX-512.
+/// Requires AVX-512.
 #[inline(always)]
 unsafe fn each_total<const C: usize>(parts: &[[__m512i; ROWS]; C]) -> [__m128i; C] {
-    // SAFETY: the caller guarantees it.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         let mut sums = [_mm_setzero_si128(); C];
         for c in 0..C {
@@ -212,15 +218,15 @@ unsafe fn each_total<const C: usize>(parts: &[[__m512i; ROWS]; C]) -> [__m128i; 
     }
 }
 
-/// The sum of each of four registers.
+/// Returns the sum of each of four registers.
 ///
 /// # Safety
-/// AVX-512.
+/// Requires AVX-512.
 #[inline(always)]
 unsafe fn totals([a, b, c, d]: [__m512i; ROWS]) -> __m128i {
-    // SAFETY: the caller guarantees it.
+    // SAFETY: guaranteed by the caller.
     unsafe {
-        // In every quarter the halves of a and b, then a quarter's sums of all four.
+        // Adds pairs of a and b, and of c and d, within every quarter; then the sums of all four.
         let ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
         let cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
         let all = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));

@@ -1,4 +1,4 @@
-//! Chooses the kernel for a tile of outputs of a matrix of integers.
+//! Selection of the kernel for a tile of outputs of an integer matrix.
 
 use super::level::Level;
 use super::tile::{Block, ROWS};
@@ -10,13 +10,13 @@ use crate::kernels::inputs::QuantRows;
 use crate::kernels::kernel::{MAX_TILE_INPUTS, TILE_OUTPUTS};
 use crate::num::invariant::slice_mut;
 
-/// Inputs together with AVX2, whose sixteen registers hold eight sums, four rows and an input.
-const FEW: usize = 2;
-/// The same with AVX-512, which has twice as many.
+/// Number of inputs per tile with AVX2, whose sixteen registers hold eight sums, four rows and an input.
+const AVX2_INPUTS: usize = 2;
+/// Number of inputs per tile with AVX-512, which has twice as many registers.
 #[cfg(feature = "avx512")]
-const MORE: usize = 4;
+const AVX512_INPUTS: usize = 4;
 
-/// See the portable `int8_tile`.
+/// Computes the portable `sums_int8` for several inputs and returns the number of inputs.
 pub fn int8(
     level: Level,
     weights: &[i8],
@@ -34,19 +34,21 @@ pub fn int8(
     match level {
         Level::Avx2 => {
             let weights = tile_avx2::Int8 { weights, cols };
-            level.run(Block::<_, FEW> { weights, rows, x, stride, sums });
+            level.run(Block::<_, AVX2_INPUTS> { weights, rows, x, stride, sums });
         }
         #[cfg(feature = "avx512")]
         Level::Avx512 => {
             let weights = tile_avx512::Int8 { weights, cols };
-            // SAFETY: the level exists only where its instructions were found.
-            unsafe { super::level::avx512(Block::<_, MORE> { weights, rows, x, stride, sums }) };
+            // SAFETY: the level exists only if its instruction sets were detected.
+            unsafe {
+                super::level::avx512(Block::<_, AVX512_INPUTS> { weights, rows, x, stride, sums })
+            };
         }
     }
     count
 }
 
-/// See the portable `int4_tile`.
+/// Computes the portable `sums_int4` for several inputs and returns the number of inputs.
 pub fn int4(
     level: Level,
     quants: &[u8],
@@ -70,13 +72,15 @@ pub fn int4(
     match level {
         Level::Avx2 => {
             let weights = tile_avx2::Int4 { quants, factors, groups, cols };
-            level.run(Block::<_, FEW> { weights, rows, x, stride, sums });
+            level.run(Block::<_, AVX2_INPUTS> { weights, rows, x, stride, sums });
         }
         #[cfg(feature = "avx512")]
         Level::Avx512 => {
             let weights = tile_avx512::Int4 { quants, factors, groups, cols };
-            // SAFETY: the level exists only where its instructions were found.
-            unsafe { super::level::avx512(Block::<_, MORE> { weights, rows, x, stride, sums }) };
+            // SAFETY: the level exists only if its instruction sets were detected.
+            unsafe {
+                super::level::avx512(Block::<_, AVX512_INPUTS> { weights, rows, x, stride, sums })
+            };
         }
     }
     count
