@@ -1,10 +1,10 @@
 use super::{PositionEncoding, PositionError};
 use crate::num::{Dyadic, Element, exp2_of_minus};
 
-/// ALiBi: scores are lowered by a slope times the distance (Press et al. 2022, arXiv 2108.12409).
+/// ALiBi: lowers scores by a slope times the distance (Press et al. 2022, arXiv 2108.12409).
 ///
-/// With `H` heads, a power of two, head `h` has the slope `2^(−8(h+1)/H)`. For other `H`, the paper's
-/// code is followed: the slopes for the next lower power of two `P`, then every other slope for `2P`.
+/// If the number of heads `H` is a power of two, head `h` has the slope `2^(−8(h+1)/H)`. Otherwise, as in the
+/// paper's code, the heads have the slopes for the next lower power of two `P`, then every other slope for `2P`.
 ///
 /// ```
 /// use expe_core::position::{Alibi, PositionEncoding};
@@ -14,15 +14,15 @@ use crate::num::{Dyadic, Element, exp2_of_minus};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Alibi {
-    /// The next lower power of two of the heads, as an exponent.
+    /// `⌊log2⌋` of the number of heads.
     log: u32,
 }
 
 impl Alibi {
-    /// The slopes of a layer with `heads` heads.
+    /// Creates the encoding for layers of `heads` heads.
     ///
     /// # Errors
-    /// [`PositionError::Width`] for no heads.
+    /// [`PositionError::Width`] if `heads` is 0 or at least `2^31`.
     pub fn new(heads: usize) -> Result<Self, PositionError> {
         match heads.checked_ilog2() {
             Some(log) if log < 31 => Ok(Self { log }),
@@ -32,7 +32,7 @@ impl Alibi {
 }
 
 impl<T: Element> PositionEncoding<T> for Alibi {
-    /// By integer arithmetic, rounded once.
+    /// Computed in integers and rounded once.
     fn slope(&self, head: usize) -> f32 {
         // The slope is 2^(−eighths/P).
         let eighths = match head.checked_sub(1 << self.log) {
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn slopes_of_the_paper() {
+    fn slopes_match_the_paper() {
         assert_eq!(
             slopes::<8>(),
             [0.5, 0.25, 0.125, 0.0625, 0.03125, 0.015625, 0.0078125, 0.00390625]

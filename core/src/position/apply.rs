@@ -15,8 +15,8 @@ use crate::tensor::Rows;
 /// ```
 ///
 /// # Errors
-/// The first error of `apply`; [`PositionError::Width`] for a row that is not contiguous,
-/// [`PositionError::BeyondLength`] past `u32::MAX`. Rows before the failing one are already changed.
+/// The first error that `apply` returns, [`PositionError::Width`] for a row that is not contiguous, or
+/// [`PositionError::BeyondLength`] for a position above `u32::MAX`. Rows before the failing one are changed.
 pub fn for_each_row<T>(
     first: u32,
     rows: &mut (impl Rows<T> + ?Sized),
@@ -44,7 +44,7 @@ pub fn for_each_row<T>(
 /// ```
 ///
 /// # Errors
-/// As [`PositionEncoding::embed`]; rows before the failing one are already changed.
+/// The same as for [`PositionEncoding::embed`]; rows before the failing one are changed.
 pub fn embed_rows<T: Element>(
     encoding: &(impl PositionEncoding<T> + ?Sized),
     first: u32,
@@ -56,7 +56,7 @@ pub fn embed_rows<T: Element>(
 /// Overrides the leading columns of rows of query inputs at positions `first, first + 1, …`.
 ///
 /// # Errors
-/// As [`PositionEncoding::override_query`].
+/// The same as for [`PositionEncoding::override_query`].
 pub fn override_query_rows<T: Element>(
     encoding: &(impl PositionEncoding<T> + ?Sized),
     first: u32,
@@ -77,7 +77,7 @@ pub fn override_query_rows<T: Element>(
 /// ```
 ///
 /// # Errors
-/// As [`PositionEncoding::override_key`].
+/// The same as for [`PositionEncoding::override_key`].
 pub fn override_key_rows<T: Element>(
     encoding: &(impl PositionEncoding<T> + ?Sized),
     first: u32,
@@ -86,11 +86,12 @@ pub fn override_key_rows<T: Element>(
     for_each_row(first, rows, |n, row| encoding.override_key(n, row))
 }
 
-/// Rotates rows of heads at positions `first, first + 1, …`; `table` is scratch, one head wide, and
-/// every row is a whole number of heads.
+/// Rotates rows of heads at positions `first, first + 1, …`.
+///
+/// `table` is scratch of the width of one head. The width of a row must be a multiple of it.
 ///
 /// # Errors
-/// As [`PositionEncoding::rotation`].
+/// The same as for [`PositionEncoding::rotation`].
 pub fn rotate_rows<T: Element>(
     encoding: &(impl PositionEncoding<T> + ?Sized),
     first: u32,
@@ -107,8 +108,9 @@ pub fn rotate_rows<T: Element>(
     })
 }
 
-/// Adds the score bias of `head` to rows of scaled scores: row `i` belongs to the query at
-/// `first + i`, column `m` to the key at `m`.
+/// Adds the score bias of `head` to rows of scaled scores.
+///
+/// Row `i` has the scores of the query at position `first + i`, column `m` those of the key at position `m`.
 ///
 /// # Errors
 /// [`PositionError::Width`] for a row that is not contiguous.
@@ -158,14 +160,14 @@ mod tests {
                 flat
             );
             assert!(wide.column(0).iter().chain(wide.column(4)).all(|x| *x == 9.0));
-            // Rows of a transposed view are not contiguous: refused, not misread.
-            let mut turned = wide.reversed_axes();
-            assert!(override_query_rows(&expe, 7, &mut turned).is_err());
+            // Rows of a transposed view are not contiguous, which is an error.
+            let mut transposed = wide.reversed_axes();
+            assert!(override_query_rows(&expe, 7, &mut transposed).is_err());
         }
     }
 
     #[test]
-    fn rotation_and_bias_rows() {
+    fn rows_are_rotated_and_biased_at_their_positions() {
         let rope = Rope::new(10_000.0, 2, Scaling::None).unwrap();
         let mut heads = [[1.0f32, 0.0, 0.0, 1.0]; 2];
         rotate_rows(&rope, 1, &mut heads, &mut [0.0; 2]).unwrap();

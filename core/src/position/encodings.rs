@@ -1,4 +1,4 @@
-//! All encodings: as configurations, and built from them. The one file that lists them.
+//! The configurations of all encodings, and the encodings built from them. This is the only list of them.
 
 use super::{
     Alibi, Beyond, EmbeddingSite, Expe, Exqpe, Growth, Learned, NoPosition, OverrideBlock,
@@ -6,17 +6,18 @@ use super::{
 };
 use crate::num::{Exponent, Multiplier};
 
-/// Which encoding a model uses, with its parameters: the plain value that configuration files and
-/// model files hold. [`Position::new`](super::Position::new) checks it and builds the encoding.
+/// A choice of encoding with its parameters, as stored in configuration files and model files.
+///
+/// [`Position::new`](super::Position::new) checks the parameters and builds the encoding.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(tag = "name", rename_all = "lowercase", deny_unknown_fields))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum PositionConfig {
-    /// No position at all.
+    /// No position encoding.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "super::settings::no_settings"))]
     None,
-    /// A learned vector per position, up to the model's context.
+    /// A learned vector per position of the model's context.
     #[cfg_attr(feature = "serde", serde(deserialize_with = "super::settings::no_settings"))]
     Learned,
     /// Sinusoids added to the token embeddings.
@@ -68,13 +69,13 @@ pub enum PositionConfig {
         /// Queries use `min(n, query_cap)`; keys stay exact.
         #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
         query_cap: Option<u32>,
-        /// What happens past the last code.
+        /// What happens past the collision-free length.
         #[cfg_attr(feature = "serde", serde(default))]
         beyond: Beyond,
     },
 }
 
-/// The names of all encodings, as configuration files and the command line spell them.
+/// The names of all encodings, as used in configuration files and on the command line.
 pub const SUPPORTED: [&str; 7] =
     ["none", "learned", "sinusoidal", "rope", "alibi", "expe", "exqpe"];
 
@@ -92,8 +93,8 @@ impl PositionConfig {
         }
     }
 
-    /// Returns the encoding called `name` (one of [`SUPPORTED`]) with default parameters, for a model of
-    /// `width` columns; `None` for another name.
+    /// Returns the encoding called `name` with default parameters, for a model of `width` columns; `None` if
+    /// `name` is not one of [`SUPPORTED`].
     ///
     /// ```
     /// use expe_core::position::PositionConfig;
@@ -157,11 +158,12 @@ impl PositionConfig {
         }
     }
 
-    /// Builds ExPE alone, for firmware that knows its model: [`Position::new`] links all encodings. `None`
-    /// for another encoding.
+    /// Builds ExPE; returns `None` for another encoding.
+    ///
+    /// For firmware that knows its model: unlike [`Position::new`] it does not link the other encodings.
     ///
     /// # Errors
-    /// As [`Expe::new`].
+    /// The same as for [`Expe::new`].
     pub fn build_expe(&self) -> Result<Option<Expe>, PositionError> {
         match *self {
             Self::Expe { start, step, width, query_cap, beyond } => {
@@ -172,8 +174,8 @@ impl PositionConfig {
         }
     }
 
-    /// Bounds of the token-embedding site in a model of `width` columns: an element `x` becomes at most
-    /// `|x|·scale + offset`, before a row of a table is added.
+    /// Returns bounds `(scale, offset)` of the token-embedding site in a model of `width` columns: the magnitude of
+    /// an element `x` becomes at most `|x|·scale + offset`, before a row of a learned table is added.
     pub(crate) fn embedding_bound(&self, width: usize) -> (Multiplier, Multiplier) {
         match self {
             Self::Sinusoidal { .. } => {
@@ -183,8 +185,8 @@ impl PositionConfig {
         }
     }
 
-    /// Bound of the query/key-head site: the factor by which a rotation can enlarge the largest element of a
-    /// head. A pair moves by its length, at most √2 < 3/2 times the larger of the two.
+    /// Returns the factor by which a rotation can at most enlarge the largest element of a head. The length of a
+    /// pair is at most √2 < 3/2 times its larger element.
     pub(crate) fn rotation_bound(&self) -> Multiplier {
         match self {
             Self::Rope { scaling, .. } => {
@@ -195,7 +197,7 @@ impl PositionConfig {
     }
 }
 
-/// Longest wavelength of sinusoidal and rotary positions, over `2π`, as in the papers.
+/// Base of the frequencies of sinusoidal and rotary encodings, as in the papers.
 const BASE: f32 = 10_000.0;
 /// Start `S` of ExPE and ExQPE.
 const START: f32 = 16.0;
@@ -206,8 +208,10 @@ const DIGIT_BASE: u32 = 16;
 /// Digits `D` of ExQPE.
 const DIGITS: u32 = 2;
 
-/// The columns that ExPE and ExQPE override by default in a model of `width` columns: a sixteenth, in whole
-/// words of packed bytes, so that rows of the other columns begin at one.
+/// Returns the default number of columns that ExPE and ExQPE override in a model of `width` columns.
+///
+/// A sixteenth, rounded down to whole 32-bit words of 8-bit elements, so that the remaining columns of a row begin
+/// at a word boundary.
 const fn default_block_width(width: usize) -> u32 {
     const SHARE: usize = 16;
     const WORD: usize = 4;
@@ -222,7 +226,7 @@ const fn default_block_width(width: usize) -> u32 {
     if columns > u32::MAX as usize { u32::MAX } else { columns as u32 }
 }
 
-/// What an encoding needs to know of the model.
+/// The dimensions of a model that encodings depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModelDims {
     /// Width `d` of the residual stream.
@@ -265,12 +269,13 @@ pub enum Position<'a> {
 }
 
 impl<'a> Position<'a> {
-    /// Check `config` against the model's `shape` and build the encoding; `table` is the learned
-    /// table (rows of `dims.width`), used by [`Learned`] alone.
+    /// Checks `config` against the model's dimensions and builds the encoding.
+    ///
+    /// `table` is the learned table, in rows of `dims.width` elements; only [`Learned`] uses it.
     ///
     /// # Errors
-    /// The [`PositionError`] of the encoding's constructor; [`PositionError::Width`] when more
-    /// columns are overridden than the model has.
+    /// The [`PositionError`] of the encoding's constructor, or [`PositionError::Width`] if more columns are
+    /// overridden than the model has.
     pub fn new(
         config: &PositionConfig,
         dims: ModelDims,
@@ -312,8 +317,8 @@ impl<'a> Position<'a> {
     }
 }
 
-/// Calls a method of the encoding. A `dyn` reference would be shorter, but its table of methods would link
-/// the floating-point ones into firmware that never calls them.
+/// Calls a method of the encoding. A `dyn` reference would be shorter, but its vtable would link floating-point
+/// methods into firmware that never calls them.
 macro_rules! forward {
     ($position:ident.$method:ident($($argument:ident),*)) => {
         match $position {
@@ -388,7 +393,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_encodings_correspond() {
+    fn every_name_builds_the_encoding_of_that_name() {
         for name in SUPPORTED {
             assert_eq!(PositionConfig::by_name(name, 64).map(|config| config.name()), Some(name));
         }
@@ -411,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sixteenth_of_the_columns_in_whole_words() {
+    fn default_block_is_a_sixteenth_in_whole_words() {
         let widths = [1, 16, 48, 64, 112, 128, 288, 512];
         assert_eq!(widths.map(default_block_width), [1, 1, 3, 4, 4, 8, 16, 32]);
     }

@@ -5,11 +5,11 @@ use core::fmt;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum PositionError {
-    /// Position `position` is past the collision-free length.
+    /// A position is past the collision-free length.
     BeyondLength {
-        /// The position asked for.
+        /// The requested position.
         position: u32,
-        /// The number of positions that the encoding tells apart.
+        /// The number of positions that the encoding can distinguish.
         length: u32,
     },
     /// A row, head or list of values has the wrong number of elements.
@@ -19,7 +19,7 @@ pub enum PositionError {
         /// Elements found.
         found: usize,
     },
-    /// The step is zero, not finite, or too small beside the start: neighbors would share a code.
+    /// The step is zero, not finite, or so small relative to the start that neighboring positions share a code.
     Step {
         /// The start `S`.
         start: f32,
@@ -31,7 +31,7 @@ pub enum PositionError {
         /// The digit whose values are not representable.
         digit: u32,
     },
-    /// The digits are not `1..=MAX_DIGITS`, or their base is less than 2, or they do not divide the width.
+    /// The number of digits is not in `1..=MAX_DIGITS` or does not divide the width, or the base is less than 2.
     Digits {
         /// Number of digits `D`.
         digits: u32,
@@ -40,13 +40,13 @@ pub enum PositionError {
         /// Overridden columns `l`.
         width: usize,
     },
-    /// A parameter is not finite, or too small (a rotary base, a scaling factor).
+    /// A parameter, such as the rotary base or a scaling factor, is not finite or out of range.
     Parameter {
-        /// Its name.
+        /// The name of the parameter.
         name: &'static str,
-        /// Where it must lie.
+        /// The allowed range.
         range: &'static str,
-        /// Its value.
+        /// The value found.
         value: f32,
     },
 }

@@ -1,14 +1,14 @@
 use super::{Beyond, Grid, OverrideBlock, PositionEncoding, PositionError, Progression};
 use crate::num::Element;
 
-/// ExPE: the first `l` columns of the query and key inputs hold `p_n = S + θ·n` (arXiv 2509.19569).
+/// ExPE: overrides the first `l` columns of the query and key inputs by `p_n = S + θ·n` (arXiv 2509.19569).
 ///
-/// The override comes after the pre-norm, in every layer, and touches neither values nor the
-/// residual stream. The position is computed in integers and rounded once into `T`, so the codes are
-/// pairwise different over the whole [collision-free length](Grid::length).
+/// The override follows the pre-norm in every layer and changes neither the values nor the residual stream. The
+/// code `p_n` is computed in integers and rounded once to `T`, so that all codes are pairwise different up to the
+/// [collision-free length](Grid::length).
 ///
-/// With a *query cap* (ours, beyond the paper) a query at `n` uses `S + θ·min(n, cap)` while keys stay
-/// exact: past the cap the effect of the position no longer depends on where the window lies.
+/// With a *query cap*, an extension of the paper, a query at `n` uses `S + θ·min(n, cap)` while keys are unchanged.
+/// Past the cap, the effect of positions no longer depends on where the window lies.
 ///
 /// ```
 /// use expe_core::position::{Expe, PositionEncoding};
@@ -28,10 +28,10 @@ pub struct Expe<T = f32> {
 }
 
 impl<T: Element> Expe<T> {
-    /// Start `S`, step `θ` and `width` overridden columns (`l`).
+    /// Creates the encoding from start `S`, step `θ` and the number `l` of overridden columns, `width`.
     ///
     /// # Errors
-    /// [`PositionError::Step`] as for [`Grid::new`]; [`PositionError::Width`] for width 0.
+    /// [`PositionError::Step`], as for [`Grid::new`], or [`PositionError::Width`] if `width` is 0.
     pub fn new(start: f32, step: f32, width: usize) -> Result<Self, PositionError> {
         if width == 0 {
             return Err(PositionError::Width { expected: 1, found: 0 });
@@ -40,33 +40,34 @@ impl<T: Element> Expe<T> {
         Ok(Self { grid, width, query_cap: u32::MAX, beyond: Beyond::Refuse })
     }
 
-    /// The same encoding with queries at `min(n, cap)`.
+    /// Encodes queries at position `min(n, cap)`.
     #[must_use]
     pub const fn with_query_cap(self, cap: u32) -> Self {
         Self { query_cap: cap, ..self }
     }
 
-    /// The same encoding with another rule for positions past the collision-free length.
+    /// Sets what happens to positions past the collision-free length.
     #[must_use]
     pub const fn with_beyond(self, beyond: Beyond) -> Self {
         Self { beyond, ..self }
     }
 
-    /// The progression of codes.
+    /// Returns the progression of codes.
     pub const fn grid(&self) -> &Grid<T> {
         &self.grid
     }
 
-    /// The positions `0..collision_free_length()` have pairwise different codes in `T`: the
-    /// [length of the grid](Grid::length), whether positions past it are refused or saturate.
+    /// Returns the number of positions with pairwise different codes in `T`, the [length](Grid::length) of the grid.
+    ///
+    /// It does not depend on whether positions past it are an error or saturate.
     pub const fn collision_free_length(&self) -> u32 {
         self.grid.length()
     }
 
-    /// The code `p_n` of a key at position `n`.
+    /// Returns the code `p_n` of a key at position `n`.
     ///
     /// # Errors
-    /// [`PositionError::BeyondLength`], unless saturation was asked for.
+    /// [`PositionError::BeyondLength`], unless the encoding saturates.
     pub fn encode(&self, n: u32) -> Result<T, PositionError> {
         let mut value = [T::ZERO];
         self.key_values(n, &mut value)?;
@@ -74,7 +75,7 @@ impl<T: Element> Expe<T> {
         Ok(value)
     }
 
-    /// The position whose code is `code`, by integer arithmetic; `None` if no position has it.
+    /// Returns the position whose code is `code`, computed in integers; `None` if there is none.
     pub fn decode(&self, code: T) -> Option<u32> {
         self.grid.decode(code)
     }
@@ -115,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cap_holds_queries_and_not_keys() {
+    fn query_cap_limits_queries_but_not_keys() {
         let expe = Expe::<f32>::new(0.0, 0.125, 1).unwrap().with_query_cap(10);
         let mut value = [0.0];
         expe.query_values(1_000, &mut value).unwrap();
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_length_it_refuses_or_saturates_by_name() {
+    fn positions_past_the_length_are_errors_or_saturate() {
         let expe = Expe::<f32>::new(0.0, 1.0, 1).unwrap();
         let length = PositionEncoding::length(&expe);
         assert_eq!(

@@ -4,7 +4,7 @@ use super::{
 use crate::num::invariant::div_rem;
 use crate::num::{Dyadic, Element};
 
-/// Whether a digit of an [`Exqpe`] carries its weight.
+/// How the step of a digit of [`Exqpe`] grows with its weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
@@ -17,19 +17,20 @@ pub enum Growth {
     Weighted,
 }
 
-/// ExQPE: positions as `D` digits in base `B` on a grid that the format `T` holds without rounding.
+/// ExQPE: encodes positions as `D` digits in base `B` on a grid that the format `T` represents without rounding.
 ///
-/// The paper (arXiv 2509.19569) names a quantization-stable variant of ExPE; this definition is ours.
-/// With `n = Σ_j a_j·B^j` and `0 ≤ a_j < B`, the columns of digit `j` (`l/D` of them) hold
+/// The paper (arXiv 2509.19569) mentions a quantization-stable variant of ExPE but does not define it; this
+/// definition is specific to this crate. With `n = Σ_j a_j·B^j` and `0 ≤ a_j < B`, the `l/D` columns of digit `j`
+/// hold
 ///
 /// `S + θ·g^j·a_j`, with growth `g` = 1 or `B`.
 ///
-/// The top digit never wraps: it goes on past `B` for as long as the format stays exact. `D = 1` is
-/// ExPE on an exact grid. Checked when it is built:
+/// The top digit does not wrap: it exceeds `B − 1` as long as the format is exact. `D = 1` is ExPE on an exact
+/// grid. The constructor guarantees that the encoding is
 ///
-/// - *exact*: every value is held without rounding,
-/// - *injective and invertible*: [`decode`](Self::decode) gives back the position, by integer arithmetic,
-/// - *bounded*: positions `0..length`, with `length = B^(D−1)·(values of the top digit)`.
+/// - *exact*: every value is represented without rounding,
+/// - *invertible*: [`decode`](Self::decode) returns the position, computed in integers,
+/// - *bounded*: positions are `0..length`, with `length = B^(D−1)·(number of values of the top digit)`.
 ///
 /// ```
 /// use expe_core::position::{Exqpe, Growth};
@@ -52,13 +53,13 @@ pub struct Exqpe<T = f32> {
 }
 
 impl<T: Element> Exqpe<T> {
-    /// Start `S`, step `θ`, `width` columns (`l`), `base` (`B`), `digits` (`D`) and growth `g`.
+    /// Creates the encoding from start `S`, step `θ`, `width` (`l`), `base` (`B`), `digits` (`D`) and growth `g`.
     ///
     /// # Errors
-    /// - [`PositionError::Digits`]: not 1 to [`MAX_DIGITS`] digits, a base below 2, or a width that
-    ///   the digits do not divide.
-    /// - [`PositionError::Step`]: a start or step that is no progression in `T`.
-    /// - [`PositionError::Inexact`]: a digit with a value that `T` would round.
+    /// - [`PositionError::Digits`] if `digits` is not in `1..=MAX_DIGITS` or does not divide `width`, `width` is 0,
+    ///   or `base` is below 2.
+    /// - [`PositionError::Step`] if start and step do not give a progression in `T`.
+    /// - [`PositionError::Inexact`] if `T` would round a value of a digit.
     pub fn new(
         start: f32,
         step: f32,
@@ -110,40 +111,41 @@ impl<T: Element> Exqpe<T> {
         })
     }
 
-    /// The same encoding with queries at `min(n, cap)`.
+    /// Encodes queries at position `min(n, cap)`.
     #[must_use]
     pub const fn with_query_cap(self, cap: u32) -> Self {
         Self { query_cap: cap, ..self }
     }
 
-    /// The same encoding with another rule for positions past its length.
+    /// Sets what happens to positions past the length.
     #[must_use]
     pub const fn with_beyond(self, beyond: Beyond) -> Self {
         Self { beyond, ..self }
     }
 
-    /// Number of digits `D`.
+    /// Returns the number of digits, `D`.
     pub const fn digit_count(&self) -> usize {
         self.count
     }
 
-    /// The positions `0..collision_free_length()` have pairwise different codes in `T`, whether
-    /// positions past it are refused or saturate: `B^(D−1)·V`, where `V` is the number of values of
-    /// the top digit ([`Grid::exact_length`]), and at most `u32::MAX`.
+    /// Returns the number of positions with pairwise different codes in `T`.
+    ///
+    /// It is `B^(D−1)·V`, at most `u32::MAX`, where `V` is the number of values of the top digit
+    /// ([`Grid::exact_length`]), whether positions past it are an error or saturate.
     pub const fn collision_free_length(&self) -> u32 {
         self.length
     }
 
-    /// The codes of position `n`, lowest digit first; `codes` has `D` places.
+    /// Writes the `D` codes of position `n`, lowest digit first.
     ///
     /// # Errors
-    /// [`PositionError::BeyondLength`] unless saturation was asked for, [`PositionError::Width`] for
-    /// another number of places.
+    /// [`PositionError::BeyondLength`], unless the encoding saturates, or [`PositionError::Width`] if the length of
+    /// `codes` is not `D`.
     pub fn encode(&self, n: u32, codes: &mut [T]) -> Result<(), PositionError> {
         self.key_values(n, codes)
     }
 
-    /// The position whose codes these are, lowest digit first; `None` when there is none.
+    /// Returns the position with these codes, lowest digit first; `None` if there is none.
     pub fn decode(&self, codes: &[T]) -> Option<u32> {
         if codes.len() != self.count {
             return None;
@@ -227,7 +229,7 @@ mod tests {
 
     #[cfg(feature = "half")]
     #[test]
-    fn every_position_round_trips_in_the_small_formats() {
+    fn every_position_round_trips_in_half_precision() {
         use half::{bf16, f16};
         for growth in [Growth::Equal, Growth::Weighted] {
             for (base, digits) in [(16, 2), (10, 2), (16, 1), (2, 8), (7, 3)] {
@@ -248,7 +250,7 @@ mod tests {
         // S=4 θ=1/2: bfloat16 holds 4 + a/2 up to 128 exactly, so the top digit has 249 values.
         let lossless = Exqpe::<bf16>::new(4.0, 0.5, 8, 16, 2, Growth::Equal).unwrap();
         assert_eq!(PositionEncoding::length(&lossless), 16 * 249);
-        // S=16 θ=1/16 needs 9 digits after the first value: refused, not rounded.
+        // With S=16 θ=1/16 the second value needs 9 digits, which is an error.
         let rounded = Exqpe::<bf16>::new(16.0, 0.0625, 8, 16, 2, Growth::Weighted);
         assert_eq!(rounded, Err(PositionError::Step { start: 16.0, step: 0.0625 }));
     }

@@ -3,21 +3,21 @@ use core::marker::PhantomData;
 use super::{PositionError, Progression};
 use crate::num::{Dyadic, Element, Format};
 
-/// What an encoding does with a position past its collision-free length.
+/// How an encoding treats positions past its collision-free length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Beyond {
-    /// Refuse it: [`PositionError::BeyondLength`].
+    /// They are an error, [`PositionError::BeyondLength`].
     #[default]
     Refuse,
-    /// Give it the last code; positions past the last one then share it.
+    /// They all get the last code.
     Saturate,
 }
 
 impl Beyond {
-    /// Returns the position whose code `n` gets, of `length ≥ 1` distinct codes.
+    /// Returns the position whose code is used for `n`, if there are `length ≥ 1` distinct codes.
     pub(super) fn limit(self, n: u32, length: u32) -> Result<u32, PositionError> {
         match self {
             Self::Refuse if n < length => Ok(n),
@@ -29,16 +29,16 @@ impl Beyond {
 
 /// The arithmetic progression `S + θ·n` in the format `T`, computed in integers and rounded once.
 ///
-/// `S` and `θ` are floats and therefore dyadic, so every value is `(s + t·n)·2^e` with integers `s`
-/// and `t`, which have no common factor of two. With `p` significant digits the format
+/// `S` and `θ` are floats and therefore dyadic, so every value is `(s + t·n)·2^e` with integers `s` and `t` that
+/// have no common factor of two. A format with `p` significant digits
 ///
-/// - holds the value *exactly* while `|s + t·n| ≤ 2^p` (and the format's range and smallest spacing allow),
-/// - keeps neighbors *apart* also where it rounds, as long as its spacing is at most `2^r`: the
-///   largest power of two below `t`, because two reals further apart than the spacing never round to one
-///   value; or `t` itself if it is a power of two and no value is a tie between two multiples of it. This
-///   holds while `|s + t·n| ≤ 2^(p + r)`.
+/// - represents the value *exactly* while `|s + t·n| ≤ 2^p` (within its range and smallest spacing),
+/// - keeps rounded neighbors *distinct* while its spacing is at most `2^r`, that is, while
+///   `|s + t·n| ≤ 2^(p + r)`. `2^r` is the largest power of two below `t`, because two reals further apart than
+///   the spacing never round to the same value. It is `t` itself if `t` is a power of two and no value is a tie
+///   between two multiples of it.
 ///
-/// The collision-free [`length`](Self::length) counts the positions up to the larger bound. For
+/// The collision-free [`length`](Self::length) is the number of positions up to the larger bound. For
 /// `S = 0`, `θ = 1` it is `2^p + 1`: the positions `0..=16_777_216` in `f32`, `0..=2_048` in `f16`,
 /// `0..=256` in `bf16`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,11 +52,11 @@ pub struct Grid<T> {
 }
 
 impl<T: Element> Grid<T> {
-    /// The progression from `start` (`S`) by `step` (`θ`).
+    /// Creates the progression from `start` (`S`) with the step `step` (`θ`).
     ///
     /// # Errors
-    /// [`PositionError::Step`] when the step is zero, when either number is not finite, when their
-    /// magnitudes are more than `2^38` apart, or when not even positions 0 and 1 get different codes.
+    /// [`PositionError::Step`] if the step is zero, either number is not finite, their magnitudes differ by a
+    /// factor above `2^38`, or positions 0 and 1 have the same code.
     pub fn new(start: f32, step: f32) -> Result<Self, PositionError> {
         let error = PositionError::Step { start, step };
         match (start.to_dyadic(), step.to_dyadic()) {
@@ -65,7 +65,7 @@ impl<T: Element> Grid<T> {
         }
     }
 
-    /// The progression of two dyadic rationals; `None` as in [`new`](Self::new).
+    /// Creates the progression from dyadic rationals; `None` where [`new`](Self::new) returns an error.
     pub(super) fn from_dyadic(start: Dyadic, step: Dyadic) -> Option<Self> {
         let (start, step) = (start.reduced(), step.reduced());
         let exponent = if start.mantissa == 0 || step.exponent < start.exponent {
@@ -104,7 +104,8 @@ impl<T: Element> Grid<T> {
         (grid.length >= 2).then_some(grid)
     }
 
-    /// `r`: values `2^exponent·(s + t·n)` rounded to multiples of `2^(exponent + r)` stay apart.
+    /// Returns the largest `r` such that values `2^exponent·(s + t·n)` rounded to multiples of
+    /// `2^(exponent + r)` are distinct.
     fn widest_spacing(&self) -> i32 {
         let steps = self.step.unsigned_abs();
         let log = steps.checked_ilog2().unwrap_or(0) as i32;
@@ -116,7 +117,7 @@ impl<T: Element> Grid<T> {
         if tie { log - 1 } else { log }
     }
 
-    /// Positions `0, 1, …` whose mantissas lie in `low..=high`, counted up to the first that does not.
+    /// Returns the number of positions from 0 on whose mantissas are in `low..=high`.
     fn count_within(&self, (low, high): (i64, i64)) -> u32 {
         // The integers stay below 2^62, so that no position counted here overflows `mantissa`.
         let (low, high) = (low.max(-power(62)), high.min(power(62)));
@@ -128,17 +129,17 @@ impl<T: Element> Grid<T> {
         u32::try_from(steps + 1).unwrap_or(u32::MAX)
     }
 
-    /// The positions `0..length` have pairwise different codes in `T`.
+    /// Returns the number of positions from 0 on that have pairwise different codes in `T`.
     pub const fn length(&self) -> u32 {
         self.length
     }
 
-    /// The positions `0..exact_length` have codes that `T` holds without rounding.
+    /// Returns the number of positions from 0 on whose codes `T` represents without rounding.
     pub const fn exact_length(&self) -> u32 {
         self.exact
     }
 
-    /// The exact value `S + θ·n`; `None` for `n ≥ length`.
+    /// Returns the exact value `S + θ·n`; `None` for `n ≥ length`.
     pub fn exact_value(&self, n: u32) -> Option<Dyadic> {
         if n >= self.length {
             return None;
@@ -146,7 +147,7 @@ impl<T: Element> Grid<T> {
         self.progression().value(n)
     }
 
-    /// `S` and `θ` as exact numbers of one exponent.
+    /// Returns `S` and `θ` as exact numbers with the same exponent.
     pub const fn progression(&self) -> Progression {
         let exponent = self.exponent;
         Progression {
@@ -155,30 +156,30 @@ impl<T: Element> Grid<T> {
         }
     }
 
-    /// The code of position `n`: `S + θ·n` rounded once; `None` for `n ≥ length`.
+    /// Returns the code of position `n`, `S + θ·n` rounded once; `None` for `n ≥ length`.
     pub fn encode(&self, n: u32) -> Option<T> {
         T::from_dyadic(self.exact_value(n)?)
     }
 
-    /// The position whose code is `code`; `None` when there is none.
+    /// Returns the position whose code is `code`; `None` if there is none.
     pub fn decode(&self, code: T) -> Option<u32> {
-        // A code is a multiple of 2^exponent even where it is rounded: the spacing is at least that.
+        // Even a rounded code is a multiple of 2^exponent, because the spacing is at least that.
         let mantissa = code.to_dyadic()?.at_exponent(self.exponent)?;
         let offset = mantissa.checked_sub(self.start)?;
         let quotient = offset.checked_div(self.step)?;
-        // Rounding moved the code by less than half a step: it is one of the three nearest.
+        // Rounding changed the code by less than half a step, so the position is one of the three nearest.
         (-1..=1)
             .filter_map(|near| u32::try_from(quotient.checked_add(near)?).ok())
             .find(|n| self.encode(*n) == Some(code))
     }
 }
 
-/// `2^n`, saturating at `2^62`.
+/// Returns `2^n`, saturating at `2^62`.
 const fn power(n: u32) -> i64 {
     1 << if n < 62 { n } else { 62 }
 }
 
-/// `value · 2^by` rounded toward zero, saturating at `±2^62`.
+/// Returns `value · 2^by` rounded toward zero, saturating at `±2^62`.
 const fn shifted(value: i64, by: i32) -> i64 {
     let magnitude = value.unsigned_abs();
     let moved = if by < 0 {
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_is_not_on_a_coarse_grid_stays_apart_where_it_rounds() {
+    fn rounded_codes_are_distinct_up_to_the_length() {
         let grid = Grid::<f32>::new(16.0, 0.1).unwrap();
         assert!(grid.exact_length() < 10);
         // 0.1 exceeds the spacing 1/16 below 2^20 and the spacing is 1/8 above it.
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_cannot_tell_neighbors_apart() {
+    fn steps_that_do_not_separate_neighbors_are_errors() {
         let bad =
             [(0.0, 0.0), (f32::NAN, 1.0), (0.0, f32::INFINITY), (1e30, 1.0), (16_777_216.0, 0.5)];
         for (start, step) in bad {

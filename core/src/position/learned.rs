@@ -2,7 +2,7 @@ use super::{PositionEncoding, PositionError};
 use crate::num::invariant::quotient;
 use crate::num::{Element, Exponent};
 
-/// Learned absolute positions: row `n` of a trained table is added to the token embedding.
+/// Learned absolute positions: adds row `n` of a trained table to the token embedding.
 ///
 /// ```
 /// use expe_core::position::{Learned, PositionEncoding};
@@ -21,10 +21,10 @@ pub struct Learned<'a> {
 }
 
 impl<'a> Learned<'a> {
-    /// The `table` of rows of `width` elements, one per position.
+    /// Creates the encoding from `table`, which has one row of `width` elements per position.
     ///
     /// # Errors
-    /// [`PositionError::Width`] when the table is empty or not a whole number of rows.
+    /// [`PositionError::Width`] if the table is empty or its length is not a multiple of `width`.
     pub fn new(table: &'a [f32], width: usize) -> Result<Self, PositionError> {
         if table.is_empty() || table.len().checked_rem(width) != Some(0) {
             return Err(PositionError::Width { expected: width, found: table.len() });
@@ -37,7 +37,7 @@ impl<'a> Learned<'a> {
         u32::try_from(rows).unwrap_or(u32::MAX)
     }
 
-    /// The vector of position `n`, for a row of `found` elements.
+    /// Returns the vector of position `n`, for a row of `found` elements.
     fn vector(&self, n: u32, found: usize) -> Result<&'a [f32], PositionError> {
         if found != self.width {
             return Err(PositionError::Width { expected: self.width, found });
@@ -61,11 +61,11 @@ impl<T: Element> PositionEncoding<T> for Learned<'_> {
         Ok(())
     }
 
-    /// The table's bits are read as integers.
+    /// Converts the table without floating-point instructions.
     ///
     /// # Errors
-    /// As [`embed`](PositionEncoding::embed), and [`PositionError::Parameter`] for an element of the
-    /// table that is not finite; elements before it are already changed.
+    /// The same as for [`embed`](PositionEncoding::embed), and [`PositionError::Parameter`] for an element of the
+    /// table that is not finite; elements before it are changed.
     fn embed_fixed(
         &self,
         n: u32,
@@ -74,8 +74,9 @@ impl<T: Element> PositionEncoding<T> for Learned<'_> {
     ) -> Result<(), PositionError> {
         for (p, x) in self.vector(n, row.len())?.iter().zip(row) {
             let (name, range) = ("position table", "below 2^128");
-            let code = p.to_dyadic().ok_or(PositionError::Parameter { name, range, value: *p })?;
-            *x = code.add_to_fixed((*x).into(), exponent);
+            let offset =
+                p.to_dyadic().ok_or(PositionError::Parameter { name, range, value: *p })?;
+            *x = offset.add_to_fixed((*x).into(), exponent);
         }
         Ok(())
     }
@@ -94,8 +95,10 @@ mod tests {
         assert_eq!(row, [2, 1, i32::MAX]);
         PositionEncoding::<f32>::embed_fixed(&learned, 0, Exponent(-2), &mut row).unwrap();
         assert_eq!(row, [4, -1, i32::MAX]);
-        let refused = PositionEncoding::<f32>::embed_fixed(&learned, 1, Exponent(0), &mut row);
-        assert!(matches!(refused, Err(PositionError::Parameter { value, .. }) if value.is_nan()));
+        let not_finite = PositionEncoding::<f32>::embed_fixed(&learned, 1, Exponent(0), &mut row);
+        assert!(
+            matches!(not_finite, Err(PositionError::Parameter { value, .. }) if value.is_nan())
+        );
         assert_eq!(row, [i32::MAX, i32::MIN, i32::MAX]);
         assert_eq!(
             PositionEncoding::<f32>::embed_fixed(&learned, 2, Exponent(0), &mut row),

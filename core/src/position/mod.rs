@@ -1,8 +1,8 @@
-//! Position encodings: they tell a transformer at which position a token is.
+//! Position encodings, which tell a transformer the position of each token.
 //!
-//! Every encoding implements [`PositionEncoding`], whose methods are grouped by the four *sites* of
-//! a decoder where a position can act. All of them default to "does nothing here", so an encoding
-//! is the few methods it overrides:
+//! Every encoding implements [`PositionEncoding`], whose methods are grouped by *site*, one of the four places in
+//! a decoder where a position can act. By default a method does nothing, so an encoding implements only the
+//! methods of its site:
 //!
 //! | site | encodings | methods |
 //! |---|---|---|
@@ -11,10 +11,10 @@
 //! | query/key head | [`Rope`] | [`rotation`](PositionEncoding::rotation), [`rotation_fixed`](PositionEncoding::rotation_fixed) |
 //! | score | [`Alibi`] | [`slope`](PositionEncoding::slope) |
 //!
-//! The methods in `fixed` and those of digits are integer arithmetic throughout, for chips without a
-//! floating-point unit; the values in floats are made from the same integers.
+//! Methods that end in `_fixed` or `_digits` use integer arithmetic only, for chips without a floating-point unit;
+//! floating-point values are computed from the same integers.
 //!
-//! [`NoPosition`] acts at none. [`Position`] holds any of them, chosen at run time from a
+//! [`NoPosition`] acts at no site. [`Position`] is any of the encodings, chosen at run time by a
 //! [`PositionConfig`].
 
 mod alibi;

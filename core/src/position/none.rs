@@ -1,7 +1,7 @@
 use super::PositionEncoding;
 use crate::num::Element;
 
-/// NoPE: no position at any site. A causal decoder still knows how many tokens it attends to.
+/// NoPE: no position encoding. A causal decoder can still infer positions from the number of attended tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct NoPosition;
 

@@ -1,19 +1,20 @@
 use super::PositionError;
 use crate::num::Element;
 
-/// The columns of the query and key inputs that an encoding overrides: `digits` runs of
-/// `width / digits` columns from column 0 on; every column of run `j` holds value `j`.
+/// The columns of the query and key inputs that an encoding overrides.
+///
+/// They are `digits` runs of `width / digits` columns, from column 0 on; every column of run `j` holds value `j`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct OverrideBlock {
-    /// Overridden columns (`l` in the paper); 0 when the encoding does not act here.
+    /// Number of overridden columns (`l` in the paper); 0 if the encoding overrides none.
     pub width: usize,
-    /// Distinct values per position: 1 for ExPE, `D` for ExQPE, 0 when the encoding does not act here.
+    /// Number of distinct values per position: 1 for ExPE, `D` for ExQPE, 0 if the encoding overrides none.
     pub digits: usize,
 }
 
 impl OverrideBlock {
-    /// Returns the columns of one run: `width / digits`, 0 without digits.
+    /// Returns the number of columns of one run, `width / digits`; 0 if there are no digits.
     pub const fn run_width(&self) -> usize {
         match self.width.checked_div(self.digits) {
             Some(run) => run,

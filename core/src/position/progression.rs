@@ -1,13 +1,13 @@
 use crate::num::Dyadic;
 
-/// The most digits that a position can have.
+/// The largest number of digits of a position.
 pub const MAX_DIGITS: usize = 8;
 
 /// The exact values of one digit of [`Expe`](super::Expe) or [`Exqpe`](super::Exqpe):
 /// `start + step·a` for the digit `a`.
 ///
-/// ExPE has `S + θ·n`; digit `j` of ExQPE has `S + θ·g^j·a_j`. The difference of two positions in
-/// the relative form of the score needs the step alone.
+/// It is `S + θ·n` for ExPE and `S + θ·g^j·a_j` for digit `j` of ExQPE. The difference of two positions, as in the
+/// relative form of the score, depends on the step only.
 ///
 /// ```
 /// use expe_core::num::Dyadic;
@@ -23,12 +23,12 @@ pub const MAX_DIGITS: usize = 8;
 pub struct Progression {
     /// The value of digit 0.
     pub start: Dyadic,
-    /// What one more adds.
+    /// The difference of the values of consecutive digits.
     pub step: Dyadic,
 }
 
 impl Default for Progression {
-    /// The progression that stays at zero.
+    /// Returns the constant progression zero.
     fn default() -> Self {
         let zero = Dyadic { mantissa: 0, exponent: 0 };
         Self { start: zero, step: zero }
@@ -36,7 +36,7 @@ impl Default for Progression {
 }
 
 impl Progression {
-    /// The value of the digit `a`; `None` when it leaves 63 bits at the finer of the two exponents.
+    /// Returns the value of digit `a`; `None` if its mantissa at the smaller exponent does not fit in `i64`.
     pub fn value(&self, a: u32) -> Option<Dyadic> {
         let exponent = match (self.start.mantissa, self.step.mantissa) {
             (0, _) => self.step.exponent,

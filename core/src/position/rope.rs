@@ -3,12 +3,11 @@ use super::{PositionEncoding, PositionError, Scaling};
 use crate::num::invariant::{split, split_mut};
 use crate::num::{Element, Frequencies};
 
-/// RoPE: queries and keys of a head are rotated by angles linear in the position (Su et al. 2021,
-/// arXiv 2104.09864), so that their product depends on the distance alone.
+/// RoPE: rotates the queries and keys of a head by angles linear in the position (Su et al. 2021, arXiv
+/// 2104.09864), so that their product depends on the distance only.
 ///
-/// Column `i` pairs with column `i + d_h/2`; the pair turns by `n·base^(−2i/d_h)`, with the
-/// frequencies optionally stretched by a [`Scaling`]. The angle is kept as an integer fraction of a
-/// turn, so it is exact at any position.
+/// Column `i` pairs with column `i + d_h/2`; the pair is rotated by `n·base^(−2i/d_h)`, with frequencies optionally
+/// stretched by a [`Scaling`]. The angle is an integer fraction of a turn, so it is exact at any position.
 ///
 /// ```
 /// use expe_core::position::{PositionEncoding, Rope, Scaling, rotate};
@@ -25,16 +24,16 @@ pub struct Rope {
     head_width: usize,
     frequencies: Frequencies,
     stretch: Stretch,
-    /// In multiples of `2^-29`.
+    /// In units of `2^-29`.
     magnitude: u32,
 }
 
 impl Rope {
-    /// Rotations of heads of `head_width` columns.
+    /// Creates the encoding for heads of `head_width` columns.
     ///
     /// # Errors
-    /// [`PositionError::Parameter`] for a base that is not finite and above 1 or a bad scaling,
-    /// [`PositionError::Width`] for an odd width or none.
+    /// [`PositionError::Parameter`] if `base` is not finite and above 1 or a parameter of `scaling` is out of range,
+    /// or [`PositionError::Width`] if `head_width` is odd or 0.
     pub fn new(base: f32, head_width: usize, scaling: Scaling) -> Result<Self, PositionError> {
         if head_width == 0 || head_width & 1 == 1 {
             let expected = head_width + 1;
@@ -54,7 +53,7 @@ impl Rope {
         })
     }
 
-    /// Fills a table with the rotation of position `n`; `number` converts multiples of `2^-29`.
+    /// Fills a table with the rotation of position `n`; `number` converts from units of `2^-29`.
     fn fill<N>(
         &self,
         n: u32,
@@ -95,7 +94,7 @@ impl<T: Element> PositionEncoding<T> for Rope {
 /// Rotates one head by a table of cosines and sines: `(x_i, x_j) ← (x_i·c − x_j·s, x_j·c + x_i·s)`
 /// with `j = i + head.len()/2`.
 ///
-/// The table is as long as the head; a head of another width stays unchanged.
+/// The table must have the length of the head; otherwise the head is not changed.
 pub fn rotate<T: Element>(table: &[f32], head: &mut [T]) {
     if table.len() != head.len() {
         return;
@@ -121,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn products_depend_on_the_distance_alone() {
+    fn products_depend_on_the_distance_only() {
         let rope = Rope::new(10_000.0, 8, Scaling::None).unwrap();
         let product = |n: u32, m: u32| -> f64 {
             let (mut table, mut q, mut k) =
@@ -139,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn scalings_do_what_their_papers_say() {
+    fn scalings_match_their_papers() {
         let plain = turns(Scaling::None, 64);
         for (plain, linear) in plain.iter().zip(turns(Scaling::Linear { factor: 4.0 }, 64)) {
             assert!((plain / 4.0 / linear - 1.0).abs() < 1e-12);
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn floats_are_the_integers() {
+    fn floats_are_the_converted_integers() {
         let rope = Rope::new(500.0, 6, Scaling::Yarn { factor: 8.0, original: 100 }).unwrap();
         let (mut fixed, mut table) = ([0; 6], [0.0; 6]);
         for n in [0, 1, 99, 12_345, u32::MAX] {
@@ -168,8 +167,8 @@ mod tests {
     }
 
     #[test]
-    fn integers_hold_the_largest_magnitude() {
-        // YaRN's largest factor makes the table largest; position 0 has cosines of exactly 1.
+    fn largest_magnitude_fits_in_integers() {
+        // YaRN's largest factor gives the largest values; at position 0 cosines are exactly 1.
         let scaling = Scaling::Yarn { factor: (1u64 << 32) as f32, original: 64 };
         let rope = Rope::new(10_000.0, 8, scaling).unwrap();
         let mut table = [0; 8];

@@ -1,10 +1,10 @@
 use super::PositionError;
 use crate::num::{Dyadic, Element, Frequencies, Turn, log2};
 
-/// Base-2 logarithm of the largest factor, in multiples of `2^-64`.
+/// Base-2 logarithm of the largest factor, in units of `2^-64`.
 const LARGEST: u128 = 32 << 64;
 
-/// How the frequencies of [`Rope`](super::Rope) are stretched by `factor` (`s`) to reach past the
+/// How the frequencies of [`Rope`](super::Rope) are stretched by `factor` (`s`) to extend the context past the
 /// training length.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -20,30 +20,30 @@ pub enum Scaling {
         /// `1 ≤ s ≤ 2^32`.
         factor: f32,
     },
-    /// NTK-aware: the base becomes `base·s^(d/(d−2))`, which divides the lowest frequency by `s` and
-    /// leaves the highest alone.
+    /// NTK-aware scaling: the base becomes `base·s^(d/(d−2))`, which divides the lowest frequency by `s` and does not
+    /// change the highest.
     Ntk {
         /// `1 ≤ s ≤ 2^32`.
         factor: f32,
     },
-    /// YaRN (arXiv 2309.00071), "NTK by parts": a frequency that turns more than 32 times in the
-    /// original context stays, one that turns less than once is divided by `s`, those between are
-    /// blended linearly; queries and keys both grow by `0.1·ln s + 1`.
+    /// YaRN (arXiv 2309.00071), "NTK by parts". Frequencies of more than 32 turns in the original context are not
+    /// changed, those of less than one turn are divided by `s`, and those between are interpolated linearly. Queries
+    /// and keys are multiplied by `0.1·ln s + 1`.
     Yarn {
         /// `1 ≤ s ≤ 2^32`.
         factor: f32,
-        /// The training length that the turns are counted in.
+        /// The training length in which turns are counted.
         original: u32,
     },
 }
 
-/// Turns in the original context at and below which a frequency is fully interpolated (YaRN's `α`).
+/// Largest number of turns in the original context of a fully interpolated frequency (YaRN's `α`).
 const SLOW: u128 = 1;
-/// Turns in the original context at and above which a frequency stays (YaRN's `β`).
+/// Smallest number of turns in the original context of an unchanged frequency (YaRN's `β`).
 const FAST: u128 = 32;
 
 impl Scaling {
-    /// The stretch `s`; 1 without scaling.
+    /// Returns the factor `s`; 1 without scaling.
     pub const fn factor(&self) -> f32 {
         match *self {
             Self::None => 1.0,
@@ -67,11 +67,11 @@ impl Scaling {
         }
     }
 
-    /// The frequencies of heads of `width` columns before they are [stretched](Self::stretch); `None`
-    /// unless `1 < base < ∞`.
+    /// Returns the frequencies of heads of `width` columns before [stretching](Self::stretch); `None` unless
+    /// `1 < base < ∞`.
     pub(super) fn frequencies(self, base: f32, width: usize) -> Option<Frequencies> {
         match self {
-            // A head of two columns has the one frequency 1, which NTK scaling leaves alone.
+            // A head of two columns has the single frequency 1, which NTK scaling does not change.
             Self::Ntk { factor } if width > 2 => {
                 let base = log2(base).filter(|log| *log > 0)?;
                 let factor = log2(factor)?;
@@ -84,7 +84,7 @@ impl Scaling {
         }
     }
 
-    /// Returns the change of each frequency.
+    /// Returns how each frequency is stretched.
     pub(super) fn stretch(self) -> Stretch {
         match (self, self.inverse()) {
             (Self::Linear { .. }, Some(inverse)) => Stretch::Linear { inverse },
@@ -93,7 +93,7 @@ impl Scaling {
         }
     }
 
-    /// `2^64/s`, rounded down; `None` unless `s > 1`.
+    /// Returns `⌊2^64/s⌋`; `None` unless `s > 1`.
     fn inverse(self) -> Option<u64> {
         let Dyadic { mantissa, exponent } = self.factor().to_dyadic()?;
         let power = 64u32.checked_add_signed(exponent.checked_neg()?)?;
@@ -101,10 +101,10 @@ impl Scaling {
         u64::try_from(inverse).ok()
     }
 
-    /// The factor of rotated queries and keys, in multiples of `2^-29`: YaRN's
-    /// `0.1·ln s + 1`, at most 3.22, else 1.
+    /// Returns the factor of rotated queries and keys in units of `2^-29`: `0.1·ln s + 1`, at most 3.22, for YaRN;
+    /// otherwise 1.
     pub(crate) fn magnitude(&self) -> u32 {
-        /// `0.1·ln 2` in multiples of `2^-57`.
+        /// `0.1·ln 2` in units of `2^-57`.
         const TENTH: u128 = 9_989_303_629_064_575;
         const ONE: u32 = 1 << 29;
         let log = match *self {
@@ -117,7 +117,7 @@ impl Scaling {
     }
 }
 
-/// A [`Scaling`] by `s > 1` in integers; `inverse` is `2^64/s`.
+/// A [`Scaling`] in integers; `inverse` is `2^64/s` for `s > 1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stretch {
     None,
@@ -126,7 +126,7 @@ pub(super) enum Stretch {
 }
 
 impl Stretch {
-    /// The stretched frequency.
+    /// Returns the stretched frequency.
     pub(super) fn apply(self, turn: Turn) -> Turn {
         match self {
             Self::None => turn,
@@ -137,7 +137,7 @@ impl Stretch {
                 if above >= (FAST - SLOW) << 64 {
                     return turn;
                 }
-                // The part to keep, above/31 = above/32 · (1 + 1/31), in multiples of 2^-64.
+                // The unchanged share, above/31 = above/32 · (1 + 1/31), in units of 2^-64.
                 let part = (above >> 5) as u64;
                 let keep = part + Turn(part).times(u64::MAX / 31).0;
                 turn.times(keep + Turn(!keep).times(inverse).0)

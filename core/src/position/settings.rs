@@ -1,6 +1,6 @@
-//! Reading of encodings without settings from configuration files.
+//! Deserialization of encodings without settings.
 
-/// Read a variant without settings; serde by itself would let any pass there.
+/// Deserializes a variant without settings; by itself serde would ignore any settings there.
 pub fn no_settings<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
     #[derive(serde::Deserialize)]
     #[serde(deny_unknown_fields)]

@@ -1,14 +1,13 @@
 use super::{PositionEncoding, PositionError};
 use crate::num::{Dyadic, Element, Exponent, Frequencies, root};
 
-/// Sinusoidal positions, added to the token embedding (Vaswani et al. 2017, arXiv 1706.03762):
-/// `x ← √d·x + PE(n)`, where column `2i` of `PE(n)` is `sin(n/base^(2i/d))` and column `2i + 1` the
-/// cosine.
+/// Sinusoidal positions, which are added to the token embedding (Vaswani et al. 2017, arXiv 1706.03762).
 ///
-/// The factor `√d` is the paper's (its section 3.4). Without it, embeddings that start small, as those
-/// of a tied head do, vanish beside waves of amplitude 1, and the model hardly learns.
+/// `x ← √d·x + PE(n)`, where column `2i` of `PE(n)` is `sin(n/base^(2i/d))` and column `2i + 1` the cosine. The
+/// angle is an integer fraction of a turn, so it is exact at any position.
 ///
-/// The angle is kept as an integer fraction of a turn, so it is exact at any position.
+/// The factor `√d` is from section 3.4 of the paper. Without it, embeddings with small initial values, such as those
+/// of a tied head, are negligible compared to sinusoids of amplitude 1, and the model hardly learns.
 ///
 /// ```
 /// use expe_core::position::{PositionEncoding, Sinusoidal};
@@ -21,18 +20,19 @@ use crate::num::{Dyadic, Element, Exponent, Frequencies, root};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sinusoidal {
     width: usize,
-    /// `√d`, and the same number in integers.
+    /// `√d`.
     scale: f32,
+    /// The value of `scale`, for integer arithmetic.
     exact_scale: Dyadic,
     frequencies: Frequencies,
 }
 
 impl Sinusoidal {
-    /// The encoding of rows of `width` columns; the longest wavelength is close to `2π·base`.
+    /// Creates the encoding for rows of `width` columns. The longest wavelength is close to `2π·base`.
     ///
     /// # Errors
-    /// [`PositionError::Parameter`] for a base that is not finite and above 1,
-    /// [`PositionError::Width`] for an odd width or none.
+    /// [`PositionError::Parameter`] if `base` is not finite and above 1, or [`PositionError::Width`] if `width` is
+    /// odd or 0.
     pub fn new(base: f32, width: usize) -> Result<Self, PositionError> {
         let odd = PositionError::Width { expected: width + 1, found: width };
         if width == 0 || width & 1 == 1 {
@@ -49,7 +49,7 @@ impl Sinusoidal {
         Ok(Self { width, scale, exact_scale, frequencies })
     }
 
-    fn check<N>(&self, row: &[N]) -> Result<(), PositionError> {
+    fn check_width<N>(&self, row: &[N]) -> Result<(), PositionError> {
         let (expected, found) = (self.width, row.len());
         if found == expected { Ok(()) } else { Err(PositionError::Width { expected, found }) }
     }
@@ -61,7 +61,7 @@ impl<T: Element> PositionEncoding<T> for Sinusoidal {
     }
 
     fn embed(&self, n: u32, row: &mut [T]) -> Result<(), PositionError> {
-        self.check(row)?;
+        self.check_width(row)?;
         for (pair, turn) in row.chunks_exact_mut(2).zip(self.frequencies.iter()) {
             let (sin, cos) = turn.at(n).sin_cos();
             for (x, wave) in pair.iter_mut().zip([sin, cos]) {
@@ -77,16 +77,16 @@ impl<T: Element> PositionEncoding<T> for Sinusoidal {
         exponent: Exponent,
         row: &mut [i32],
     ) -> Result<(), PositionError> {
-        self.check(row)?;
+        self.check_width(row)?;
         let scale = self.exact_scale;
         for (pair, turn) in row.chunks_exact_mut(2).zip(self.frequencies.iter()) {
             let (sin, cos) = turn.at(n).sin_cos_fixed();
             for (x, wave) in pair.iter_mut().zip([sin, cos]) {
-                let code = Dyadic { mantissa: wave.into(), exponent: -30 };
-                // 31 and 24 bits: the product fits.
+                let offset = Dyadic { mantissa: wave.into(), exponent: -30 };
+                // The product of 24 and 31 bits fits in i64.
                 let mantissa = scale.mantissa * i64::from(*x);
                 let scaled = Dyadic { mantissa, ..scale }.round_half_up(0);
-                *x = code.add_to_fixed(scaled, exponent);
+                *x = offset.add_to_fixed(scaled, exponent);
             }
         }
         Ok(())
@@ -125,7 +125,7 @@ mod tests {
         let sinusoidal = Sinusoidal::new(10_000.0, 4).unwrap();
         let mut row = [i32::MAX, i32::MIN, 1 << 30, -(1 << 30)];
         PositionEncoding::<f32>::embed_fixed(&sinusoidal, 3, Exponent(-60), &mut row).unwrap();
-        // sin 3 and cos 3, 2^60 and more units of them; sin 0.03 and cos 0.03.
+        // The offsets are sin 3, cos 3, sin 0.03 and cos 0.03, times 2^60 units.
         assert_eq!(row, [i32::MAX, i32::MIN, i32::MAX, i32::MAX]);
         assert!(
             PositionEncoding::<f32>::embed_fixed(&sinusoidal, 3, Exponent(0), &mut [0; 3]).is_err()

@@ -3,7 +3,7 @@ use super::OverrideBlock;
 /// The sites where an encoding acts, known without building it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sites {
-    /// *Token embedding*: where the offsets that are added come from.
+    /// *Token embedding*: the source of the offsets.
     pub embedding: EmbeddingSite,
     /// *Query/key input*: the overridden block.
     pub block: Option<OverrideBlock>,
@@ -13,13 +13,13 @@ pub struct Sites {
     pub slopes: bool,
 }
 
-/// Where the offsets that an encoding adds to token embeddings come from.
+/// The source of the offsets that an encoding adds to token embeddings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EmbeddingSite {
     /// Nothing is added.
     Untouched,
-    /// They are computed.
+    /// Offsets are computed.
     Computed,
-    /// They are rows of a trained table.
+    /// Offsets are rows of a trained table.
     Table,
 }

@@ -39,7 +39,7 @@ impl<T, const C: usize, const R: usize> Rows<T> for [[T; C]; R] {
     }
 }
 
-/// A plain slice cut into rows of `width` elements; a shorter rest at its end is no row.
+/// A slice of rows of `width` elements; an incomplete row at the end is ignored.
 #[derive(Debug)]
 pub struct Flat<'a, T> {
     data: &'a mut [T],
@@ -47,7 +47,7 @@ pub struct Flat<'a, T> {
 }
 
 impl<'a, T> Flat<'a, T> {
-    /// Rows of `width` elements over `data`.
+    /// Divides `data` into rows of `width` elements.
     pub fn new(data: &'a mut [T], width: usize) -> Self {
         Self { data, width }
     }

@@ -4,11 +4,11 @@ use crate::num::invariant::{slice, slice_mut};
 
 /// Byte-level byte-pair encoding (Sennrich et al. 2016, <https://arxiv.org/abs/1508.07909>).
 ///
-/// Tokens 0 to 255 are the bytes; the merge of rank `r`, a pair of tokens below `256 + r`, makes
-/// token `256 + r`. Text is first cut into pieces, which never merge with each other: leftmost
-/// first, one optional space and a run of bytes that are not white space, else a run of white space
-/// (space, `\t`, `\n`, `\r`), as the regular expression ` ?[^ \t\r\n]+|[ \t\r\n]+` does. In a piece
-/// the pair of lowest rank merges first, the leftmost of several.
+/// Tokens 0 to 255 are the bytes. The merge of rank `r` joins a pair of tokens below `256 + r` to token `256 + r`.
+///
+/// Text is first split into pieces, which are encoded separately. The pieces are the matches of the regular
+/// expression ` ?[^ \t\r\n]+|[ \t\r\n]+`. Within a piece, the pair with the lowest rank is merged first, from left
+/// to right.
 ///
 /// ```
 /// use expe_core::token::Bpe;
@@ -25,7 +25,7 @@ pub struct Bpe<'a> {
     merges: &'a [[u32; 3]],
 }
 
-/// The length of a token that is in the vocabulary of these merges.
+/// Returns the length of a token; `None` if it is not in the vocabulary of these merges.
 fn token_len(merges: &[[u32; 3]], token: u32) -> Option<u32> {
     match (token as usize).checked_sub(BYTES) {
         None => Some(1),
@@ -33,14 +33,14 @@ fn token_len(merges: &[[u32; 3]], token: u32) -> Option<u32> {
     }
 }
 
-/// The length of the token that the merge of rank `rank` makes, which all `earlier` ones precede.
+/// Returns the length of the token of the merge of rank `rank`; `earlier` are the merges of lower rank.
 fn merged_len(earlier: &[[u32; 3]], rank: usize, pair: (u32, u32)) -> Result<u32, MergeError> {
     let part = |token| token_len(earlier, token).ok_or(MergeError::Reference { rank, token });
     Ok(part(pair.0)?.saturating_add(part(pair.1)?))
 }
 
 impl<'a> Bpe<'a> {
-    /// Checks a table of merges, as a model file holds it: `[left, right, length in bytes]` by rank.
+    /// Checks a table of merges as stored in a model file, `[left, right, length in bytes]` by rank.
     ///
     /// # Errors
     /// The first [`MergeError`] found.
@@ -80,22 +80,22 @@ impl<'a> Bpe<'a> {
         Self::new(slice(records, ..count))
     }
 
-    /// The table of merges.
+    /// Returns the table of merges.
     pub const fn merges(&self) -> &'a [[u32; 3]] {
         self.merges
     }
 
-    /// Tokens in the vocabulary: 256 and one per merge.
+    /// Returns the size of the vocabulary: 256 bytes and one token per merge.
     pub const fn vocab(&self) -> usize {
         self.merges.len() + BYTES
     }
 
-    /// Encodes `text` into the front of `tokens` and returns the tokens; a buffer of the length of the text
-    /// suffices.
+    /// Encodes `text` into the front of `tokens` and returns the tokens.
+    ///
+    /// A buffer of `text.len()` elements is always large enough.
     ///
     /// # Errors
-    /// [`EncodeError`] if the buffer is too small: it must hold the tokens so far and one per byte of
-    /// the current piece.
+    /// [`EncodeError`] if the buffer is too small for the tokens so far and one per byte of the current piece.
     pub fn encode<'t>(&self, text: &[u8], tokens: &'t mut [u32]) -> Result<&'t [u32], EncodeError> {
         let error = EncodeError { sufficient: text.len(), found: tokens.len() };
         let mut len = 0usize;
@@ -112,8 +112,8 @@ impl<'a> Bpe<'a> {
             *token = u32::from(*byte);
         }
         let mut len = tokens.len();
-        // A merge refers to tokens below its own, so none makes a pair of a lower rank: one pass
-        // over the table, each merge from left to right, is "lowest rank first, leftmost first".
+        // A merge never creates a pair of lower rank, because merges refer to lower tokens only. One pass over
+        // the table therefore merges the lowest rank first.
         for ([left, right, _], merged) in self.merges.iter().zip(256u32..) {
             if len < 2 {
                 break;
@@ -126,7 +126,7 @@ impl<'a> Bpe<'a> {
         len
     }
 
-    /// The bytes of `token`; `None` if it is not in the vocabulary.
+    /// Returns the bytes of `token`; `None` if it is not in the vocabulary.
     pub fn decode(&self, token: u32) -> Option<impl Iterator<Item = u8> + use<'a>> {
         let merges = self.merges;
         let len = token_len(merges, token)?;
@@ -150,7 +150,7 @@ fn byte_at(merges: &[[u32; 3]], mut token: u32, mut index: u32) -> u8 {
     token as u8
 }
 
-/// Replaces every pair `left, right`, from left to right, by `merged`; returns the new length.
+/// Replaces every pair `left, right` by `merged`, from left to right; returns the new length.
 fn replace_pair(tokens: &mut [u32], left: u32, right: u32, merged: u32) -> usize {
     let cells = core::cell::Cell::from_mut(tokens).as_slice_of_cells();
     let mut read = cells.iter().peekable();
@@ -168,8 +168,7 @@ const fn is_space(byte: &u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
-/// The pieces of `text`, which never merge with each other: [`Bpe::encode`] of a text is the
-/// concatenation of its pieces' tokens.
+/// Returns the pieces of `text`, which [`Bpe::encode`] encodes separately.
 pub fn pieces(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = text;
     core::iter::from_fn(move || {
@@ -179,7 +178,7 @@ pub fn pieces(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Splits the first piece off `text`; `None` at its end.
+/// Splits `text` after its first piece; `None` if it is empty.
 fn split_piece(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let word_from = |start: usize| {
         let word = text.iter().skip(start).take_while(|byte| !is_space(byte)).count();

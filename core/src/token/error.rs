@@ -1,6 +1,6 @@
 use core::fmt;
 
-/// Why a table of merges is not a tokenizer.
+/// An error in a table of merges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -16,16 +16,16 @@ pub enum MergeError {
     Length {
         /// The merge's rank.
         rank: usize,
-        /// What it must be.
+        /// The length it must be.
         expected: u32,
-        /// What it is.
+        /// The stored length.
         found: u32,
     },
-    /// There are more merges than numbers for tokens, or than places for them.
+    /// There are more merges than token numbers, or than records to store them in.
     TooMany {
-        /// Merges given.
+        /// Number of merges.
         merges: usize,
-        /// Merges possible.
+        /// Largest possible number of merges.
         room: usize,
     },
 }
@@ -51,13 +51,13 @@ impl fmt::Display for MergeError {
 
 impl core::error::Error for MergeError {}
 
-/// A text has more tokens than the buffer has places.
+/// A buffer is too small for the tokens of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct EncodeError {
-    /// Places that suffice: the bytes of the text.
+    /// A length that is large enough: the number of bytes of the text.
     pub sufficient: usize,
-    /// Places in the buffer.
+    /// The length of the buffer.
     pub found: usize,
 }
 

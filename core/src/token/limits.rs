@@ -1,4 +1,4 @@
-/// Tokens that are bytes.
+/// Number of tokens that are single bytes.
 pub(super) const BYTES: usize = 256;
 
 /// The longest token of a merge table, in bytes.

@@ -1,4 +1,4 @@
-//! Text to tokens and back: bytes, or byte-level byte-pair encoding.
+//! Tokenizers: single bytes, or byte-level byte-pair encoding.
 
 mod bpe;
 mod error;
@@ -23,14 +23,14 @@ use limits::BYTES;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tokenizer<'a> {
-    /// A token is a byte.
+    /// Every token is a byte.
     Bytes,
     /// Byte-level byte-pair encoding.
     Bpe(Bpe<'a>),
 }
 
 impl<'a> Tokenizer<'a> {
-    /// Tokens in the vocabulary: 256 bytes, and one per merge.
+    /// Returns the size of the vocabulary: 256 bytes and one token per merge.
     pub const fn vocab(&self) -> usize {
         match self {
             Self::Bytes => BYTES,
@@ -38,8 +38,9 @@ impl<'a> Tokenizer<'a> {
         }
     }
 
-    /// Encodes `text` into the front of `tokens` and returns the tokens; a buffer of the length of the text
-    /// suffices.
+    /// Encodes `text` into the front of `tokens` and returns the tokens.
+    ///
+    /// A buffer of `text.len()` elements is always large enough.
     ///
     /// # Errors
     /// [`EncodeError`] if the buffer is too small.
@@ -51,8 +52,9 @@ impl<'a> Tokenizer<'a> {
         bpe.encode(text, tokens)
     }
 
-    /// The bytes of `token`; `None` if it is not in the vocabulary. Bytes of one token need not be
-    /// whole characters: print them through a [`TextStream`].
+    /// Returns the bytes of `token`; `None` if it is not in the vocabulary.
+    ///
+    /// A token may contain incomplete characters: use a [`TextStream`] to print it.
     pub fn decode(&self, token: u32) -> Option<impl Iterator<Item = u8> + use<'a>> {
         match self {
             Self::Bytes => Bpe::default(),

@@ -1,5 +1,7 @@
-/// Turns a stream of bytes into characters: holds back the bytes of an incomplete character and
-/// replaces what is not UTF-8 by U+FFFD, as [`String::from_utf8_lossy`] does with the whole.
+/// Decodes a stream of bytes to characters.
+///
+/// Bytes of an incomplete character are kept until it is complete, and invalid UTF-8 is replaced by U+FFFD, as
+/// [`String::from_utf8_lossy`] does.
 ///
 /// [`String::from_utf8_lossy`]: https://doc.rust-lang.org/std/string/struct.String.html#method.from_utf8_lossy
 ///
