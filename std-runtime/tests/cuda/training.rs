@@ -43,7 +43,7 @@ impl<D: Backend> VisitMut<f32, D> for Nudge {
     ) -> Result<(), Infallible> {
         let mut values = parameter.as_vec();
         for x in &mut values {
-            *x *= if self.1.next_u64() % 2 == 0 { 1.0 + self.0 } else { 1.0 - self.0 };
+            *x *= if self.1.next_u64().is_multiple_of(2) { 1.0 + self.0 } else { 1.0 - self.0 };
         }
         parameter.copy_from(&values);
         Ok(())

@@ -159,7 +159,7 @@ pub fn rotate(
     let width = layout.heads.head_width;
     let count = layout.heads.length * width;
     let fit = qkv.len() >= qkv_len(layout) && cos.len() >= count && sin.len() >= count;
-    assert!(fit && width % 2 == 0, "sizes of rotations");
+    assert!(fit && width.is_multiple_of(2), "sizes of rotations");
     // SAFETY: all lists have the sizes that the layout says, and halves of heads do not overlap.
     unsafe {
         let (rotated, back) = (kernel_size(layout.values() / width), turn == Turn::Back);

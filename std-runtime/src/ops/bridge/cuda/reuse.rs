@@ -116,12 +116,12 @@ unsafe extern "C" fn allocate(address: *mut u64, bytes: usize, stream: *mut c_vo
     let Some((allocate, free)) = DRIVER.get() else { return OUT_OF_MEMORY };
     let context = context();
     let Some(bytes) = bytes.checked_next_multiple_of(GRAIN) else { return OUT_OF_MEMORY };
-    if let Some(list) = pool().kept.get_mut(&(context, stream as usize, bytes)) {
-        if let Some(found) = list.pop() {
-            // SAFETY: the caller's place for an address.
-            unsafe { *address = found };
-            return 0;
-        }
+    if let Some(list) = pool().kept.get_mut(&(context, stream as usize, bytes))
+        && let Some(found) = list.pop()
+    {
+        // SAFETY: `address` is valid for writes, as the driver requires of its caller.
+        unsafe { *address = found };
+        return 0;
     }
     // SAFETY: the caller's promise; what is freed came from the driver, and nobody else has it.
     unsafe {

@@ -62,6 +62,7 @@ impl<E> DeviceSlice<'_, E> {
     }
 
     /// The number of elements.
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks whether there are none")]
     pub fn len(&self) -> usize {
         self.len
     }
@@ -101,6 +102,7 @@ impl<E> DeviceSliceMut<'_, E> {
     }
 
     /// The number of elements.
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks whether there are none")]
     pub fn len(&self) -> usize {
         self.len
     }
