@@ -1,5 +1,5 @@
-//! The build script of every board: hands the linker the board's `memory.x` and the scripts of its
-//! runtime crate (`link.x`) and of `defmt`.
+//! The build script of every board. Passes to the linker the `memory.x` of the board and the scripts of its runtime
+//! crate (`link.x`) and of `defmt`.
 
 use std::{env, path::PathBuf};
 
@@ -8,7 +8,7 @@ fn main() {
     let board = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
     println!("cargo::rustc-link-search={}", board.display());
     println!("cargo::rustc-link-arg-bins=--nmagic");
-    // `cortex-m-rt` includes `memory.x` in its script; `riscv-rt` wants it before its own.
+    // The script of `cortex-m-rt` includes `memory.x`; that of `riscv-rt` must follow it.
     if variable("CARGO_CFG_TARGET_ARCH") == "riscv32" {
         println!("cargo::rustc-link-arg-bins=-Tmemory.x");
     }

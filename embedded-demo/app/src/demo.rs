@@ -1,4 +1,4 @@
-//! The demos. A board's `main` picks those that fit its memory.
+//! The demos. The `main` function of a board runs those that fit its memory.
 
 use core::marker::PhantomData;
 
@@ -10,30 +10,30 @@ pub const PROMPT: &str = include_str!("../../model/prompt.txt");
 const POCKET_MODEL: &[u8] = expe_core::include_model!("../../model/pocket.expe");
 const STORIES_MODEL: &[u8] = expe_core::include_model!("../../model/stories.expe");
 
-/// A model in flash and the story to generate with it, in the arithmetic `A` with a key-value cache
-/// in the format `S`.
+/// A model in flash and the parameters of the story to generate, in the arithmetic `A` with a key-value cache in the
+/// format `S`.
 pub struct Demo<A, S> {
     /// Name in the log.
     pub name: &'static str,
     /// Model file, linked into flash.
     pub model: &'static [u8],
-    /// Positions in the cache.
+    /// Number of positions in the cache.
     pub capacity: usize,
-    /// `None` ends the story when the cache is full; `Some(n)` makes the cache a ring, in which new
-    /// positions replace the oldest, except for the first `n`.
+    /// `None` ends the story when the cache is full. `Some(n)` makes the cache a ring, in which new positions
+    /// replace the oldest ones, except for the first `n`.
     pub sinks: Option<usize>,
-    /// Tokens of the prompt that are read together: each weight is then fetched once for all of them.
+    /// Number of prompt tokens that are read together, so that each weight is fetched once for all of them.
     pub chunk: usize,
-    /// Tokens to generate.
+    /// Number of tokens to generate.
     pub tokens: usize,
-    /// Whether to log text and tokens; their digests are always logged.
+    /// Whether to log text and tokens. Their digests are always logged.
     pub print: bool,
-    /// Arithmetic and format of the cache.
+    /// Arithmetic and cache format.
     pub types: PhantomData<(A, S)>,
 }
 
-/// 128 thousand parameters in integer arithmetic, for 16 KB of RAM: the cache is a window of 64
-/// positions, which the story outlives.
+/// 128 thousand parameters in integer arithmetic, for 16 KB of RAM. The cache is a window of 64 positions, and the
+/// story is longer than that.
 pub const POCKET: Demo<Integer, I8> = Demo {
     name: "pocket",
     model: POCKET_MODEL,
@@ -69,8 +69,8 @@ const fn stories<A, S>(name: &'static str) -> Demo<A, S> {
 }
 
 impl<A, S: CacheFormat> Demo<A, S> {
-    /// Returns the words of memory that the demo needs; to be evaluated by the compiler, which
-    /// refuses a model file with a damaged header.
+    /// Returns the number of words of memory that the demo needs. Evaluated at compile time, it rejects a model file
+    /// with a damaged header.
     pub const fn words(&self) -> usize {
         let config: Config = match Config::from_file(self.model) {
             Ok(config) => config,
@@ -82,7 +82,7 @@ impl<A, S: CacheFormat> Demo<A, S> {
             + self.printed_tokens()
     }
 
-    /// Tokens that are logged one by one.
+    /// Returns the number of tokens that are logged individually.
     pub(crate) const fn printed_tokens(&self) -> usize {
         if self.print { self.tokens } else { 0 }
     }

@@ -4,7 +4,7 @@
 pub enum Error {
     /// The model in flash is damaged, or the engine cannot run it.
     Engine(expe_core::Error),
-    /// The model has another position encoding than the firmware is built for.
+    /// The position encoding of the model is not the one that the firmware was built for.
     OtherPosition,
     /// The memory is too small.
     MemoryTooSmall,

@@ -1,9 +1,9 @@
-//! The board-independent part of the firmware: demos, which generate a story with a model in flash,
-//! and benchmarks, which count the instructions of the engine.
+//! The board-independent part of the firmware: demos, which generate a story with a model in flash, and benchmarks,
+//! which count the instructions of the engine.
 //!
-//! A board's `main` declares the memory and names the demos; its platform runs them and ends the
-//! program. There is no heap: models are read where the linker put them, and the compiler works out
-//! the size of the memory from the headers of the model files.
+//! The `main` function of a board declares the memory and lists the demos; the platform crate runs them and ends the
+//! program. There is no heap: models are read in place from flash, and the compiler computes the size of the memory
+//! from the headers of the model files.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -2,7 +2,7 @@ use static_cell::ConstStaticCell;
 
 use crate::Error;
 
-/// The memory of a board's demos or benchmarks, which it declares as a static:
+/// The memory of the demos or benchmarks of a board, which declares it as a static:
 ///
 /// ```ignore
 /// const WORDS: usize = largest(&[POCKET.words(), STORIES.words()]);
@@ -10,8 +10,8 @@ use crate::Error;
 /// ```
 pub type Memory<const WORDS: usize> = ConstStaticCell<[u32; WORDS]>;
 
-/// Returns the largest of `sizes`, or 0 if there are none: demos that run one after the other share
-/// their memory.
+/// Returns the largest of `sizes`, or 0 if there are none. This is the memory that demos need that run one after the
+/// other.
 pub const fn largest(sizes: &[usize]) -> usize {
     let mut largest = 0;
     let mut rest = sizes;

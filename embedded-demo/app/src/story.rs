@@ -1,4 +1,4 @@
-//! Generates a story. The sampler has a fixed seed, so that every machine tells the same one.
+//! Generation of a story. The sampler has a fixed seed, so that every machine generates the same story.
 
 use expe_core::position::{Expe, PositionEncoding};
 use expe_core::{Attend, CacheFormat, Decoder, Model, Sampler};
@@ -11,7 +11,7 @@ use crate::text::TextPrinter;
 use crate::transcript::Transcript;
 use crate::{Demo, Error, InstructionCounter};
 
-/// Sampling instead of the likeliest token: a small model would repeat itself.
+/// Sampling parameters. With greedy decoding, a small model would repeat itself.
 const TEMPERATURE: f32 = 0.7;
 const TOP_K: usize = 20;
 const SEED: u64 = 1;
@@ -21,31 +21,30 @@ impl<A: Attend<S>, S: CacheFormat> Demo<A, S> {
     ///
     /// # Errors
     /// [`Error::OtherPosition`] for another encoding, [`Error::Engine`] for a damaged model.
-    pub fn tell(&self, memory: &mut [u32], counter: &impl InstructionCounter) -> Result<(), Error> {
-        self.tell_with(expe, memory, counter)
+    pub fn run(&self, memory: &mut [u32], counter: &impl InstructionCounter) -> Result<(), Error> {
+        self.run_with(expe, memory, counter)
     }
 
-    /// Generates the story with the position encoding that `position` makes for the model, and logs
-    /// it.
+    /// Generates the story with the position encoding that `position` returns for the model, and logs it.
     ///
     /// # Errors
-    /// Those of `position`, and [`Error::Engine`] for a damaged model.
-    #[inline(never)] // demos that run one after the other must not add up their stacks
-    pub fn tell_with<P: PositionEncoding>(
+    /// Returns the errors of `position`, and [`Error::Engine`] for a damaged model.
+    #[inline(never)] // so that the stack frames of several demos do not add up in `main`
+    pub fn run_with<P: PositionEncoding>(
         &self,
         position: impl FnOnce(&Model<'static>) -> Result<P, Error>,
         memory: &mut [u32],
         counter: &impl InstructionCounter,
     ) -> Result<(), Error> {
-        // Matched in place: `?` would put a second copy of the decoder on the stack.
+        // Matched by reference, because `?` would put a second copy of the decoder on the stack.
         match &self.decoder(position) {
             Ok(decoder) => self.generate(decoder, memory, counter),
             Err(error) => Err(*error),
         }
     }
 
-    /// Checks the model file and makes a decoder of it.
-    #[inline(never)] // its stack is free again when the story begins
+    /// Checks the model file and creates its decoder.
+    #[inline(never)] // so that its stack frame is released before generation starts
     fn decoder<P: PositionEncoding>(
         &self,
         position: impl FnOnce(&Model<'static>) -> Result<P, Error>,
@@ -56,7 +55,7 @@ impl<A: Attend<S>, S: CacheFormat> Demo<A, S> {
         }
     }
 
-    /// Generates the story: reads the prompt, then samples one token after the other.
+    /// Generates the story: reads the prompt, then samples one token at a time.
     #[inline(never)]
     fn generate<P: PositionEncoding>(
         &self,
@@ -90,10 +89,10 @@ impl<A: Attend<S>, S: CacheFormat> Demo<A, S> {
         let mut token = [0];
         let mut generated = 0;
         while generated < self.tokens && (cache.is_ring() || cache.len() < cache.capacity()) {
-            // First the prompt, then each token that was generated.
+            // Reads the prompt in chunks, then each generated token.
             let chunk = chunks.next();
             let mut forward = decoder.start(chunk.unwrap_or(&token), &mut cache, &mut workspace)?;
-            // A step computes one layer; firmware can do other work between two of them.
+            // Each step computes one layer. Firmware can do other work between steps.
             costs.measure(counter, || while forward.step() {});
             if chunks.len() > 0 {
                 continue;
@@ -101,7 +100,7 @@ impl<A: Attend<S>, S: CacheFormat> Demo<A, S> {
             let logits = forward.logits();
             let next = costs.measure(counter, || sampler.sample(logits))?;
             match chunk {
-                // The first token waits for the whole prompt.
+                // The cost of the first token includes reading the prompt.
                 Some(_) => costs.discard_token(),
                 None => costs.end_token(),
             }
@@ -127,7 +126,7 @@ impl<A: Attend<S>, S: CacheFormat> Demo<A, S> {
     }
 }
 
-/// Makes the ExPE of a model. `Model::position` would link all other encodings too, 12 KB of flash.
+/// Creates the ExPE encoding of a model. `Model::position` would also link all other encodings, 12 KB of flash.
 fn expe(model: &Model<'_>) -> Result<Expe, Error> {
     model.config().position.build_expe()?.ok_or(Error::OtherPosition)
 }

@@ -1,16 +1,16 @@
-//! Logs generated text: a model generates characters, a log carries lines.
+//! Logging of generated text line by line.
 
 use expe_core::TextStream;
 use heapless::String;
 
-/// Columns after which a line ends at the next space.
+/// Number of columns after which a line is broken at the next space.
 const COLUMNS: usize = 64;
 
 /// Collects the bytes of a story and logs them line by line.
 #[derive(Default)]
 pub struct TextPrinter {
     stream: TextStream,
-    // Twice as long, so that only words of more than 64 bytes are broken.
+    // Has twice the capacity, so that only words of more than 64 bytes are broken.
     line: String<{ 2 * COLUMNS }>,
 }
 
@@ -23,7 +23,7 @@ impl TextPrinter {
         }
     }
 
-    /// Logs what is left.
+    /// Logs the remaining text.
     pub fn finish(mut self) {
         let line = &mut self.line;
         self.stream.finish(|character| push(line, character));
@@ -31,7 +31,7 @@ impl TextPrinter {
     }
 }
 
-/// Adds a character, and logs the line if it ends there.
+/// Adds a character, and logs the line if it is complete.
 fn push(line: &mut String<{ 2 * COLUMNS }>, character: char) {
     let full = line.len() >= COLUMNS && character == ' ';
     if character == '\n' || full {

@@ -2,8 +2,8 @@ use crc::{CRC_32_ISO_HDLC, Crc, Digest};
 
 pub static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
-/// A record of what was generated, to be compared with another machine's: the first tokens, and
-/// CRC-32s of all tokens and of all logits as little-endian bytes.
+/// A record of the generated tokens, to compare with that of another machine: the first tokens, and the CRC-32 of
+/// all tokens and of all logits as little-endian bytes.
 pub struct Transcript<'t> {
     tokens: &'t mut [u32],
     len: usize,

@@ -1,6 +1,5 @@
-//! Programs that contain only the engine, to measure the flash it takes: from a model file to the
-//! likeliest token, one token at a time. They are never run. `black_box` hides all inputs from the
-//! optimizer.
+//! Programs that contain only the engine, to measure its size in flash: from a model file to the most likely token,
+//! one token at a time. They are never run. `black_box` hides all inputs from the optimizer.
 #![no_std]
 
 use core::hint::black_box;
@@ -9,8 +8,8 @@ use core::panic::PanicInfo;
 use expe_core::position::{Expe, Position, PositionEncoding};
 use expe_core::{Attend, CacheFormat, Decoder, Logit, Model};
 
-/// Decodes a prompt with the arithmetic `A`, a cache in the format `S` and the position encoding that
-/// `position` makes for the model, and returns the likeliest next token.
+/// Decodes a prompt and returns the most likely next token. Uses the arithmetic `A`, a cache in the format `S` and the
+/// position encoding that `position` returns for the model.
 pub fn decode<A, S, P>(position: impl Fn(&Model<'static>) -> Option<P>) -> Option<u32>
 where
     P: PositionEncoding,
@@ -34,13 +33,13 @@ where
     Some(likeliest)
 }
 
-/// Makes ExPE positions, whatever the model has.
+/// Creates an ExPE encoding, regardless of the encoding of the model.
 pub fn expe(_: &Model<'static>) -> Option<Expe> {
     let (start, step, width) = black_box((0.0, 0.0, 0));
     Expe::new(start, step, width).ok()
 }
 
-/// Makes the position encoding of the model.
+/// Creates the position encoding of the model.
 pub fn any(model: &Model<'static>) -> Option<Position<'static>> {
     model.position().ok()
 }

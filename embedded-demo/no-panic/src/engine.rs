@@ -1,4 +1,4 @@
-//! From a model file to a sampled token and its text.
+//! Calls the engine from loading a model file to sampling a token and printing its text.
 
 use core::hint::black_box;
 
@@ -9,7 +9,7 @@ use expe_core::{
     Workspace,
 };
 
-/// Inputs that the optimizer must not know.
+/// Inputs that are unknown to the optimizer.
 #[derive(Default)]
 pub struct Inputs {
     file: &'static [u8],
@@ -48,7 +48,7 @@ pub fn generate(inputs: Inputs) -> Option<u32> {
     first.or(second).or(third).or(fourth).or(engine.run(&integer, ring))
 }
 
-/// What all runs share.
+/// State shared by all runs.
 struct Engine<'a, 'w> {
     tokens: &'a [u32],
     workspace: &'a mut Workspace<'w>,
@@ -56,7 +56,7 @@ struct Engine<'a, 'w> {
 }
 
 impl Engine<'_, '_> {
-    /// Reads the tokens in every way the decoder offers, and samples and prints a token.
+    /// Reads the tokens with every method of the decoder, and samples and prints a token.
     fn run<P, A, S>(
         &mut self,
         decoder: &Decoder<'_, P, A>,

@@ -1,9 +1,5 @@
 //! Links only if no path of `expe-core` can panic.
 //!
-//! The panic handler calls a function that nobody defines. In a release build the optimizer removes
-//! the handler when nothing can reach it; if anything can, the linker reports
-//! `undefined symbol: the_engine_can_panic` and names the function that panics. The program
-//! calls everything that firmware calls, with inputs that the optimizer cannot know. It is
 //! The panic handler calls a function that is not defined. In a release build the optimizer removes the
 //! handler if nothing can reach it; otherwise the linker reports `undefined symbol:
 //! the_engine_can_panic` and names the function that panics. The program calls everything that firmware

@@ -1,4 +1,4 @@
-//! The position encodings, in every number format.
+//! Calls the position encodings with every number format.
 
 use core::hint::black_box;
 
@@ -10,7 +10,7 @@ use expe_core::position::{
 use fixed::types::{I8F8, I16F16};
 use half::{bf16, f16};
 
-/// Inputs that the optimizer must not know.
+/// Inputs that are unknown to the optimizer.
 #[derive(Clone, Copy)]
 pub struct Inputs {
     config: PositionConfig,
@@ -40,7 +40,7 @@ impl Default for Inputs {
     }
 }
 
-/// Calls the methods of the encodings.
+/// Calls all methods of the encodings.
 pub fn encode_all(inputs: Inputs) {
     black_box(any(inputs));
     black_box(of_type::<f32>(inputs));
@@ -69,9 +69,9 @@ fn of_type<T: Element>(inputs: Inputs) -> Option<u32> {
     let mut rows = black_box([[T::ZERO; 16]; 4]);
     override_query_rows(&expe, n, rows.as_mut_slice()).ok()?;
     override_key_rows(&exqpe, n, rows.as_mut_slice()).ok()?;
-    let mut codes = black_box([T::ZERO; 4]);
-    exqpe.encode(n, &mut codes).ok()?;
-    black_box(exqpe.decode(&codes)?);
+    let mut words = black_box([T::ZERO; 4]);
+    exqpe.encode(n, &mut words).ok()?;
+    black_box(exqpe.decode(&words)?);
     black_box(rows);
     expe.decode(expe.encode(n).ok()?)
 }

@@ -1,4 +1,4 @@
-//! Runs a firmware in QEMU and decodes its log.
+//! Runs firmware in QEMU and decodes its log.
 //!
 //! The firmware logs with `defmt` over semihosting: QEMU writes compressed frames to its standard output,
 //! which are decoded with the format strings in the ELF file.
@@ -19,18 +19,18 @@ use anyhow::{Context as _, Result, bail};
 use crate::log::LogPrinter;
 pub use crate::machine::{Machine, cache_folder};
 
-/// How long to wait for further output of a firmware that says it idles.
+/// How long to wait for further output after the firmware logs that it idles.
 const IDLE_WAIT: Duration = Duration::from_millis(200);
 /// Exit status for a firmware that idles after an error.
 const IDLE: u8 = 3;
 
-/// Runs a firmware to its end, writes its decoded log to `output`, and returns its exit status, or 3 if
-/// it idles after an error.
+/// Runs firmware until it ends, and writes its decoded log to `output`. Returns its exit status, or 3 if it idles
+/// after an error.
 ///
 /// # Errors
 ///
-/// QEMU cannot be started, the firmware does not end within `timeout`, or its log cannot be decoded or
-/// written.
+/// Returns an error if QEMU cannot be started, the firmware does not end within `timeout`, or its log cannot be
+/// decoded or written.
 pub fn run(machine: &Machine, timeout: Duration, output: impl io::Write) -> Result<u8> {
     let table = log::format_table(machine.elf())?;
     let mut log = LogPrinter::new(&table, output);
@@ -39,7 +39,7 @@ pub fn run(machine: &Machine, timeout: Duration, output: impl io::Write) -> Resu
     let printed = print_until_end(&mut emulator, &mut log, Instant::now() + timeout);
     let idle = matches!(printed, Ok(End::Idle)) && emulator.try_wait()?.is_none();
     if printed.is_err() || idle {
-        // This fails if the emulator has just ended by itself.
+        // Fails if the emulator has just ended by itself.
         let _ = emulator.kill();
     }
     let status = emulator.wait().context("cannot wait for QEMU")?;
@@ -68,8 +68,8 @@ fn print_until_end<W: io::Write>(
 ) -> Result<End> {
     let frames = read_in_background(emulator.stdout.take().context("QEMU's output is missing")?);
     loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let wait = if log.idle() { left.min(IDLE_WAIT) } else { left };
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        let wait = if log.idle() { remaining.min(IDLE_WAIT) } else { remaining };
         match frames.recv_timeout(wait) {
             Ok(bytes) => log.print(&bytes?)?,
             Err(RecvTimeoutError::Disconnected) => return Ok(End::Closed),
@@ -79,7 +79,7 @@ fn print_until_end<W: io::Write>(
     }
 }
 
-/// Reads `source` in a thread of its own, so that the caller can wait with a time limit.
+/// Reads `source` in a separate thread, so that the caller can wait with a time limit.
 fn read_in_background(mut source: impl Read + Send + 'static) -> Receiver<io::Result<Vec<u8>>> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {

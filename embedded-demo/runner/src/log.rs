@@ -1,24 +1,24 @@
-//! Decodes the log of a firmware.
+//! Decoding of firmware logs.
 
 use std::io::Write;
 
 use anyhow::{Context as _, Result, ensure};
 use defmt_decoder::{DecodeError, StreamDecoder, Table};
 
-/// Reads the format strings of a firmware.
+/// Reads the format strings from the ELF file of a firmware.
 ///
 /// # Errors
 ///
-/// The file is not a well-formed ELF file, has no `.defmt` section, or was built with an incompatible
-/// version of `defmt`.
+/// Returns an error if the file is not a well-formed ELF file, has no `.defmt` section, or was built with an
+/// incompatible version of `defmt`.
 pub fn format_table(elf: &[u8]) -> Result<Table> {
     Table::parse(elf)?.context("the firmware has no section `.defmt`, so its log cannot be decoded")
 }
 
-/// What a firmware logs when it begins to idle.
+/// The message that firmware logs when it starts to idle.
 const IDLE: &str = "idle";
 
-/// Prints frames as lines: the level (none for `defmt::println!`) and the message.
+/// Prints frames as lines with the level (none for `defmt::println!`) and the message.
 pub struct LogPrinter<'t, W> {
     decoder: Box<dyn StreamDecoder + Send + Sync + 't>,
     output: W,
@@ -32,11 +32,11 @@ impl<'t, W: Write> LogPrinter<'t, W> {
         Self { decoder: table.new_stream_decoder(), output, malformed: 0, idle: false }
     }
 
-    /// Prints the frames that `bytes` complete; an incomplete frame waits for the next call.
+    /// Prints the frames that `bytes` complete. An incomplete frame is kept for the next call.
     ///
     /// # Errors
     ///
-    /// The output cannot be written.
+    /// Returns an error if the output cannot be written.
     pub fn print(&mut self, bytes: &[u8]) -> Result<()> {
         self.decoder.received(bytes);
         loop {
@@ -56,7 +56,7 @@ impl<'t, W: Write> LogPrinter<'t, W> {
         }
     }
 
-    /// Whether the last message says that the firmware idles.
+    /// Returns whether the last message says that the firmware idles.
     pub const fn idle(&self) -> bool {
         self.idle
     }
@@ -65,7 +65,7 @@ impl<'t, W: Write> LogPrinter<'t, W> {
     ///
     /// # Errors
     ///
-    /// A frame could not be decoded.
+    /// Returns an error if a frame could not be decoded.
     pub fn finish(self) -> Result<()> {
         ensure!(self.malformed == 0, "{} log frames could not be decoded", self.malformed);
         Ok(())

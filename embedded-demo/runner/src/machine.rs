@@ -1,4 +1,4 @@
-//! The emulator and the machine for a firmware.
+//! The emulator and the emulated machine.
 
 use std::{
     env,
@@ -11,11 +11,11 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use object::{Object as _, ObjectSymbol as _};
 
-/// A machine of an emulator, and the firmware that runs on it.
+/// An emulated machine and the firmware that runs on it.
 #[derive(Debug)]
 pub struct Machine {
     family: Family,
-    /// The name of QEMU's machine (`-M`).
+    /// The name of the QEMU machine (`-M`).
     name: String,
     firmware: PathBuf,
     elf: Vec<u8>,
@@ -25,18 +25,18 @@ pub struct Machine {
 /// A processor family.
 #[derive(Debug, PartialEq, Eq)]
 struct Family {
-    /// QEMU's program, such as `qemu-system-arm`.
+    /// The QEMU program, such as `qemu-system-arm`.
     emulator: &'static str,
     /// Arguments for all machines of the family.
     arguments: &'static [&'static str],
 }
 
 impl Family {
-    /// Returns the family that the header of an ELF file names.
+    /// Returns the processor family according to the header of an ELF file.
     ///
-    /// `-icount` makes time in the machine follow the executed instructions, 2⁸ ns each for Arm, and 1 ns
-    /// each for RISC-V, whose processors have a counter for them. So a firmware can count instructions,
-    /// and every run is the same.
+    /// With `-icount`, time in the machine advances with the executed instructions, by 2⁸ ns each for Arm and by 1 ns
+    /// each for RISC-V, whose processors have an instruction counter. So firmware can count instructions, and every
+    /// run is the same.
     fn from_elf(elf: &[u8]) -> Result<Self> {
         let (emulator, arguments): (_, &[_]) = match elf_machine(elf) {
             Some(40) => ("qemu-system-arm", &["-icount", "shift=8"]),
@@ -49,11 +49,11 @@ impl Family {
 }
 
 impl Machine {
-    /// Creates the machine `name` for a firmware, an ELF file.
+    /// Creates the machine `name` for the ELF file `firmware`.
     ///
     /// # Errors
     ///
-    /// The file cannot be read or is not an ELF file, or its processor has no emulator.
+    /// Returns an error if the file cannot be read, is not an ELF file, or is for an unsupported processor.
     pub fn new(name: String, firmware: &Path) -> Result<Self> {
         let elf = std::fs::read(firmware)
             .with_context(|| format!("cannot read {}", firmware.display()))?;
@@ -61,12 +61,12 @@ impl Machine {
         Ok(Self { family, name, firmware: firmware.to_owned(), elf, extra_arguments: Vec::new() })
     }
 
-    /// Loads a model file into memory: its length as 4 bytes at the symbol `_benchmark_model` of the
-    /// firmware, and its bytes 16 bytes behind.
+    /// Loads a model file into memory: its length as 4 bytes at the symbol `_benchmark_model` of the firmware, and its
+    /// content 16 bytes after that address.
     ///
     /// # Errors
     ///
-    /// The file does not exist, or the firmware has no such symbol.
+    /// Returns an error if the file does not exist or the firmware has no such symbol.
     pub fn with_model(mut self, file: &Path) -> Result<Self> {
         let symbol = object::File::parse(&*self.elf)?
             .symbol_by_name("_benchmark_model")
@@ -80,14 +80,14 @@ impl Machine {
         Ok(self)
     }
 
-    /// Loads a plugin into the emulator: a file, and its arguments as `,key=value`.
+    /// Loads a plugin into the emulator, given as `FILE,key=value`.
     #[must_use = "returns the machine with the plugin"]
     pub fn with_plugin(mut self, plugin: &str) -> Self {
         self.extra_arguments.extend(["-plugin".into(), plugin.into()]);
         self
     }
 
-    /// The bytes of the firmware.
+    /// Returns the bytes of the firmware.
     pub(crate) fn elf(&self) -> &[u8] {
         &self.elf
     }
@@ -96,7 +96,7 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// QEMU is neither on the `PATH` nor in the cache of `tests/install`, or cannot be started.
+    /// Returns an error if QEMU is neither on the `PATH` nor in the cache of `tests/install`, or cannot be started.
     pub(crate) fn start(&self) -> Result<Child> {
         let emulator = self.family.emulator;
         let unpacked = cache_folder().map(|cache| cache.join("bin").join(emulator));

@@ -6,7 +6,7 @@ use crate::memory::take;
 use crate::transcript::CRC;
 use crate::{Error, InstructionCounter};
 
-/// Tokens to decode, from position 0 on.
+/// Number of tokens to decode, starting at position 0.
 const TOKENS: usize = 64;
 
 /// Measures greedy decoding, one token at a time, starting with token 1.
@@ -35,7 +35,7 @@ where
         Ok::<(), Error>(())
     })?;
 
-    // Once more for the digest, which is not to be measured.
+    // A second run computes the digest, which must not be measured.
     cache.clear();
     let mut digest = CRC.digest();
     let mut token = 1;

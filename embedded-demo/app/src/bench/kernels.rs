@@ -8,16 +8,16 @@ use super::measure;
 use crate::memory::take;
 use crate::{Error, InstructionCounter};
 
-/// Elements of the rows for norm, quantization, softmax and activations.
+/// Length of the rows for norm, quantization, softmax and activations.
 const ROW: usize = 128;
 
-/// Rows and columns of the matrices.
+/// Numbers of rows and columns of the matrices.
 const MATRICES: [(usize, usize); 2] = [(128, 128), (128, 352)];
 
-/// The integers in rows are multiples of `2^UNIT`.
+/// Unit of the integers in rows: they represent multiples of `2^UNIT`.
 const UNIT: Exponent = Exponent(-16);
 
-/// Measures the kernels of the integer arithmetic.
+/// Measures the kernels of integer arithmetic.
 pub fn integers(memory: &mut [u32], counter: &impl InstructionCounter) -> Result<(), Error> {
     let mut random = Random::new(1);
     let names = ["int8 matrix 128 x 128, requantized", "int8 matrix 128 x 352, requantized"];

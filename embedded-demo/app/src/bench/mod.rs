@@ -1,4 +1,4 @@
-//! Benchmarks, in instructions: decoding with a model that the emulator loads, and single kernels.
+//! Benchmarks that count instructions: decoding with a model that the emulator loads, and individual kernels.
 //! `bench` in `embedded-demo/runner` runs them on the boards and prints the counts as a table.
 
 mod decode;
@@ -13,13 +13,13 @@ use crate::{Error, InstructionCounter};
 
 /// Words of memory for the benchmarks of integer arithmetic.
 pub const INTEGER_WORDS: usize = 88 * 1024;
-/// Words of memory for the benchmarks of both arithmetics.
+/// Words of memory for the benchmarks of integer and floating-point arithmetic.
 pub const FLOAT_WORDS: usize = 256 * 1024;
 
-/// Measures decoding with the model `file`, or the kernels if `file` is empty, in integers.
+/// Measures integer arithmetic: decoding with the model `file`, or the kernels if `file` is empty.
 ///
 /// # Errors
-/// [`Error::Engine`] for a damaged model, [`Error::MemoryTooSmall`] for a large one.
+/// [`Error::Engine`] for a damaged model, [`Error::MemoryTooSmall`] for a model that is too large.
 pub fn integers(
     file: &'static [u8],
     memory: &mut [u32],
@@ -35,11 +35,11 @@ pub fn integers(
     }
 }
 
-/// Measures decoding with the model `file`, or the kernels if `file` is empty, in integers, where the
-/// model is exported for them, and in single precision.
+/// Measures single precision, and integer arithmetic if the model was exported for it: decoding with the model
+/// `file`, or the kernels if `file` is empty.
 ///
 /// # Errors
-/// [`Error::Engine`] for a damaged model, [`Error::MemoryTooSmall`] for a large one.
+/// [`Error::Engine`] for a damaged model, [`Error::MemoryTooSmall`] for a model that is too large.
 pub fn integers_and_floats(
     file: &'static [u8],
     memory: &mut [u32],
@@ -52,7 +52,7 @@ pub fn integers_and_floats(
     decode::decode::<Float, F32>("floats", &Model::new(file)?, memory, counter)
 }
 
-/// Runs `work`, which does `units` of what `name` says, and logs its instructions.
+/// Runs `work`, which performs `units` units of the work `name`, and logs the number of instructions.
 fn measure<T>(
     name: &str,
     units: u32,

@@ -1,4 +1,4 @@
-//! BBC micro:bit: Cortex-M0, as QEMU's machine `microbit` emulates it.
+//! BBC micro:bit: Cortex-M0, emulated by the QEMU machine `microbit`.
 #![no_std]
 #![no_main]
 
@@ -12,5 +12,5 @@ static MEMORY: Memory<WORDS> = Memory::new([0; WORDS]);
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    expe_demo_cortex_m::run(CLOCK, &MEMORY, |memory, counter| POCKET.tell(memory, counter))
+    expe_demo_cortex_m::run(CLOCK, &MEMORY, |memory, counter| POCKET.run(memory, counter))
 }

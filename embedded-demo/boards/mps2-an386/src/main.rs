@@ -1,4 +1,4 @@
-//! Arm MPS2+ with FPGA image AN386: Cortex-M4F, as QEMU's machine `mps2-an386` emulates it.
+//! Arm MPS2+ with FPGA image AN386: Cortex-M4F, emulated by the QEMU machine `mps2-an386`.
 #![no_std]
 #![no_main]
 
@@ -7,15 +7,15 @@ use expe_demo_app::{Memory, POCKET, STORIES, STORIES_IN_FLOATS, largest};
 /// Frequency of the processor's clock, in Hz.
 const CLOCK: u32 = 25_000_000;
 
-// The demos use the same memory, one after the other.
+// The demos run one after the other in the same memory.
 const WORDS: usize = largest(&[POCKET.words(), STORIES.words(), STORIES_IN_FLOATS.words()]);
 static MEMORY: Memory<WORDS> = Memory::new([0; WORDS]);
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
     expe_demo_cortex_m::run(CLOCK, &MEMORY, |memory, counter| {
-        POCKET.tell(memory, counter)?;
-        STORIES.tell(memory, counter)?;
-        STORIES_IN_FLOATS.tell(memory, counter)
+        POCKET.run(memory, counter)?;
+        STORIES.run(memory, counter)?;
+        STORIES_IN_FLOATS.run(memory, counter)
     })
 }

@@ -1,4 +1,4 @@
-//! Arm MPS3 with FPGA image AN547: Cortex-M55, as QEMU's machine `mps3-an547` emulates it.
+//! Arm MPS3 with FPGA image AN547: Cortex-M55, emulated by the QEMU machine `mps3-an547`.
 #![no_std]
 #![no_main]
 
@@ -7,14 +7,14 @@ use expe_demo_app::{Memory, POCKET, STORIES, largest};
 /// Frequency of the processor's clock, in Hz.
 const CLOCK: u32 = 32_000_000;
 
-// The demos use the same memory, one after the other.
+// The demos run one after the other in the same memory.
 const WORDS: usize = largest(&[POCKET.words(), STORIES.words()]);
 static MEMORY: Memory<WORDS> = Memory::new([0; WORDS]);
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
     expe_demo_cortex_m::run(CLOCK, &MEMORY, |memory, counter| {
-        POCKET.tell(memory, counter)?;
-        STORIES.tell(memory, counter)
+        POCKET.run(memory, counter)?;
+        STORIES.run(memory, counter)
     })
 }

@@ -3,7 +3,7 @@ use crate::stack;
 /// An error after which the program cannot continue.
 #[derive(Debug, Clone, Copy)]
 pub enum Fault<'a> {
-    /// The stack has outgrown its memory.
+    /// The stack overflowed.
     StackOverflow {
         /// The stack pointer.
         pointer: u32,
@@ -12,7 +12,7 @@ pub enum Fault<'a> {
     },
     /// The processor could not execute an instruction.
     Exception {
-        /// The processor's code for the cause; 0 on processors without one.
+        /// The cause code of the processor, or 0 on processors that have none.
         cause: u32,
         /// The address of the instruction, if the processor reports it; otherwise 0.
         pc: u32,
@@ -21,18 +21,18 @@ pub enum Fault<'a> {
     Panic {
         /// Source file.
         file: &'a str,
-        /// Line in it.
+        /// Line number.
         line: u32,
     },
 }
 
-/// A push may fault before it moves the stack pointer past the end, by at most this many bytes: more
-/// than all registers take.
+/// Maximum distance in bytes of the stack pointer from the end of the stack when a push faults before it updates the
+/// stack pointer. It is larger than all registers together.
 const ONE_PUSH: u32 = 128;
 
 impl Fault<'_> {
-    /// Returns the fault that caused a processor exception: a stack overflow if the stack pointer was
-    /// at the end of the stack or beyond it.
+    /// Returns the fault that caused a processor exception: a stack overflow if the stack pointer is at the end of the
+    /// stack or below it.
     pub fn from_exception(pointer: u32, cause: u32, pc: u32) -> Self {
         let end = stack::end() as u32;
         if pointer < end.saturating_add(ONE_PUSH) {

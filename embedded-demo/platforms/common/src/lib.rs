@@ -1,4 +1,4 @@
-//! What all platforms share: running a program to its end, faults, and the use of memory.
+//! Code shared by all platforms: running a program, faults, and memory usage.
 #![no_std]
 
 mod fault;

@@ -1,8 +1,8 @@
-//! The use of flash and RAM.
+//! Logging of flash and RAM usage.
 
 use crate::stack;
 
-// Set by the linker scripts of `cortex-m-rt` and `riscv-rt`, under the same names.
+// Defined with the same names by the linker scripts of `cortex-m-rt` and `riscv-rt`.
 unsafe extern "C" {
     static __stext: u8;
     static __etext: u8;
@@ -14,8 +14,8 @@ unsafe extern "C" {
     static __ebss: u8;
 }
 
-/// Logs the sizes of sections, of the `buffers` of demos, which are variables, and of the stack; all
-/// in bytes.
+/// Logs the sizes in bytes of the sections and of the stack. `buffers` is the size of the buffers of the demos, which
+/// are part of the variables.
 pub fn log(buffers: usize) {
     let size = |start: *const u8, end: *const u8| end.addr() - start.addr();
     let data = size(&raw const __sdata, &raw const __edata);

@@ -1,4 +1,4 @@
-//! Runs a program to one of its two ends: success, which ends the emulation, or idling after an error.
+//! Runs a program until it succeeds, which ends the emulation, or fails, after which it idles.
 
 use core::arch::asm;
 use core::panic::PanicInfo;
@@ -9,8 +9,8 @@ use semihosting::process::ExitCode;
 
 use crate::{Fault, memory};
 
-/// Runs `work` in `memory`, logs the use of flash and RAM, and ends the emulation; logs an error and
-/// idles if `work` returns one.
+/// Runs `work` in `buffers`, logs flash and RAM usage, and ends the emulation. If `work` fails, logs the error and
+/// idles.
 pub fn run<C, const WORDS: usize>(
     buffers: &'static Memory<WORDS>,
     counter: &C,
@@ -28,13 +28,13 @@ pub fn run<C, const WORDS: usize>(
     ExitCode::SUCCESS.exit_process()
 }
 
-/// Logs that the program idles, and sleeps with interrupts off: the safe state after an error.
+/// Logs that the program idles, and sleeps with interrupts disabled: the safe state after an error.
 pub fn idle() -> ! {
     defmt::println!("idle");
-    // SAFETY: never released, because nothing runs after this.
+    // SAFETY: the critical section is never released, because this function does not return.
     let _ = unsafe { critical_section::acquire() };
     loop {
-        // SAFETY: waits, and changes nothing.
+        // SAFETY: only waits for an interrupt.
         unsafe { asm!("wfi", options(nomem, nostack, preserves_flags)) };
     }
 }

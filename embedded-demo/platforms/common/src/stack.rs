@@ -1,9 +1,9 @@
-//! The stack: its ends, and how much of it was used.
+//! The stack: its bounds, and how much of it was used.
 
-/// The word that fills the stack before it is used, as the start-up code of `cortex-m-rt` does.
+/// The word that fills the unused stack; the same as in the start-up code of `cortex-m-rt`.
 const PAINT: u32 = 0xcccc_cccc;
 
-// The ends of the stack, from the board's `memory.x`. It grows down from `_stack_start`.
+// The bounds of the stack, defined in the `memory.x` of the board. It grows down from `_stack_start`.
 unsafe extern "C" {
     static _stack_start: u32;
     static _stack_end: u32;
@@ -14,7 +14,7 @@ pub fn end() -> usize {
     (&raw const _stack_end).addr()
 }
 
-/// Returns the bytes that are reserved for the stack.
+/// Returns the size of the stack in bytes.
 pub fn size() -> usize {
     (&raw const _stack_start).addr() - end()
 }
@@ -27,7 +27,7 @@ pub fn size() -> usize {
 pub unsafe fn paint() {
     let here = 0u32;
     let mut word = (&raw const _stack_end).cast_mut();
-    // Spares what this function itself may use.
+    // Excludes the stack that this function itself may use.
     let stop = (&raw const here).wrapping_sub(64);
     while word.cast_const() < stop {
         // SAFETY: aligned, within the stack, and below every frame in use.
@@ -36,13 +36,12 @@ pub unsafe fn paint() {
     }
 }
 
-/// Returns the most bytes that were ever in use: everything but the words at the far end that still
-/// hold [`PAINT`].
+/// Returns the maximum number of bytes that were in use: all except the words at the end that still contain [`PAINT`].
 pub fn used() -> usize {
     let (start, end) = (&raw const _stack_start, &raw const _stack_end);
     let mut deepest = end;
-    // SAFETY: `memory.x` puts both ends, aligned, into RAM, and every word between them was painted.
-    // The loop stops at the first used word, at the latest in its own frame.
+    // SAFETY: `memory.x` places both bounds in RAM, aligned, and every word between them is initialized. The loop
+    // stops at the first used word, at the latest in its own frame.
     while deepest < start && unsafe { deepest.read_volatile() } == PAINT {
         deepest = deepest.wrapping_add(1);
     }
@@ -56,7 +55,7 @@ pub fn overflow() -> ! {
     semihosting::process::ExitCode::SUCCESS.exit_process()
 }
 
-/// Uses 256 bytes per level.
+/// Recurses forever and uses 256 bytes of stack per level.
 #[expect(unconditional_recursion, reason = "it is meant to overflow the stack")]
 #[inline(never)]
 fn descend(level: u32) -> u32 {

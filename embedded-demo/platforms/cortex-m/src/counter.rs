@@ -1,9 +1,9 @@
 //! Counts executed instructions with the system timer that every Cortex-M has.
 //!
-//! With `-icount shift=8` QEMU's virtual time advances by 2⁸ ns per instruction, and the timer counts
-//! the processor's clock, at least 16 MHz, in virtual time. So there are at least four ticks per
-//! instruction, which determine the number of instructions exactly. Whenever the timer reaches zero it
-//! interrupts the program; an interrupt always takes the same instructions, which are subtracted.
+//! With `-icount shift=8`, the virtual time of QEMU advances by 2⁸ ns per instruction. The timer counts cycles of the
+//! processor's clock, at least 16 MHz, in virtual time. So there are at least four ticks per instruction, which
+//! determine the number of instructions exactly. The timer interrupts the program whenever it reaches zero. An
+//! interrupt always takes the same number of instructions, which is subtracted.
 
 use core::arch::asm;
 use core::num::NonZeroU64;
@@ -13,13 +13,13 @@ use cortex_m::peripheral::{SYST, syst::SystClkSource};
 use cortex_m_rt::exception;
 use expe_demo_app::Moment;
 
-/// Instructions that QEMU executes per second of virtual time.
+/// Number of instructions that QEMU executes per second of virtual time.
 const INSTRUCTIONS_PER_SECOND: u64 = 1_000_000_000 >> 8;
 
-/// Ticks until the timer, which has 24 bits, reaches zero.
+/// Period of the timer in ticks; it has 24 bits.
 const PERIOD: u64 = 1 << 24;
 
-/// How often the timer has reached zero.
+/// Number of times the timer has reached zero.
 static PERIODS: AtomicU32 = AtomicU32::new(0);
 
 #[exception]
@@ -27,17 +27,17 @@ fn SysTick() {
     PERIODS.store(PERIODS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
 }
 
-/// A running timer, and what converts its ticks to instructions.
+/// A running timer, and the factors to convert its ticks to instructions.
 pub struct Counter {
     /// Frequency of the processor's clock in Hz.
     clock: NonZeroU64,
-    /// Instructions that an interrupt takes.
+    /// Number of instructions that an interrupt takes.
     interrupt: u64,
 }
 
 impl Counter {
-    /// Starts the timer of a processor whose clock has `clock` Hz. Returns `None` where time does not
-    /// follow the instructions, as on real hardware.
+    /// Starts the timer of a processor with a clock of `clock` Hz. Returns `None` if time does not advance with the
+    /// executed instructions, as on real hardware.
     pub fn start(mut timer: SYST, clock: u32) -> Option<Self> {
         timer.set_clock_source(SystClkSource::Core);
         timer.set_reload((PERIOD - 1) as u32);
@@ -53,7 +53,8 @@ impl Counter {
         if exactly(&counter, 5_000) != (Some(0), 0) {
             return None;
         }
-        // Long enough for at least one interrupt, then for more, to check that all take the same.
+        // Long enough for at least one interrupt; then for several, to check that all take the same number of
+        // instructions.
         let rounds = (PERIOD * INSTRUCTIONS_PER_SECOND / clock) as u32;
         let (Some(excess), interrupts @ 1..) = exactly(&counter, rounds) else { return None };
         let counter = Self { clock, interrupt: excess / u64::from(interrupts) };
@@ -68,7 +69,7 @@ impl Counter {
         all.saturating_sub(u64::from(interrupts) * self.interrupt)
     }
 
-    /// Executes a loop of two instructions `rounds` times. Returns the instructions, including a constant
+    /// Executes a loop of two instructions `rounds` times. Returns the number of instructions, including a constant
     /// number around the loop, and the number of interrupts.
     #[inline(never)]
     fn spin(&self, rounds: u32) -> (u64, u32) {
@@ -82,8 +83,8 @@ impl Counter {
     }
 }
 
-/// Reads the ticks since the timer was started. Takes the same number of instructions every time,
-/// unless it is interrupted itself.
+/// Returns the ticks since the timer was started. Unless interrupted, this always takes the same number of
+/// instructions.
 #[inline(never)]
 pub fn now() -> Moment {
     let (interrupts, left) = loop {

@@ -1,7 +1,7 @@
-//! Faults. All of them arrive as hard faults, because no other handler is enabled.
+//! The hard fault handler. All faults are hard faults, because no other handler is enabled.
 //!
-//! The stack lies at the start of RAM (see the boards' `memory.x`) with nothing below, so that a store
-//! beyond its end faults. Cortex-M33 and M55 also have a stack limit register.
+//! The stack is at the start of RAM (see `memory.x` of the boards) with no memory below, so a store below its end
+//! faults. Cortex-M33 and M55 also have a stack limit register.
 
 use core::arch::global_asm;
 
@@ -9,13 +9,13 @@ use expe_demo_platform::{Fault, stack};
 
 /// Address of the configurable fault status register.
 const STATUS: usize = 0xe000_ed28;
-/// Bit of this register for an access below the stack limit (Cortex-M33 and M55).
+/// Bit of this register that reports an access below the stack limit (Cortex-M33 and M55).
 const STACK_LIMIT: u32 = 1 << 20;
 
-/// Word of the program counter in the frame that an exception stores.
+/// Index of the program counter in the frame that an exception pushes.
 const PC: usize = 6;
 
-// The stack may have overflowed, so the handler starts again at its beginning.
+// The stack may have overflowed, so the handler resets the stack pointer.
 global_asm!(
     ".section .HardFault.user, \"ax\"",
     ".global HardFault",
@@ -31,10 +31,10 @@ global_asm!(
     fault = sym fault,
 );
 
-/// Continues the hard fault handler, with the stack pointer before it.
+/// Handles a hard fault. `pointer` is the stack pointer at the fault.
 extern "C" fn fault(pointer: u32) -> ! {
     let status = core::ptr::with_exposed_provenance::<u32>(STATUS);
-    // SAFETY: a register that can be read without effects; it reads as zero on a Cortex-M0.
+    // SAFETY: reading this register has no side effects; it reads as zero on a Cortex-M0.
     let cause = unsafe { status.read_volatile() };
     let fault = Fault::from_exception(pointer, cause, 0);
     if cause & STACK_LIMIT != 0 {
@@ -42,7 +42,7 @@ extern "C" fn fault(pointer: u32) -> ! {
     }
     if let Fault::Exception { .. } = fault {
         let frame = core::ptr::with_exposed_provenance::<u32>(pointer as usize);
-        // SAFETY: the stack has not overflowed, so the processor has stored a frame there.
+        // SAFETY: the stack has not overflowed, so the processor has pushed a frame there.
         let pc = unsafe { frame.add(PC).read_volatile() };
         Fault::Exception { cause, pc }.end()
     }

@@ -1,8 +1,8 @@
-//! Guards the end of the stack, which lies at the start of RAM (see the boards' `memory.x`).
+//! Protection of the end of the stack, which is at the start of RAM (see `memory.x` of the boards).
 //!
 //! - Cortex-M3, M4: the memory protection unit forbids all access to the megabyte below.
 //! - Cortex-M33, M55: the start-up code of `cortex-m-rt` sets the stack limit register.
-//! - Cortex-M0: has neither, but there is no memory below RAM, so an access faults.
+//! - Cortex-M0: it has neither, but there is no memory below RAM, so an access faults.
 
 use cortex_m::peripheral::MPU;
 

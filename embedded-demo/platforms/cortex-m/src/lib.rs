@@ -1,4 +1,4 @@
-//! What all Cortex-M boards share: start, faults, the instruction counter.
+//! Code shared by all Cortex-M boards: start-up, faults, and the instruction counter.
 #![no_std]
 
 mod counter;
@@ -14,8 +14,8 @@ pub use expe_demo_platform::loaded_model;
 
 use counter::Counter;
 
-/// Runs `work` in `memory` on a processor whose clock has `clock` Hz, and ends the emulation; logs an
-/// error and idles if `work` returns one.
+/// Runs `work` in `memory` on a processor with a clock of `clock` Hz, and ends the emulation. If `work` fails, logs the
+/// error and idles.
 pub fn run<const WORDS: usize>(
     clock: u32,
     memory: &'static Memory<WORDS>,

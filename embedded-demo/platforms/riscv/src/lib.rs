@@ -1,4 +1,4 @@
-//! What all RISC-V boards share: start, traps, the stack guard, the instruction counter.
+//! Code shared by all RISC-V boards: start-up, traps, the stack guard, and the instruction counter.
 #![no_std]
 
 mod guard;
@@ -10,7 +10,7 @@ use riscv::register::minstret;
 
 pub use expe_demo_platform::loaded_model;
 
-/// Runs `work` in `memory` and ends the emulation; logs an error and idles if `work` returns one.
+/// Runs `work` in `memory` and ends the emulation. If `work` fails, logs the error and idles.
 pub fn run<const WORDS: usize>(
     memory: &'static Memory<WORDS>,
     work: impl FnOnce(&mut [u32], &RiscV) -> Result<(), Error>,
@@ -26,12 +26,12 @@ pub fn overflow() -> ! {
 }
 
 fn prepare() {
-    // SAFETY: `main` has just begun.
+    // SAFETY: called at the start of `main`, before interrupts are enabled.
     unsafe { stack::paint() };
     guard::protect_flash();
 }
 
-/// The instruction counter of a RISC-V processor. QEMU's counts instructions with `-icount shift=0`.
+/// The instruction counter of a RISC-V processor. In QEMU, it counts instructions with `-icount shift=0`.
 #[derive(Debug)]
 pub struct RiscV;
 

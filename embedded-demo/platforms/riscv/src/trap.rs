@@ -1,10 +1,10 @@
-//! Traps. All of them are faults, because no interrupt is enabled.
+//! The trap handler. All traps are faults, because no interrupt is enabled.
 
 use core::arch::global_asm;
 
 use expe_demo_platform::Fault;
 
-// The stack may have overflowed, so the handler starts again at its beginning.
+// The stack may have overflowed, so the handler resets the stack pointer.
 global_asm!(
     ".section .trap.start, \"ax\"",
     ".balign 4",

@@ -1,4 +1,4 @@
-//! A plugin for QEMU that counts the executed instructions of every function and at every address.
+//! A QEMU plugin that counts the executed instructions per function and per address.
 //!
 //! ```sh
 //! cargo build --release --manifest-path embedded-demo/runner/Cargo.toml --package expe-firmware-profiler
@@ -6,10 +6,9 @@
 //!   --plugin $PWD/embedded-demo/runner/target/release/libexpe_firmware_profiler.so,out=profile.txt
 //! ```
 //!
-//! QEMU translates code in blocks. Each block has a counter; in the end it is added to each of the
-//! block's instructions. The file `out` has two kinds of lines: `function NAME INSTRUCTIONS`, largest
-//! first, then `address HEX TIMES` for every instruction. QEMU 7.2 documents the interface in
-//! `qemu-plugin.h`.
+//! QEMU translates code in blocks. The plugin counts the executions of each block, and at the end attributes them to
+//! the instructions of the block. The file `out` has two kinds of lines: `function NAME INSTRUCTIONS`, in decreasing
+//! order, then `address HEX TIMES` for every instruction. The interface is documented in `qemu-plugin.h` of QEMU 7.2.
 
 use std::{
     collections::HashMap,
@@ -49,7 +48,7 @@ unsafe extern "C" {
     fn qemu_plugin_insn_symbol(instruction: *const Instruction) -> *const c_char;
 }
 
-/// The addresses of a block's instructions, and how often the block ran.
+/// The addresses of the instructions of a block, and the number of its executions.
 struct Profile {
     instructions: Vec<u64>,
     times: u64,
@@ -68,7 +67,7 @@ static STATE: Mutex<Option<State>> = Mutex::new(None);
 /// Called by QEMU when it loads the plugin.
 ///
 /// # Safety
-/// `arguments` are `count` strings.
+/// `arguments` must point to `count` valid C strings.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn qemu_plugin_install(
     id: u64,
@@ -121,7 +120,7 @@ extern "C" fn translated(_: u64, block: *mut Block) {
 }
 
 extern "C" fn executed(_: c_uint, profile: *mut c_void) {
-    // SAFETY: a box that `translated` has leaked.
+    // SAFETY: `profile` is a box that `translated` leaked.
     let profile = unsafe { &*profile.cast::<Mutex<Profile>>().cast_const() };
     if let Ok(mut profile) = profile.lock() {
         profile.times += 1;

@@ -1,4 +1,4 @@
-//! Generates 20 000 tokens in the memory of a window of 64.
+//! Generates 20 000 tokens with a cache of 64 positions.
 #![no_std]
 #![no_main]
 
@@ -12,5 +12,5 @@ static MEMORY: Memory<WORDS> = Memory::new([0; WORDS]);
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    expe_demo_cortex_m::run(CLOCK, &MEMORY, |memory, counter| ENDLESS.tell(memory, counter))
+    expe_demo_cortex_m::run(CLOCK, &MEMORY, |memory, counter| ENDLESS.run(memory, counter))
 }

@@ -1,5 +1,5 @@
-//! Generates a story with the model file that `EXPE_MODEL` names, whatever its number format and
-//! position encoding, to measure what they take; `embedded-demo/formats` compares them.
+//! Generates a story with the model file that `EXPE_MODEL` names, which can have any number format and position
+//! encoding. `embedded-demo/formats` uses it to compare number formats.
 #![no_std]
 #![no_main]
 
@@ -15,7 +15,7 @@ const CLOCK: u32 = 25_000_000;
 
 const MODEL: &[u8] = expe_core::include_model!(env!("EXPE_MODEL"));
 
-/// Length at which the model was trained; every encoding reaches it.
+/// Training length of the model, which every encoding supports.
 const CONTEXT: usize = match Config::from_file(MODEL) {
     Ok(config) => config.context,
     Err(_) => panic!("EXPE_MODEL does not name a model file"),
@@ -45,15 +45,15 @@ static MEMORY: Memory<WORDS> = Memory::new([0; WORDS]);
 fn main() -> ! {
     expe_demo_cortex_m::run(CLOCK, &MEMORY, |memory, counter| match execution()? {
         Execution::Float => {
-            FLOATS.tell_with(position, memory, counter)?;
-            FLOATS_OVER_INT8.tell_with(position, memory, counter)
+            FLOATS.run_with(position, memory, counter)?;
+            FLOATS_OVER_INT8.run_with(position, memory, counter)
         }
-        Execution::Integer => INTEGERS.tell_with(position, memory, counter),
+        Execution::Integer => INTEGERS.run_with(position, memory, counter),
     })
 }
 
-/// The arithmetic that the file was exported for.
-#[inline(never)] // its stack must not add to that of a story
+/// Returns the arithmetic that the file was exported for.
+#[inline(never)] // so that its stack frame is released before a story starts
 fn execution() -> Result<Execution, Error> {
     match &Model::new(MODEL) {
         Ok(model) => Ok(model.execution()),
@@ -61,7 +61,7 @@ fn execution() -> Result<Execution, Error> {
     }
 }
 
-/// The position encoding of the model, chosen at run time.
+/// Returns the position encoding of the model, chosen at run time.
 fn position(model: &Model<'static>) -> Result<Position<'static>, Error> {
     Ok(model.position()?)
 }

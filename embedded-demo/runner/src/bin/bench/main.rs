@@ -42,7 +42,7 @@ struct Arguments {
 struct Board {
     name: &'static str,
     target: &'static str,
-    /// Whether its benchmark computes in floats too.
+    /// Whether its benchmark also measures floating-point arithmetic.
     floats: bool,
 }
 
@@ -77,9 +77,9 @@ fn main() -> Result<()> {
         let firmware = build(board)?;
         for run in runs(&arguments, board) {
             let file = match &run.model {
-                Some((config, numbers)) => {
+                Some((config, dtype)) => {
                     let file = folder.path().join(&run.name);
-                    models::write(config, *numbers, &file)?;
+                    models::write(config, *dtype, &file)?;
                     Some(file)
                 }
                 None => None,
@@ -101,13 +101,13 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// A run of a benchmark: of decoding with a model, or of the kernels.
+/// A run of a benchmark: decoding with a model, or the kernels.
 struct Run {
     name: String,
     model: Option<(Config, DType)>,
 }
 
-/// The runs that `arguments` select for a board.
+/// Returns the runs that `arguments` select for a board.
 fn runs(arguments: &Arguments, board: &Board) -> Vec<Run> {
     let mut runs = vec![Run { name: "kernels".to_owned(), model: None }];
     for (shape, config) in models::SHAPES {
@@ -115,11 +115,11 @@ fn runs(arguments: &Arguments, board: &Board) -> Vec<Run> {
             if shape != "wide" && !["expe", "rope"].contains(&position) {
                 continue;
             }
-            for (name, numbers) in [("int8", DType::Int8), ("f32", DType::F32)] {
+            for (name, dtype) in [("int8", DType::Int8), ("f32", DType::F32)] {
                 let config = Config { position: encoding, ..config };
                 let name = format!("{shape}-{name}-{position}");
-                if numbers == DType::Int8 || board.floats {
-                    runs.push(Run { name, model: Some((config, numbers)) });
+                if dtype == DType::Int8 || board.floats {
+                    runs.push(Run { name, model: Some((config, dtype)) });
                 }
             }
         }
@@ -131,7 +131,7 @@ fn runs(arguments: &Arguments, board: &Board) -> Vec<Run> {
     runs
 }
 
-/// Builds a board's benchmark in the board's folder, whose configuration names the target.
+/// Builds the benchmark of a board in its folder, whose configuration sets the target.
 fn build(board: &Board) -> Result<PathBuf> {
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let name = format!("{}-bench", board.name);
@@ -169,11 +169,11 @@ fn emulate(
     Ok(log)
 }
 
-/// Parses the counts in a log, lines of `measured WORK: INSTRUCTIONS in UNITS`.
+/// Parses the counts in a log from lines of the form `measured WORK: INSTRUCTIONS in UNITS`.
 fn parse_counts(board: &Board, run: &Run, log: &str) -> Vec<Count> {
     let count = |line: &str| {
-        let (work, numbers) = line.strip_prefix("measured ")?.rsplit_once(": ")?;
-        let (instructions, units) = numbers.split_once(" in ")?;
+        let (work, counts) = line.strip_prefix("measured ")?.rsplit_once(": ")?;
+        let (instructions, units) = counts.split_once(" in ")?;
         let work = match run.model {
             Some(_) => format!("{} in {work}", run.name),
             None => work.to_owned(),
@@ -184,32 +184,32 @@ fn parse_counts(board: &Board, run: &Run, log: &str) -> Vec<Count> {
     log.lines().filter_map(count).collect()
 }
 
-/// Prints two tables: all counts, and what position encodings add to a model without one.
+/// Prints two tables: all counts, and the instructions that position encodings add to a model without one.
 fn print_tables(counts: &[Count]) {
     println!("| board | work | instructions | units | per unit |\n|---|---|---:|---:|---:|");
     for Count { board, work, units, instructions } in counts {
-        let each = *instructions as f64 / *units as f64;
-        println!("| {board} | {work} | {instructions} | {units} | {each:.2} |");
+        let per_unit = *instructions as f64 / *units as f64;
+        println!("| {board} | {work} | {instructions} | {units} | {per_unit:.2} |");
     }
     let layers = models::SHAPES[2].1.layers as f64;
     println!(
-        "\nInstructions that positions add to a model without any, per token and layer (288 wide, 6 heads):\n"
+        "\nInstructions that positions add to a model without any, per token and layer (width 288, 6 heads):\n"
     );
     println!("| board | arithmetic | position | instructions |\n|---|---|---|---:|");
     for Count { board, work, units, instructions } in counts {
-        let Some((position, numbers)) = parse_position(work) else { continue };
+        let Some((position, arithmetic)) = parse_position(work) else { continue };
         let base = work.replacen(&format!("-{position} "), "-none ", 1);
-        let same = |count: &&Count| count.board == *board && count.work == base;
-        if let Some(none) = counts.iter().find(same).filter(|_| position != "none") {
+        let is_base = |count: &&Count| count.board == *board && count.work == base;
+        if let Some(none) = counts.iter().find(is_base).filter(|_| position != "none") {
             let more = (*instructions as f64 - none.instructions as f64) / *units as f64 / layers;
-            println!("| {board} | {numbers} | {position} | {more:.0} |");
+            println!("| {board} | {arithmetic} | {position} | {more:.0} |");
         }
     }
 }
 
-/// Parses the name of work with a wide model: its position encoding, and its number format and arithmetic.
+/// Parses the name of work with a wide model. Returns the position encoding, and the number format and arithmetic.
 fn parse_position(work: &str) -> Option<(&str, String)> {
-    let (numbers, rest) = work.strip_prefix("wide-")?.split_once('-')?;
+    let (format, rest) = work.strip_prefix("wide-")?.split_once('-')?;
     let (position, arithmetic) = rest.split_once(" in ")?;
-    Some((position, format!("{numbers} in {arithmetic}")))
+    Some((position, format!("{format} in {arithmetic}")))
 }

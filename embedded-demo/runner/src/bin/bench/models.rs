@@ -1,4 +1,4 @@
-//! Model files with random weights, in the shapes of the rivals' models.
+//! Model files with random weights, in the same shapes as the models of the rivals.
 
 use std::{convert::Infallible, fs, path::Path};
 
@@ -15,7 +15,7 @@ use expe_core::{Activation, Config, Norm, Tokenizer};
 pub const SHAPES: [(&str, Config); 3] = [
     ("s0", shape(512, 64, 5, 8, 4, 172)),
     ("s1", shape(512, 128, 4, 4, 4, 352)),
-    // For the cost of positions: as wide as common small models, and small otherwise.
+    // For the cost of positions: as wide as common small models, but small otherwise.
     ("wide", shape(256, 288, 6, 6, 6, 16)),
 ];
 
@@ -44,7 +44,7 @@ const fn shape(
     }
 }
 
-/// The position encodings with their default parameters for models of this width, by name.
+/// Returns the position encodings with their default parameters for models of this width, by name.
 pub fn positions(width: usize) -> impl Iterator<Item = (&'static str, PositionConfig)> {
     ["none", "expe", "exqpe", "rope", "alibi", "sinusoidal", "learned"]
         .into_iter()
@@ -52,14 +52,14 @@ pub fn positions(width: usize) -> impl Iterator<Item = (&'static str, PositionCo
 }
 
 /// Writes a model with random weights: matrices in f32, or in int8 for the integer arithmetic.
-pub fn write(config: &Config, numbers: DType, file: &Path) -> Result<()> {
+pub fn write(config: &Config, dtype: DType, file: &Path) -> Result<()> {
     // The tokenizer is never used, but it must have as many tokens as the vocabulary.
     let mut records = vec![[0; 3]; config.vocab - 256];
     let pairs = (0..records.len() as u32).map(|pair| (pair % 256, (pair + 1) % 256));
     let tokenizer = Tokenizer::Bpe(Bpe::build(pairs, &mut records)?);
     let tokenizer = if config.vocab == 256 { Tokenizer::Bytes } else { tokenizer };
-    let execution = if numbers == DType::Int8 { Execution::Integer } else { Execution::Float };
-    let storage = Storage { layers: numbers, vocabulary: numbers, execution, residual_range: 16.0 };
+    let execution = if dtype == DType::Int8 { Execution::Integer } else { Execution::Float };
+    let storage = Storage { layers: dtype, vocabulary: dtype, execution, residual_range: 16.0 };
     let writer = Writer::new(config, tokenizer, storage)?;
     let mut bytes = Vec::new();
     let mut weights = Weights { config: *config, row: Vec::new(), quants: Vec::new() };
@@ -71,7 +71,7 @@ pub fn write(config: &Config, numbers: DType, file: &Path) -> Result<()> {
     fs::write(file, bytes).with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// Random weights. Every row has a generator of its own, so that it does not depend on the order.
+/// Random weights. Every row has its own generator, so that it does not depend on the order of requests.
 struct Weights {
     config: Config,
     row: Vec<f32>,
