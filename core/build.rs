@@ -1,7 +1,8 @@
-//! Sets `cfg`s for features of Arm processors that `cfg(target_feature)` does not show on stable Rust:
-//! `expe_base` for the instructions of Arm's M profile from the Cortex-M3 on, without vectors,
-//! `expe_dsp` for the DSP extension of Arm's M profile (Cortex-M4, M7, M33, M35P), `expe_mve` for its
-//! vector extension (Cortex-M52, M55, M85).
+//! Sets `cfg`s for features of Arm processors that `cfg(target_feature)` does not expose on stable Rust.
+//!
+//! - `expe_base`: the base instructions of the M profile from the Cortex-M3 on, on processors without vectors
+//! - `expe_dsp`: the DSP extension of the M profile (Cortex-M4, M7, M33, M35P), on processors without vectors
+//! - `expe_mve`: the vector extension of the M profile (Cortex-M52, M55, M85)
 
 use std::env;
 
@@ -12,7 +13,7 @@ fn main() {
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     let words: Vec<&str> = flags.split(['\u{1f}', ' ', '=', ',']).collect();
     let any = |names: &[&str]| names.iter().any(|name| words.contains(name));
-    // ARMv7E-M is ARMv7-M with the extension; in ARMv8-M Mainline the processor decides.
+    // ARMv7E-M is ARMv7-M with the DSP extension; in ARMv8-M Mainline it is optional.
     let v8 = target.starts_with("thumbv8m.main");
     let mve = v8 && any(&["cortex-m52", "cortex-m55", "cortex-m85", "+mve", "+mve.fp"]);
     let dsp = v8 && any(&["cortex-m33", "cortex-m35p", "+dsp"]);

@@ -1,4 +1,4 @@
-//! The engine against the reference decoder, and against itself with other chunk lengths.
+//! Compares the decoder with the reference decoder, and with itself for other chunk lengths.
 
 mod support;
 
@@ -12,7 +12,7 @@ use expe_core::{Activation, Config, DecodeError, Decoder, F16, F32, Model, Norm}
 use support::model::{expe, positions, small};
 use support::{AlignedBytes, TestModel, reference};
 
-/// Returns the logits after every token, read `chunk` tokens at a time.
+/// Returns the logits after every token, decoding `chunk` tokens at a time.
 fn logits(file: &AlignedBytes, tokens: &[u32], chunk: usize) -> Vec<Vec<f32>> {
     let model = Model::new(file.bytes()).unwrap();
     let config = model.config();
@@ -31,7 +31,7 @@ fn logits(file: &AlignedBytes, tokens: &[u32], chunk: usize) -> Vec<Vec<f32>> {
         })
         .unwrap();
     assert_eq!(rows.len(), tokens.len());
-    // Computed alone, the last logits are the same.
+    // `forward`, which computes the last logits only, returns the same.
     cache.clear();
     assert_eq!(decoder.forward(tokens, &mut cache, &mut workspace).unwrap(), rows[rows.len() - 1]);
     rows
@@ -49,11 +49,10 @@ fn distance(a: &[Vec<f64>], b: &[Vec<f64>]) -> f64 {
 
 /// Returns the allowed distance of f32 logits from the exact ones.
 ///
-/// A sum of `n` products in f32 is the exact sum of factors that are off by about `√n·2^-24` (Higham
-/// and Mary 2019, <https://doi.org/10.1137/18M1226312>), and every other step is off by a few 2^-24
-/// of its result: the whole is the exact result of a model whose weights differ a little. So change all
-/// weights by as much, at random, and measure the change of the exact logits; the tolerance is four times
-/// the largest of three changes.
+/// A sum of `n` products in f32 is the exact sum for factors with relative errors of about `√n·2^-24` (Higham and
+/// Mary 2019, <https://doi.org/10.1137/18M1226312>), and every other step has a relative error of a few 2^-24. The
+/// result is therefore the exact result of a model with slightly different weights. The tolerance is four times the
+/// largest change of the exact logits in three trials with randomly changed weights.
 fn tolerance(model: &TestModel, tokens: &[u32], exact: &[Vec<f64>]) -> f64 {
     let Config { width, hidden, heads, head_width, .. } = model.config;
     let longest = width.max(hidden).max(heads * head_width).max(tokens.len());
@@ -84,7 +83,7 @@ fn check_against_reference(model: &TestModel, count: usize) {
     assert!(error <= tolerance, "{error} > {tolerance} for {what:?}");
 }
 
-/// Sixteen times the context, where the encoding allows it.
+/// Returns sixteen times the context, or the context if the encoding is limited to it.
 fn length(config: &Config) -> usize {
     if matches!(config.position, PositionConfig::Learned) {
         config.context
@@ -94,7 +93,7 @@ fn length(config: &Config) -> usize {
 }
 
 #[test]
-fn agrees_with_the_reference_for_every_encoding() {
+fn logits_match_the_reference_for_every_encoding() {
     for position in positions() {
         let model = TestModel::random(small(position), 1);
         check_against_reference(&model, length(&model.config));
@@ -102,7 +101,7 @@ fn agrees_with_the_reference_for_every_encoding() {
 }
 
 #[test]
-fn agrees_with_the_reference_for_every_kind_of_layer() {
+fn logits_match_the_reference_for_every_kind_of_layer() {
     for norm in [Norm::RmsNorm, Norm::LayerNorm] {
         for activation in [Activation::Gelu, Activation::SwiGlu, Activation::Relu] {
             for (heads, kv_heads) in [(4, 4), (4, 2), (4, 1), (1, 1)] {
@@ -117,7 +116,7 @@ fn agrees_with_the_reference_for_every_kind_of_layer() {
 }
 
 #[test]
-fn chunks_have_the_bits_of_single_tokens() {
+fn chunks_are_bit_identical_to_single_tokens() {
     for position in positions() {
         let file = TestModel::random(small(position), 3).file(DType::F32);
         let tokens = tokens(16, 12);
@@ -133,7 +132,7 @@ fn chunks_have_the_bits_of_single_tokens() {
 }
 
 #[test]
-fn truncating_the_cache_and_reading_again_gives_the_same_bits() {
+fn decoding_again_after_truncation_is_bit_identical() {
     for position in positions() {
         let file = TestModel::random(small(position), 4).file(DType::F32);
         let model = Model::new(file.bytes()).unwrap();
@@ -157,7 +156,7 @@ fn truncating_the_cache_and_reading_again_gives_the_same_bits() {
 }
 
 #[test]
-fn half_precision_weights_give_the_bits_of_their_widened_values() {
+fn half_precision_weights_are_bit_identical_to_their_widened_values() {
     for position in positions() {
         let mut model = TestModel::random(small(position), 5);
         for kind in [
@@ -190,7 +189,7 @@ fn half_precision_weights_give_the_bits_of_their_widened_values() {
 }
 
 #[test]
-fn buffers_of_exactly_the_computed_length_suffice() {
+fn buffers_of_the_computed_length_are_just_large_enough() {
     for position in positions() {
         for activation in [Activation::Gelu, Activation::SwiGlu] {
             let config = Config { activation, ..small(position) };
@@ -270,7 +269,7 @@ fn errors_are_typed_and_change_nothing() {
     assert!(matches!(found, Err(DecodeError::Workspace(_))), "{found:?}");
 }
 
-/// An encoding that lacks one position.
+/// An encoding that returns an error for one position.
 struct Gap(u32);
 
 impl PositionEncoding for Gap {

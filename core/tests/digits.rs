@@ -1,4 +1,4 @@
-//! Digits of an encoding of the application's own, which need not be as small as their positions.
+//! Custom encodings, whose digits may be larger than their positions.
 
 mod support;
 
@@ -35,7 +35,7 @@ impl PositionEncoding for Finer<'_> {
     }
 }
 
-/// The logits after 20 tokens, in a ring of 8.
+/// Returns the logits after 20 tokens, in a ring of 8.
 fn logits(file: &AlignedBytes, bits: u32) -> Vec<i32> {
     let model = Model::new(file.bytes()).unwrap();
     let position = Finer { expe: model.position().unwrap(), bits };
@@ -49,8 +49,8 @@ fn logits(file: &AlignedBytes, bits: u32) -> Vec<i32> {
     decoder.forward(&tokens, &mut cache, &mut workspace).unwrap().to_vec()
 }
 
-/// Where positions add up to `2^15` powers of two to a score and more, attention is on one position
-/// alone, so that the last digit of a term does not matter.
+/// Position terms are so large that all attention is on one position. The last digit of a term then does not
+/// matter, and the logits must be equal.
 #[test]
 fn digits_can_be_larger_than_positions() {
     let step = 2f32.powi(8);
@@ -63,8 +63,8 @@ fn digits_can_be_larger_than_positions() {
         }
     }
     let file = source.file(DType::Int8);
-    let whole = logits(&file, 0);
+    let expected = logits(&file, 0);
     for bits in [2, 4, 7, 12, 20, 28] {
-        assert_eq!(logits(&file, bits), whole, "{bits} bits");
+        assert_eq!(logits(&file, bits), expected, "{bits} bits");
     }
 }

@@ -1,5 +1,5 @@
-//! Models with weights, gains and ranges of any size: integer arithmetic runs every model that it accepts
-//! without an overflow, which would panic in this build.
+//! Integer arithmetic with weights, gains and ranges of any magnitude: every accepted model runs without overflow,
+//! which would panic in this build.
 
 mod support;
 
@@ -9,14 +9,14 @@ use expe_core::{Activation, Config, DecodeError, Decoder, I8, Model, Norm, Token
 use support::TestModel;
 use support::model::{positions, small};
 
-/// One of the powers of two from `2^lowest` on, `count` of them.
+/// Returns a random one of the `count` powers of two from `2^lowest` on.
 fn power(random: &mut Random, lowest: i32, count: u32) -> f32 {
     2f32.powi(lowest + random.below(count) as i32)
 }
 
 #[test]
 fn every_accepted_model_runs_without_overflow() {
-    let (mut accepted, mut refused) = (0, 0);
+    let (mut accepted, mut rejected) = (0, 0);
     for (seed, position) in (0..60).flat_map(|seed| positions().into_iter().map(move |p| (seed, p)))
     {
         let random = &mut Random::new(seed);
@@ -29,19 +29,19 @@ fn every_accepted_model_runs_without_overflow() {
             ..small(position)
         };
         let mut source = TestModel::random(config, seed);
-        // Most at their size, some far from it.
+        // Scales some of the tensors.
         for tensor in source.tensors_mut() {
             if random.below(3) == 0 {
                 let factor = power(random, -24, 36);
                 tensor.iter_mut().for_each(|weight| *weight *= factor);
             }
         }
-        let numbers = [DType::Int8, DType::Int4][random.below(2) as usize];
-        // Unknown, too small, and so large that hardly a digit is left.
+        let dtype = [DType::Int8, DType::Int4][random.below(2) as usize];
+        // An unknown range, one that is too small, and one so large that hardly a digit is left.
         let residual_range = [0.0, power(random, -126, 120), power(random, 0, 127)];
         let storage = Storage {
-            layers: numbers,
-            vocabulary: numbers,
+            layers: dtype,
+            vocabulary: dtype,
             execution: Execution::Integer,
             residual_range: residual_range[random.below(3) as usize],
         };
@@ -50,8 +50,12 @@ fn every_accepted_model_runs_without_overflow() {
         let decoder = match Decoder::integer(&model, model.position().unwrap()) {
             Ok(decoder) => decoder,
             Err(DecodeError::Range { tensor }) => {
-                assert_ne!(tensor.kind, TensorKind::W2, "it adds to what may saturate");
-                refused += 1;
+                assert_ne!(
+                    tensor.kind,
+                    TensorKind::W2,
+                    "its output is added to the residual stream, which saturates"
+                );
+                rejected += 1;
                 continue;
             }
             Err(error) => panic!("{error}"),
@@ -68,9 +72,9 @@ fn every_accepted_model_runs_without_overflow() {
             });
         match result {
             Ok(()) => accepted += 1,
-            Err(DecodeError::Position(_)) => refused += 1,
+            Err(DecodeError::Position(_)) => rejected += 1,
             Err(error) => panic!("{error}"),
         }
     }
-    assert!(accepted > 100 && refused > 100, "{accepted} accepted, {refused} refused");
+    assert!(accepted > 100 && rejected > 100, "{accepted} accepted, {rejected} rejected");
 }

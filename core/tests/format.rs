@@ -1,4 +1,4 @@
-//! The model file: written as specified, and read back.
+//! The model file format: files are written as specified and can be read back.
 
 mod support;
 
@@ -15,7 +15,7 @@ use expe_core::{Activation, Config, ConfigError, F16, F32, Model, Norm, Tokenize
 use support::TestModel;
 use support::model::{expe, positions, small};
 
-/// A file of version 1 that stays: whatever the code becomes, it must read and write this.
+/// A file of version 1, which must stay readable and be written identically.
 const FIXTURE: &[u8] = include_model!("data/version1.expe");
 
 const FIXTURE_CONFIG: Config = Config {
@@ -43,7 +43,7 @@ const FIXTURE_CONFIG: Config = Config {
     },
 };
 
-/// The configuration is known to the compiler.
+/// The configuration is a constant expression.
 const READ: Config = match Config::from_file(FIXTURE) {
     Ok(config) => config,
     Err(_) => panic!("the fixture is a model"),
@@ -131,7 +131,7 @@ fn the_header_is_written_as_specified() {
     assert_eq!(FIXTURE[128 + 32..][..32], entry);
 }
 
-/// CRC-32 bit by bit, after ISO 3309.
+/// Computes CRC-32 bit by bit, as in ISO 3309.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0u32, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
@@ -140,7 +140,7 @@ fn crc32(bytes: &[u8]) -> u32 {
     })
 }
 
-/// The matrix holds the weights: exactly, where its numbers can, else within half a step.
+/// Checks that the matrix has these weights, exactly if its format can represent them, else within half a step.
 #[track_caller]
 fn assert_holds(matrix: Matrix<'_>, expected: &[f32]) {
     for (o, expected) in expected.chunks(matrix.cols().max(1)).enumerate() {
@@ -174,20 +174,20 @@ fn every_model_reads_back() {
         ] {
             let config = Config { norm, activation, tied_head, ..small(position) };
             let source = TestModel::random(config, 2);
-            for numbers in DType::ALL {
-                let file = source.file(numbers);
+            for dtype in DType::ALL {
+                let file = source.file(dtype);
                 let model = Model::new(file.bytes()).unwrap();
                 assert_eq!(*model.config(), config);
                 assert_eq!(Config::from_file(file.bytes()), Ok(config));
-                check_weights(&source, &model, numbers);
+                check_weights(&source, &model, dtype);
             }
         }
     }
 }
 
-fn check_weights(source: &TestModel, model: &Model<'_>, numbers: DType) {
+fn check_weights(source: &TestModel, model: &Model<'_>, dtype: DType) {
     let config = model.config();
-    let stored = |w: f32| match numbers {
+    let stored = |w: f32| match dtype {
         DType::F16 => F16::widen(F16::narrow(w).unwrap()),
         DType::Bf16 => Bf16::widen(Bf16::narrow(w).unwrap()),
         _ => w,
@@ -238,7 +238,7 @@ fn check_weights(source: &TestModel, model: &Model<'_>, numbers: DType) {
     assert!(tensors.iter().map(|tensor| tensor.shape).eq(layout(config)));
     for tensor in tensors {
         let is_matrix = tensor.shape.id.kind.is_matrix();
-        assert_eq!(tensor.dtype, if is_matrix { numbers } else { DType::F32 });
+        assert_eq!(tensor.dtype, if is_matrix { dtype } else { DType::F32 });
         assert_eq!(tensor.bytes.len() as u64, tensor.shape.size(tensor.dtype).unwrap());
         assert_eq!(tensor.bytes.as_ptr().addr() % 16, 0);
     }
@@ -258,8 +258,8 @@ fn the_tokenizer_reads_back() {
         [256, 257, 32, 121, 111, 117]
     );
     let vocabulary = FormatError::Vocabulary { model: 259, tokenizer: 256 };
-    let refused = Writer::new(&config, Tokenizer::Bytes, DType::F32).unwrap_err();
-    assert_eq!(refused, vocabulary);
+    let rejected = Writer::new(&config, Tokenizer::Bytes, DType::F32).unwrap_err();
+    assert_eq!(rejected, vocabulary);
 }
 
 #[test]
@@ -282,7 +282,7 @@ fn names_are_those_of_the_checkpoint() {
     );
 }
 
-/// A source with one fault.
+/// A weight source with one fault.
 struct Faulty {
     model: TestModel,
     tensor: TensorId,
@@ -320,11 +320,11 @@ impl WeightSource for Faulty {
 #[test]
 fn a_source_or_sink_that_fails_is_an_error() {
     let model = TestModel::random(small(expe()), 4);
-    let write = |kind, fault, numbers| {
+    let write = |kind, fault, dtype| {
         let tensor = TensorId { kind, layer: 1 };
         let mut source = Faulty { model: model.clone(), tensor, fault, row: Vec::new() };
         let mut written = 0;
-        let result = Writer::new(&model.config, Tokenizer::Bytes, numbers).unwrap().write(
+        let result = Writer::new(&model.config, Tokenizer::Bytes, dtype).unwrap().write(
             &mut source,
             |piece| {
                 written += piece.len();
@@ -341,9 +341,9 @@ fn a_source_or_sink_that_fails_is_an_error() {
     let narrow = WriteError::Width { tensor, row, expected: 24, found: 23 };
     assert_eq!(write(TensorKind::Wv, Fault::Narrow, DType::F32), (narrow, 0));
     let range = |value, dtype| WriteError::OutOfRange { tensor, row, value, dtype };
-    for (value, numbers) in [(f32::INFINITY, DType::F32), (65_520.0, DType::F16)] {
-        let found = write(TensorKind::Wv, Fault::Value(value), numbers);
-        assert_eq!(found, (range(value, numbers), 0));
+    for (value, dtype) in [(f32::INFINITY, DType::F32), (65_520.0, DType::F16)] {
+        let found = write(TensorKind::Wv, Fault::Value(value), dtype);
+        assert_eq!(found, (range(value, dtype), 0));
     }
     // Overridden weights are not written, but their sum is.
     let (error, written) = write(TensorKind::Wq, Fault::Value(f32::NAN), DType::F32);
@@ -365,10 +365,10 @@ fn a_source_or_sink_that_fails_is_an_error() {
 
 #[test]
 fn models_that_could_not_be_read_are_not_written() {
-    let refused =
+    let rejected =
         |config| Writer::new(&config, Tokenizer::Bytes, DType::F32).map(|_| ()).unwrap_err();
     let zero = ConfigError::Dimension { name: "layers", value: 0 };
-    assert_eq!(refused(Config { layers: 0, ..small(expe()) }), FormatError::Config(zero));
+    assert_eq!(rejected(Config { layers: 0, ..small(expe()) }), FormatError::Config(zero));
     let PositionConfig::Exqpe { start, step, width, base, growth, query_cap, beyond, .. } =
         FIXTURE_CONFIG.position
     else {
@@ -377,23 +377,23 @@ fn models_that_could_not_be_read_are_not_written() {
     for digits in [0, 3, 9] {
         let position =
             PositionConfig::Exqpe { start, step, width, base, digits, growth, query_cap, beyond };
-        let found = refused(small(position));
+        let found = rejected(small(position));
         assert_eq!(found, FormatError::Unknown { field: "digits", value: digits });
     }
     let huge =
         Config { vocab: 256, width: 1 << 24, layers: 1 << 24, ..small(PositionConfig::None) };
-    assert_eq!(refused(huge), FormatError::TooLarge);
+    assert_eq!(rejected(huge), FormatError::TooLarge);
 }
 
 #[test]
 fn a_range_that_is_not_a_magnitude_is_rejected() {
-    let numbers = Storage::from(DType::Int8);
+    let int8 = Storage::from(DType::Int8);
     for range in [-1.0, f32::NAN, f32::INFINITY] {
-        let storage = Storage { residual_range: range, ..numbers };
-        let refused = Writer::new(&FIXTURE_CONFIG, Tokenizer::Bytes, storage).unwrap_err();
+        let storage = Storage { residual_range: range, ..int8 };
+        let rejected = Writer::new(&FIXTURE_CONFIG, Tokenizer::Bytes, storage).unwrap_err();
         let value = range.to_bits();
-        assert_eq!(refused, FormatError::Unknown { field: "residual range", value });
+        assert_eq!(rejected, FormatError::Unknown { field: "residual range", value });
     }
-    let storage = Storage { residual_range: f32::MAX, ..numbers };
+    let storage = Storage { residual_range: f32::MAX, ..int8 };
     assert!(Writer::new(&FIXTURE_CONFIG, Tokenizer::Bytes, storage).is_ok());
 }

@@ -1,4 +1,4 @@
-//! Damaged and malicious model files: always a typed error, or a model that runs.
+//! Damaged and malicious model files: reading them gives a typed error or a model that runs.
 
 mod support;
 
@@ -10,7 +10,7 @@ use expe_core::{Config, Decoder, F32, I8, Model, Sampler, Tokenizer};
 use support::model::{expe, positions};
 use support::{AlignedBytes, TestModel};
 
-/// Files of every encoding and tokenizer, as small as they can be.
+/// Returns minimal files of every encoding and tokenizer.
 fn files() -> Vec<AlignedBytes> {
     let tiny = |position: PositionConfig| {
         let position = match position {
@@ -32,7 +32,7 @@ fn files() -> Vec<AlignedBytes> {
     let mut files: Vec<_> = positions()
         .into_iter()
         .zip(DType::ALL.into_iter().cycle())
-        .map(|(position, numbers)| TestModel::random(tiny(position), 1).file(numbers))
+        .map(|(position, dtype)| TestModel::random(tiny(position), 1).file(dtype))
         .collect();
     // Three merges, so that padding follows the directory.
     let mut records = [[0; 3]; 3];
@@ -43,12 +43,12 @@ fn files() -> Vec<AlignedBytes> {
     files
 }
 
-/// CRC-32 as the `crc` crate has it; that it is the specified one is another test's business.
+/// Computes CRC-32 with the `crc` crate.
 fn checksum(bytes: &[u8]) -> u32 {
     crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(bytes)
 }
 
-/// Make the first 32 bytes fit the rest again, so that deeper checks are reached.
+/// Updates length and checksum in the first 32 bytes, so that later checks are reached.
 fn fix_checksum(file: &mut AlignedBytes) {
     let bytes = file.bytes_mut();
     let len = bytes.len() as u64;
@@ -59,7 +59,7 @@ fn fix_checksum(file: &mut AlignedBytes) {
     }
 }
 
-/// Returns whether the file is a model; if so, it must run, whatever its numbers are.
+/// Returns whether the file is accepted as a model, in which case it must run.
 fn loads_and_runs(file: &AlignedBytes) -> bool {
     let Ok(model) = Model::new(file.bytes()) else { return false };
     let config = model.config();
@@ -82,7 +82,7 @@ fn loads_and_runs(file: &AlignedBytes) -> bool {
     true
 }
 
-/// The model also runs in integers, or is rejected.
+/// Checks that the model also runs in integers or is rejected.
 fn runs_in_integers(model: &Model<'_>, position: Position<'_>) {
     let config = model.config();
     let Ok(decoder) = Decoder::integer(model, position) else { return };
@@ -146,10 +146,10 @@ fn random_changes_are_detected() {
 fn random_changes_with_a_valid_checksum_are_an_error_or_run() {
     let files = files();
     let mut random = Random::new(4);
-    let (mut refused, mut ran) = (0, 0);
+    let (mut rejected, mut ran) = (0, 0);
     for round in 0..10_000usize {
         let mut changed = AlignedBytes::new(files[round % files.len()].bytes());
-        // Half of the changes where the structure is: header, merges and directory.
+        // Half of the changes are in header, merges and directory.
         let len = changed.bytes().len() as u32;
         let front = u32::from_le_bytes(changed.bytes()[12..16].try_into().unwrap());
         let range = if round % 2 == 0 { front } else { len };
@@ -165,11 +165,11 @@ fn random_changes_with_a_valid_checksum_are_an_error_or_run() {
         fix_checksum(&mut changed);
         match loads_and_runs(&changed) {
             true => ran += 1,
-            false => refused += 1,
+            false => rejected += 1,
         }
     }
-    // Both must happen, or the test would not reach what it is for.
-    assert!(refused > 1_000 && ran > 1_000, "{refused} refused, {ran} ran");
+    // Both outcomes must occur often for the test to be meaningful.
+    assert!(rejected > 1_000 && ran > 1_000, "{rejected} rejected, {ran} ran");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The integer arithmetic: against floating point with the same matrices, against itself with other
-//! chunk lengths and in steps, and over a million tokens.
+//! Compares integer arithmetic with floating point for the same matrices and with itself for other chunk lengths
+//! and in steps, and runs it over a million tokens.
 
 mod support;
 
@@ -18,7 +18,7 @@ fn tokens(count: usize, seed: u64) -> Vec<u32> {
     (0..count).map(|_| random.below(256)).collect()
 }
 
-/// Returns the logits after every token, read `chunk` tokens at a time.
+/// Returns the logits after every token, decoding `chunk` tokens at a time.
 fn logits<A: Attend<S>, S: CacheFormat>(
     decoder: &Decoder<'_, Position<'_>, A>,
     tokens: &[u32],
@@ -61,17 +61,16 @@ fn values(logits: Vec<Vec<i32>>) -> Vec<Vec<f32>> {
     logits.into_iter().map(|row| row.into_iter().map(|x| x as f32 / 65_536.0).collect()).collect()
 }
 
-/// 8-bit activations are off by up to 1/254 of a row's largest element, 1/6 of its root mean square or
-/// so in these rows of 24 to 40: an error of 1/254·√(1/3)·3 = 0.7 % per matrix. Through two layers with
-/// six of them in a row and softmax in between, 8 % is what may come of it; a wrong shift or a lost
-/// term gives 100 %.
+/// 8-bit activations are off by up to 1/254 of a row's largest element, which is about three times the root mean
+/// square in these rows of 24 to 40: an error of 1/254·√(1/3)·3 = 0.7 % per matrix. Two layers with six matrices in
+/// a row and softmax in between may increase it to 8 %; a wrong shift or a missing term gives 100 %.
 const ACTIVATIONS: f64 = 0.08;
 
 #[test]
-fn integers_agree_with_floats_for_every_encoding() {
+fn integers_match_floats_for_every_encoding() {
     for position in positions() {
-        for numbers in [DType::Int8, DType::Int4] {
-            let file = TestModel::random(small(position), 1).file(numbers);
+        for dtype in [DType::Int8, DType::Int4] {
+            let file = TestModel::random(small(position), 1).file(dtype);
             let config = small(position);
             let far = if position == PositionConfig::Learned { 1 } else { 16 };
             let tokens = tokens(far * config.context, 11);
@@ -82,16 +81,16 @@ fn integers_agree_with_floats_for_every_encoding() {
             assert!(difference(&halved, &floats) < ACTIVATIONS, "f16 cache, {position:?}");
             assert!(difference(&cached, &floats) < ACTIVATIONS, "i8 cache, {position:?}");
             let error = difference(&integers, &floats);
-            assert!(error < ACTIVATIONS && error > 0.0, "{error} {position:?} {numbers}");
+            assert!(error < ACTIVATIONS && error > 0.0, "{error} {position:?} {dtype}");
             // The same 8-bit integers in the same places: all that is left is the last digit of some.
             let error = difference(&integers, &cached);
-            assert!(error < ACTIVATIONS / 2.0, "{error} {position:?} {numbers}");
+            assert!(error < ACTIVATIONS / 2.0, "{error} {position:?} {dtype}");
         }
     }
 }
 
 #[test]
-fn integers_agree_with_floats_for_every_kind_of_layer() {
+fn integers_match_floats_for_every_kind_of_layer() {
     for norm in [Norm::RmsNorm, Norm::LayerNorm] {
         for activation in [Activation::Gelu, Activation::SwiGlu, Activation::Relu] {
             for (heads, kv_heads, tied_head) in [(4, 4, true), (4, 2, false), (4, 1, true)] {
@@ -109,11 +108,11 @@ fn integers_agree_with_floats_for_every_kind_of_layer() {
 
 /// Integer matrices give the results of their dequantized weights, except for the rounding of inputs.
 #[test]
-fn integer_matrices_act_as_their_dequantized_weights() {
-    for numbers in [DType::Int8, DType::Int4, DType::Bf16] {
+fn integer_matrices_match_their_dequantized_weights() {
+    for dtype in [DType::Int8, DType::Int4, DType::Bf16] {
         let config = small(expe());
         let source = TestModel::random(config, 3);
-        let file = source.file(numbers);
+        let file = source.file(dtype);
         let model = Model::new(file.bytes()).unwrap();
         let mut rounded = source.clone();
         for (id, matrix) in model.matrices() {
@@ -126,12 +125,12 @@ fn integer_matrices_act_as_their_dequantized_weights() {
         let tokens = tokens(40, 13);
         let exact = in_floats::<F32>(&rounded.file(DType::F32), &tokens);
         let error = difference(&in_floats::<F32>(&file, &tokens), &exact);
-        assert!(error < if numbers == DType::Bf16 { 1e-5 } else { ACTIVATIONS }, "{error}");
+        assert!(error < if dtype == DType::Bf16 { 1e-5 } else { ACTIVATIONS }, "{error}");
     }
 }
 
 #[test]
-fn chunks_and_steps_have_the_bits_of_single_tokens() {
+fn chunks_and_steps_are_bit_identical_to_single_tokens() {
     for position in positions() {
         let file = TestModel::random(small(position), 4).file(DType::Int8);
         let tokens = tokens(16, 14);
@@ -151,7 +150,7 @@ fn chunks_and_steps_have_the_bits_of_single_tokens() {
         assert_eq!(too_many, Err(DecodeError::Chunk { found: 3, chunk: 2 }));
         for (pair, expected) in tokens.chunks(2).zip(one_by_one.chunks(2)) {
             let before = cache.len();
-            // A forward pass that is given up half-way has read nothing.
+            // A forward pass that is dropped halfway does not change the cache.
             let mut forward = decoder.start(pair, &mut cache, &mut workspace).unwrap();
             assert!(forward.step());
             assert_eq!(cache.len(), before);
@@ -282,14 +281,14 @@ fn a_million_tokens_pass_through_a_ring() {
 #[test]
 fn models_that_integers_cannot_run_are_rejected() {
     let config = small(expe());
-    let refused = |source: &TestModel, numbers| {
-        let file = source.file(numbers);
+    let rejected = |source: &TestModel, dtype| {
+        let file = source.file(dtype);
         let model = Model::new(file.bytes()).unwrap();
         Decoder::<Position<'_>, Integer>::integer(&model, model.position().unwrap()).unwrap_err()
     };
     let source = TestModel::random(config, 8);
-    for numbers in [DType::F32, DType::F16, DType::Bf16] {
-        let DecodeError::NotInteger { tensor } = refused(&source, numbers) else { panic!() };
+    for dtype in [DType::F32, DType::F16, DType::Bf16] {
+        let DecodeError::NotInteger { tensor } = rejected(&source, dtype) else { panic!() };
         assert_eq!(tensor.kind, TensorKind::Embed);
     }
     for kind in
@@ -297,8 +296,8 @@ fn models_that_integers_cannot_run_are_rejected() {
     {
         let mut source = source.clone();
         source.tensor_mut(kind, 1).iter_mut().for_each(|weight| *weight *= 10_000.0);
-        for numbers in [DType::Int8, DType::Int4] {
-            let DecodeError::Range { tensor } = refused(&source, numbers) else {
+        for dtype in [DType::Int8, DType::Int4] {
+            let DecodeError::Range { tensor } = rejected(&source, dtype) else {
                 panic!("{kind:?}")
             };
             // The columns of a projection are looked at before its matrix is.
@@ -333,7 +332,7 @@ fn positions_beyond_the_range_of_a_score_act_as_in_floats() {
 #[test]
 fn rotated_heads_need_more_room() {
     let largest = |position| {
-        let refused = |factor: &f32| {
+        let rejected = |factor: &f32| {
             let mut source = TestModel::random(small(position), 9);
             source.tensor_mut(TensorKind::Wk, 1).iter_mut().for_each(|weight| *weight *= factor);
             let file = source.file(DType::Int8);
@@ -341,7 +340,7 @@ fn rotated_heads_need_more_room() {
             Decoder::integer(&model, model.position().unwrap()).is_err()
         };
         let mut factors = core::iter::successors(Some(1.0f32), |factor| Some(factor * 1.1));
-        f64::from(factors.find(refused).unwrap())
+        f64::from(factors.find(rejected).unwrap())
     };
     let rope = |scaling| largest(PositionConfig::Rope { base: 500.0, scaling });
     let free = largest(PositionConfig::None);

@@ -1,4 +1,4 @@
-//! What ExPE and ExQPE promise, in every number format, against exact rationals.
+//! The guarantees of ExPE and ExQPE, checked in every number format against exact rationals.
 
 use std::cell::Cell;
 use std::fmt::Debug;
@@ -8,17 +8,17 @@ use expe_core::position::{Beyond, Expe, Exqpe, Growth, PositionEncoding, Positio
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-/// Every position is tried where there are at most so many.
+/// Encodings of at most this many positions are tested exhaustively.
 const ALL: u32 = 1 << 20;
 
-/// A number format, as the crate that defines it converts to and from `f64`.
+/// A number format with the conversions to and from `f64` of the crate that defines it.
 trait Number: Element {
-    /// The number, if the format has it.
+    /// Converts exactly; `None` if the format cannot represent the value.
     fn exactly(value: f64) -> Option<Self>;
     fn value(self) -> f64;
 }
 
-/// `mantissa · 2^exponent` as a number of the format, if it has it.
+/// Converts `mantissa · 2^exponent` exactly; `None` if the format cannot represent it.
 fn representable<T: Number>(mantissa: i128, exponent: i32) -> Option<T> {
     let zeros = if mantissa == 0 { 0 } else { mantissa.trailing_zeros() };
     let odd = mantissa >> zeros;
@@ -61,7 +61,7 @@ impl Case {
         i128::from(self.start) + i128::from(self.step) * weight * i128::from(a)
     }
 
-    /// How many values `a = 0, 1, …` of a digit the format holds, up to `most`.
+    /// Returns how many values `a = 0, 1, …` of a digit the format represents, up to `most`.
     fn values<T: Number>(&self, digit: u32, most: u32) -> u32 {
         let held = |a: &u32| representable::<T>(self.mantissa(digit, *a), self.exponent).is_some();
         (0..most).find(|a| !held(a)).unwrap_or(most)
@@ -116,7 +116,7 @@ fn check_exqpe<T: Number>(case: &Case, random: &[u32]) -> Result<bool, TestCaseE
         }
         Err(PositionError::Inexact { digit }) => {
             let needed = if digit == top { 2 } else { case.base };
-            prop_assert!(case.values::<T>(digit, needed + 1) <= needed, "digit {digit} refused");
+            prop_assert!(case.values::<T>(digit, needed + 1) <= needed, "digit {digit} rejected");
             return Ok(false);
         }
         Err(other) => return Err(TestCaseError::fail(other.to_string())),
@@ -151,14 +151,14 @@ fn check_exqpe<T: Number>(case: &Case, random: &[u32]) -> Result<bool, TestCaseE
         prop_assert_eq!(exqpe.decode(&codes), Some(n));
     }
 
-    // Past the end: an error, or the last code for who asked for it.
+    // Past the end: an error, or the last code if the encoding saturates.
     let saturating = exqpe.with_beyond(Beyond::Saturate);
     let mut last = codes.clone();
     exqpe.encode(length - 1, &mut last).unwrap();
     for n in [length, length.saturating_add(1), u32::MAX] {
-        let refused = PositionError::BeyondLength { position: n, length };
-        prop_assert_eq!(exqpe.encode(n, &mut codes), Err(refused));
-        prop_assert_eq!(exqpe.query_values(n, &mut codes), Err(refused));
+        let rejected = PositionError::BeyondLength { position: n, length };
+        prop_assert_eq!(exqpe.encode(n, &mut codes), Err(rejected));
+        prop_assert_eq!(exqpe.query_values(n, &mut codes), Err(rejected));
         saturating.encode(n, &mut codes).unwrap();
         prop_assert_eq!(&codes, &last);
         prop_assert_eq!(saturating.decode(&codes), Some(length - 1));
@@ -185,12 +185,12 @@ fn check_expe<T: Number>(case: &Case, random: &[u32]) -> Result<bool, TestCaseEr
     let saturating = expe.with_beyond(Beyond::Saturate);
     let beyond = random.iter().map(|n| n.max(&length));
     for n in beyond.chain(&[length, length.saturating_add(1), u32::MAX]).copied() {
-        let refused = PositionError::BeyondLength { position: n, length };
-        prop_assert_eq!(expe.encode(n), Err(refused));
+        let rejected = PositionError::BeyondLength { position: n, length };
+        prop_assert_eq!(expe.encode(n), Err(rejected));
         let (mut value, mut digit, mut row) = ([T::ZERO], [0], [T::ZERO; 4]);
-        prop_assert_eq!(expe.query_values(n, &mut value), Err(refused));
-        prop_assert_eq!(expe.key_digits(n, &mut digit), Err(refused));
-        prop_assert_eq!(expe.override_key(n, &mut row), Err(refused));
+        prop_assert_eq!(expe.query_values(n, &mut value), Err(rejected));
+        prop_assert_eq!(expe.key_digits(n, &mut digit), Err(rejected));
+        prop_assert_eq!(expe.override_key(n, &mut row), Err(rejected));
         prop_assert_eq!(row, [T::ZERO; 4]);
         prop_assert_eq!(saturating.encode(n), Ok(last));
         saturating.key_digits(n, &mut digit).unwrap();
@@ -199,7 +199,7 @@ fn check_expe<T: Number>(case: &Case, random: &[u32]) -> Result<bool, TestCaseEr
         let capped = expe.with_query_cap(length - 1);
         prop_assert_eq!(capped.query_values(n, &mut value), Ok(()));
         prop_assert_eq!(value, [last]);
-        prop_assert_eq!(capped.key_values(n, &mut value), Err(refused));
+        prop_assert_eq!(capped.key_values(n, &mut value), Err(rejected));
     }
     Ok(true)
 }
@@ -218,25 +218,25 @@ fn check_edges<T: Number>() {
     let length = |exqpe: Result<Exqpe<T>, _>| exqpe.map(|e| e.collision_free_length());
     let square = u64::from(values).pow(2).try_into().unwrap_or(u32::MAX);
     assert_eq!(length(build(step, values, 2, Equal)), Ok(square));
-    let refused = Err(PositionError::Inexact { digit: 0 });
-    assert_eq!(length(build(step, values + 1, 2, Equal)), refused);
+    let rejected = Err(PositionError::Inexact { digit: 0 });
+    assert_eq!(length(build(step, values + 1, 2, Equal)), rejected);
     // Weighted by 4 from an eighth of that step, the digits have 128, 32, 8 and 2 values: enough for
     // the fourth at the top, too few below a fifth.
     if values == 16 {
         assert_eq!(length(build(step / 8.0, 4, 4, Weighted)), Ok(4 * 4 * 4 * 2));
-        let refused = Err(PositionError::Inexact { digit: 3 });
-        assert_eq!(length(build(step / 8.0, 4, 5, Weighted)), refused);
+        let rejected = Err(PositionError::Inexact { digit: 3 });
+        assert_eq!(length(build(step / 8.0, 4, 5, Weighted)), rejected);
     }
     // Half the spacing of a fixed-point format; in the others, one digit more than they have.
     let (start, fine) = match T::FORMAT {
         Format::Float { digits, .. } => (1.0, 0.5f32.powi(digits as i32)),
         Format::Fixed { quantum, .. } => (0.0, 2f32.powi(quantum - 1)),
     };
-    let refused = PositionError::Step { start, step: fine };
-    assert_eq!(Exqpe::<T>::new(start, fine, 60, 2, 1, Equal), Err(refused));
+    let rejected = PositionError::Step { start, step: fine };
+    assert_eq!(Exqpe::<T>::new(start, fine, 60, 2, 1, Equal), Err(rejected));
 }
 
-/// Run `check` on many cases, of which at least an eighth must be encodings of the format.
+/// Runs `check` on many cases, of which at least an eighth must be valid in the format.
 fn run(
     exponents: std::ops::Range<i32>,
     check: impl Fn(&Case, &[u32]) -> Result<bool, TestCaseError>,

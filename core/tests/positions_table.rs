@@ -1,6 +1,6 @@
-//! The table of collision-free lengths in `docs/positions.md` is the one that the code has.
+//! Checks the table of collision-free lengths in `docs/positions.md`.
 //!
-//! `EXPE_BLESS=1 cargo test -p expe-core --all-features --test positions_table` writes it anew.
+//! `EXPE_BLESS=1 cargo test -p expe-core --all-features --test positions_table` updates it.
 #![cfg(all(feature = "half", feature = "fixed"))]
 
 use std::collections::HashMap;
@@ -15,10 +15,10 @@ use expe_core::position::{
 use fixed::types::{I4F12, I8F8, I16F16};
 use half::{bf16, f16};
 
-/// Positions that are tried one by one.
+/// Number of positions that are compared one by one.
 const TRIED: u32 = 1 << 16;
 
-/// One encoding: a line of the table.
+/// One encoding, a line of the table.
 enum Line {
     Expe { start: f32, step: f32 },
     Exqpe { start: f32, step: f32, base: u32, digits: u32, growth: Growth },
@@ -57,13 +57,13 @@ const fn exqpe(start: f32, step: f32, base: u32, digits: u32, growth: Growth) ->
 
 const WIDTH: usize = 64;
 
-/// The bits of a code, through its exact value.
+/// Returns the exact values of a code, which can be hashed.
 fn bits<T: Element>(code: &[T]) -> Vec<(i64, i32)> {
     let exact = |x: &T| x.to_dyadic().unwrap().reduced();
     code.iter().map(exact).map(|x| (x.mantissa, x.exponent)).collect()
 }
 
-/// The first position below `length` and [`TRIED`] whose code an earlier one has.
+/// Returns the first position below `length` and [`TRIED`] that has the code of an earlier one.
 fn collision<T: Element>(
     length: u32,
     mut code: impl FnMut(u32) -> Result<Vec<T>, PositionError>,
@@ -72,7 +72,7 @@ fn collision<T: Element>(
     (0..length.min(TRIED)).find(|n| seen.insert(bits(&code(*n).unwrap()), *n).is_some())
 }
 
-/// A promised length, which the positions that are tried must not contradict.
+/// Formats a guaranteed length, after comparing the first positions.
 fn promised<T: Element>(
     length: u32,
     code: impl Fn(u32) -> Result<Vec<T>, PositionError>,
@@ -81,7 +81,7 @@ fn promised<T: Element>(
     spaced(length)
 }
 
-/// A length found by trying.
+/// Formats a length found by comparing the first positions.
 fn tried<T: Element>(code: impl FnMut(u32) -> Result<Vec<T>, PositionError>) -> String {
     match collision(TRIED, code) {
         Some(length) => spaced(length),
@@ -89,7 +89,7 @@ fn tried<T: Element>(code: impl FnMut(u32) -> Result<Vec<T>, PositionError>) -> 
     }
 }
 
-/// What one format makes of one encoding; a dash where it cannot be built.
+/// Returns the length of one encoding in one format; a dash if it cannot be built.
 fn cell<T: Element>(line: &Line) -> String {
     let none = || "–".to_owned();
     let digits = |encoding: &dyn PositionEncoding<T>, n| {
@@ -140,7 +140,7 @@ fn cell<T: Element>(line: &Line) -> String {
     }
 }
 
-/// Digits in groups of three.
+/// Formats a number in groups of three digits.
 fn spaced(number: u32) -> String {
     match number {
         0..1_000 => number.to_string(),
@@ -170,7 +170,7 @@ fn table() -> String {
 }
 
 #[test]
-fn the_page_has_the_lengths_of_the_code() {
+fn documented_lengths_match_the_code() {
     const BEGIN: &str = "<!-- lengths: written by core/tests/positions_table.rs -->\n";
     const END: &str = "<!-- end of lengths -->\n";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/positions.md");

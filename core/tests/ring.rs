@@ -35,7 +35,7 @@ fn with_ring<R>(
 
 /// Sinks do not depend on the positions that made room.
 #[test]
-fn a_ring_truncated_to_its_sinks_is_as_if_it_had_never_been_full() {
+fn a_ring_truncated_to_its_sinks_matches_one_that_was_never_full() {
     for position in positions() {
         let file = TestModel::random(small(position), 1).file(DType::Int8);
         let all = tokens(16, 2);
@@ -57,7 +57,7 @@ fn a_ring_truncated_to_its_sinks_is_as_if_it_had_never_been_full() {
 /// Rewinding a full ring by a few and reading them again changes nothing, wherever its window begins;
 /// seen in the first layer, whose keys and values do not depend on what was in the window before.
 #[test]
-fn a_full_ring_can_be_truncated_and_read_again() {
+fn a_full_ring_can_be_truncated_and_filled_again() {
     for position in positions() {
         let config = Config { layers: 1, ..small(position) };
         let file = TestModel::random(config, 1).file(DType::Int8);

@@ -1,9 +1,9 @@
-//! Sampling against its specified distribution.
+//! Compares sampling with its specified distribution.
 
 use expe_core::{Logit, SampleError, Sampler};
 use proptest::prelude::*;
 
-/// Draw 100 000 times, and compare the counts with the softmax of `logits`.
+/// Draws 100 000 times and compares the counts with the softmax of `logits`.
 fn draws_follow<L: Logit>(logits: [L; 7], value: impl Fn(L) -> f64) {
     let logit = |token: usize| value(logits[token]);
     for (temperature, top_k) in [(1.0, 0), (0.5, 0), (2.0, 3), (1.0, 2), (0.7, 100)] {

@@ -1,4 +1,4 @@
-//! The tokenizers against plain implementations.
+//! Compares the tokenizers with simple implementations.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use expe_core::token::{Bpe, EncodeError, MergeError};
 use expe_core::{TextStream, Tokenizer};
 use proptest::prelude::*;
 
-/// The pieces of the regular expression ` ?[^ \t\r\n]+|[ \t\r\n]+`, by its own rules.
+/// Returns the matches of the regular expression ` ?[^ \t\r\n]+|[ \t\r\n]+`.
 fn pieces(text: &[u8]) -> Vec<&[u8]> {
     let is_space = |byte: u8| b" \t\r\n".contains(&byte);
     let mut pieces = Vec::new();
@@ -29,7 +29,7 @@ fn pieces(text: &[u8]) -> Vec<&[u8]> {
     pieces
 }
 
-/// Merge the lowest rank, the leftmost of several, one pair at a time.
+/// Merges one pair at a time: that of the lowest rank, and the leftmost of equal rank.
 fn encode(pairs: &[(u32, u32)], text: &[u8]) -> Vec<u32> {
     let mut ranks = HashMap::new();
     for (pair, id) in pairs.iter().zip(256u32..) {
@@ -90,7 +90,7 @@ proptest! {
     }
 
     #[test]
-    fn any_table_of_merges_is_taken_or_refused(
+    fn any_table_of_merges_is_accepted_or_rejected(
         records in prop::collection::vec([0u32..300, 0u32..300, 0u32..6], 0..20)
     ) {
         if let Ok(bpe) = Bpe::new(&records) {

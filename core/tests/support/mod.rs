@@ -1,5 +1,5 @@
-//! What the engine's tests share: random models, an aligned buffer, and the reference decoder.
-#![allow(dead_code, unused_imports, reason = "every test binary uses its own part")]
+//! Shared by the engine's tests: random models, an aligned buffer, and the reference decoder.
+#![allow(dead_code, unused_imports, reason = "every test binary uses a part of it")]
 
 pub mod model;
 pub mod reference;

@@ -7,7 +7,7 @@ use expe_core::position::{Beyond, Growth, PositionConfig, Scaling};
 use expe_core::{Activation, Config, Norm, Tokenizer};
 use zerocopy::{FromZeros, IntoBytes};
 
-/// Bytes that begin at a multiple of 16.
+/// Bytes whose address is a multiple of 16.
 pub struct AlignedBytes {
     blocks: Vec<u128>,
     len: usize,
@@ -29,7 +29,7 @@ impl AlignedBytes {
     }
 }
 
-/// A model with random weights, unfolded, as training would leave it.
+/// A model with random weights, unfolded like a trained checkpoint.
 #[derive(Clone)]
 pub struct TestModel {
     pub config: Config,
@@ -41,7 +41,7 @@ impl TestModel {
     pub fn random(config: Config, seed: u64) -> Self {
         config.check().unwrap();
         let mut random = Random::new(seed);
-        // The unfolded tensors are those of the same model without a position in the columns.
+        // The unfolded tensors are those of the same model without an overridden block.
         let unfolded = unfolded(&config);
         let mut tensors = HashMap::new();
         for shape in expe_core::format::layout(&unfolded) {
@@ -55,7 +55,7 @@ impl TestModel {
         Self { config, tensors, rounded: Rounded::new(DType::F32) }
     }
 
-    /// A tensor, unfolded.
+    /// Returns an unfolded tensor.
     pub fn tensor(&self, kind: TensorKind, layer: u32) -> &[f32] {
         &self.tensors[&(kind.code(), layer)]
     }
@@ -65,19 +65,19 @@ impl TestModel {
     }
 
     pub fn tensors_mut(&mut self) -> impl Iterator<Item = &mut Vec<f32>> {
-        // In a fixed order, so that random changes are the same in every run.
+        // Sorted, so that random changes are the same in every run.
         let mut tensors: Vec<_> = self.tensors.iter_mut().collect();
         tensors.sort_by_key(|(key, _)| **key);
         tensors.into_iter().map(|(_, tensor)| tensor)
     }
 
-    pub fn file(&self, numbers: DType) -> AlignedBytes {
-        self.file_with(Tokenizer::Bytes, numbers)
+    pub fn file(&self, dtype: DType) -> AlignedBytes {
+        self.file_with(Tokenizer::Bytes, dtype)
     }
 
     pub fn file_with(&self, tokenizer: Tokenizer<'_>, storage: impl Into<Storage>) -> AlignedBytes {
         let storage = storage.into();
-        assert_eq!(storage.layers, storage.vocabulary, "the test rounds in one way");
+        assert_eq!(storage.layers, storage.vocabulary, "the source quantizes all matrices alike");
         let writer = Writer::new(&self.config, tokenizer, storage).unwrap();
         let mut bytes = Vec::new();
         let mut source = Self { rounded: Rounded::new(storage.layers), ..self.clone() };
@@ -110,36 +110,36 @@ impl WeightSource for TestModel {
     }
 }
 
-/// A row rounded to the nearest integers, without any finesse.
+/// A row quantized by rounding to nearest.
 #[derive(Clone)]
 struct Rounded {
-    numbers: DType,
+    dtype: DType,
     int8: Vec<i8>,
     factors: Vec<u8>,
     int4: Vec<u8>,
 }
 
 impl Rounded {
-    fn new(numbers: DType) -> Self {
-        Self { numbers, int8: Vec::new(), factors: Vec::new(), int4: Vec::new() }
+    fn new(dtype: DType) -> Self {
+        Self { dtype, int8: Vec::new(), factors: Vec::new(), int4: Vec::new() }
     }
 
     fn round(&mut self, weights: &[f32]) -> QuantizedRow<'_> {
         let largest = |weights: &[f32]| weights.iter().fold(0.0, |max: f32, w| max.max(w.abs()));
-        if self.numbers == DType::Int8 {
+        if self.dtype == DType::Int8 {
             let scale = largest(weights) / 127.0;
             self.int8 = weights.iter().map(|w| (w / scale).round() as i8).collect();
             return QuantizedRow::Int8 { scale, quants: &self.int8 };
         }
-        assert_eq!(self.numbers, DType::Int4);
+        assert_eq!(self.dtype, DType::Int4);
         let scale = largest(weights) / 7.0 / 255.0;
         (self.factors, self.int4) = (Vec::new(), Vec::new());
         for group in weights.chunks(GROUP) {
             let factor = (largest(group) / 7.0 / scale).ceil().clamp(1.0, 255.0);
             let mut bytes = [0u8; GROUP_BYTES];
             for (i, weight) in group.iter().enumerate() {
-                let code = (weight / (scale * factor)).round().clamp(-8.0, 7.0) as i8 as u8 & 15;
-                bytes[i % GROUP_BYTES] |= code << (4 * (i / GROUP_BYTES));
+                let quant = (weight / (scale * factor)).round().clamp(-8.0, 7.0) as i8 as u8 & 15;
+                bytes[i % GROUP_BYTES] |= quant << (4 * (i / GROUP_BYTES));
             }
             self.factors.push(factor as u8);
             self.int4.extend(bytes);
@@ -156,7 +156,7 @@ fn unfolded(config: &Config) -> Config {
     Config { position, ..*config }
 }
 
-/// A small model of every kind of layer: grouped queries, three layers' worth of odd widths.
+/// Returns a small model with grouped queries and widths that are no powers of two.
 pub fn small(position: PositionConfig) -> Config {
     Config {
         vocab: 256,
@@ -185,7 +185,7 @@ pub fn expe() -> PositionConfig {
     }
 }
 
-/// Every encoding, with and without its options.
+/// Returns every encoding, with and without its options.
 pub fn positions() -> Vec<PositionConfig> {
     let exqpe = |growth, digits, query_cap| PositionConfig::Exqpe {
         start: 4.0,

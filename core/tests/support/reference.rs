@@ -1,5 +1,5 @@
-//! A decoder as slow and as plain as can be: `f64`, no cache, no chunks, the override written into
-//! the inputs of the projections. It shares no code with the engine.
+//! A simple reference decoder in `f64`, without cache and chunks, which overrides the inputs of the projections.
+//! It shares no code with the engine.
 
 use expe_core::format::TensorKind;
 use expe_core::position::{Growth, PositionConfig, Scaling};
@@ -9,7 +9,7 @@ use super::TestModel;
 
 type Row = Vec<f64>;
 
-/// The logits after every token.
+/// Returns the logits after every token.
 pub fn logits(model: &TestModel, tokens: &[u32]) -> Vec<Row> {
     let config = &model.config;
     let embed = matrix(model, TensorKind::Embed, 0, config.width);
@@ -65,7 +65,7 @@ fn embed_position(model: &TestModel, n: usize, x: &mut [f64]) {
     }
 }
 
-/// The value of every overridden column at position `n`.
+/// Returns the value of every overridden column at position `n`.
 fn override_values(position: &PositionConfig, n: usize, is_query: bool) -> Row {
     let capped = |cap: Option<u32>| match cap {
         Some(cap) if is_query => n.min(cap as usize),
@@ -111,7 +111,7 @@ fn rotate(position: &PositionConfig, n: usize, head: &mut [f64]) {
     }
 }
 
-/// ALiBi's slopes for a number of heads that is a power of two.
+/// Returns the ALiBi slope of a head; the number of heads must be a power of two.
 fn slope(config: &Config, head: usize) -> f64 {
     assert!(config.heads.is_power_of_two());
     match config.position {
