@@ -57,7 +57,7 @@ fn version_1_stays_readable() {
     let model = Model::new(FIXTURE).unwrap();
     assert_eq!(*model.config(), FIXTURE_CONFIG);
     let written = TestModel::random(FIXTURE_CONFIG, 1).file(DType::F16);
-    // Version 2 of this model differs in the version alone.
+    // Version 2 of this model differs only in the version field.
     let mut expected = FIXTURE.to_vec();
     expected[8] = 2;
     assert!(written.bytes() == expected);
@@ -263,7 +263,7 @@ fn the_tokenizer_reads_back() {
 }
 
 #[test]
-fn names_are_those_of_the_checkpoint() {
+fn tensor_names_match_the_checkpoint() {
     let names: Vec<String> = layout(&Config { tied_head: false, ..small(expe()) })
         .map(|shape| shape.id.to_string())
         .collect();
@@ -335,7 +335,7 @@ fn a_source_or_sink_that_fails_is_an_error() {
     };
     let tensor = TensorId { kind: TensorKind::Wv, layer: 1 };
     let row = 3;
-    // Nothing is written before the whole source was read once.
+    // The whole source is read once before anything is written.
     let gone = WriteError::Source("gone".to_string());
     assert_eq!(write(TensorKind::Wv, Fault::Missing, DType::F32), (gone, 0));
     let narrow = WriteError::Width { tensor, row, expected: 24, found: 23 };

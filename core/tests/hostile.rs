@@ -184,7 +184,7 @@ fn absurd_numbers_are_an_error_or_run() {
                 changed.bytes_mut()[at..at + 4].copy_from_slice(&u32::to_le_bytes(value));
                 fix_checksum(&mut changed);
                 loads_and_runs(&changed);
-                // Two at a time: dimensions whose product overflows 32 and 64 bits.
+                // Changes two fields at a time: the product of two dimensions may overflow 32 or 64 bits.
                 let other = 32 + (at * 7 + value as usize % 64) / 4 * 4 % (front - 36);
                 changed.bytes_mut()[other..other + 4].copy_from_slice(&u32::to_le_bytes(value));
                 fix_checksum(&mut changed);
@@ -259,7 +259,7 @@ fn weights_must_be_finite() {
                 _ => (&[0x00, 0x00, 0x80, 0xff], &[0x01, 0x00, 0x80, 0x7f]),
             };
             let size = infinite.len();
-            // The last weight, or the last scale, in front of the integers.
+            // The last weight, or the last scale, which precedes the integers.
             let end =
                 if tensor.dtype.is_integer() { 4 * tensor.shape.rows } else { tensor.bytes.len() };
             let last = tensor.bytes.as_ptr().addr() - start + end - size;
@@ -280,7 +280,7 @@ fn more_tensors_than_the_model_has_are_an_error() {
     let model = Model::new(file.bytes()).unwrap();
     let count = model.tensors().count();
     let front = 128 + 32 * count;
-    // One more entry, with everything behind it moved accordingly.
+    // Inserts one more entry and moves everything after it.
     let mut bytes = file.bytes().to_vec();
     bytes.splice(front..front, [0; 32]);
     let mut shift = |at: usize, by: u32| {
@@ -301,7 +301,7 @@ fn more_tensors_than_the_model_has_are_an_error() {
 #[test]
 fn every_field_of_an_entry_has_one_value() {
     let file = &files()[6];
-    // The entry of `layers.0.attn.wq.weight`, the third; its numbers are the one field with a choice.
+    // The third entry, `layers.0.attn.wq.weight`; its data type is the only field with several valid values.
     let tensor = TensorId { kind: TensorKind::Wq, layer: 0 };
     let fields =
         [(0, "kind"), (4, "layer"), (8, "rows"), (12, "columns"), (16, "offset"), (24, "length")];
@@ -316,7 +316,7 @@ fn every_field_of_an_entry_has_one_value() {
             other => panic!("{name}: {other}"),
         }
     }
-    // A norm in half precision, and numbers that do not exist.
+    // A norm in half precision, and a data type that does not exist.
     for (entry, value, expected) in [(1, 1, "must be 0, found 1"), (0, 5, "`dtype` is 5")] {
         let mut changed = AlignedBytes::new(file.bytes());
         changed.bytes_mut()[128 + entry * 32 + 2] = value;

@@ -82,7 +82,7 @@ fn integers_match_floats_for_every_encoding() {
             assert!(difference(&cached, &floats) < ACTIVATIONS, "i8 cache, {position:?}");
             let error = difference(&integers, &floats);
             assert!(error < ACTIVATIONS && error > 0.0, "{error} {position:?} {dtype}");
-            // The same 8-bit integers in the same places: all that is left is the last digit of some.
+            // With an 8-bit cache both arithmetics round at the same places; only last digits differ.
             let error = difference(&integers, &cached);
             assert!(error < ACTIVATIONS / 2.0, "{error} {position:?} {dtype}");
         }
@@ -167,9 +167,8 @@ fn chunks_and_steps_are_bit_identical_to_single_tokens() {
     }
 }
 
-/// A ring that has lost its oldest positions holds what a cache holds that never had them, where a
-/// position is its place in the window; seen in the first layer, whose keys and values depend on the
-/// token alone.
+/// With position-free keys, a ring that has dropped its oldest positions equals a cache that never had them. This is
+/// checked in the first layer, whose keys and values depend on the token only.
 #[test]
 fn a_ring_moves_its_window_without_changing_a_key() {
     let free = |position: &PositionConfig| {
@@ -210,7 +209,7 @@ fn a_ring_moves_its_window_without_changing_a_key() {
     }
 }
 
-/// Encodings whose positions are inside the keys count on, and end where the encoding does.
+/// Encodings with positions inside the keys continue counting, up to the length of the encoding.
 #[test]
 fn positions_count_on_in_a_ring_of_keys_with_positions() {
     for position in positions() {
@@ -232,8 +231,8 @@ fn positions_count_on_in_a_ring_of_keys_with_positions() {
     }
 }
 
-/// A million tokens in fixed memory, twice: no overflow (which would panic in this build), no drift, and
-/// the same digest.
+/// Runs a million tokens in fixed memory twice, without overflow (which would panic in this build) or drift and with
+/// equal digests.
 #[test]
 fn a_million_tokens_pass_through_a_ring() {
     let config = Config {
@@ -300,14 +299,14 @@ fn models_that_integers_cannot_run_are_rejected() {
             let DecodeError::Range { tensor } = rejected(&source, dtype) else {
                 panic!("{kind:?}")
             };
-            // The columns of a projection are looked at before its matrix is.
+            // The folded columns of a projection are checked before its matrix.
             assert_eq!(tensor.layer, 1, "{kind:?}");
         }
     }
 }
 
-/// A position that moves a score by more than its 32 bits hold: the first or the last token gets all
-/// the weight in some heads, as it does in floats.
+/// Position terms that exceed the 32 bits of a score give all weight to the first or the last token in some heads, as
+/// they do in floats.
 #[test]
 fn positions_beyond_the_range_of_a_score_act_as_in_floats() {
     let position = PositionConfig::Expe {
@@ -328,7 +327,7 @@ fn positions_beyond_the_range_of_a_score_act_as_in_floats() {
     }
 }
 
-/// A rotation can make the larger of two numbers √2 times as large, and YaRN's factor comes on top.
+/// A rotation can enlarge the larger of two elements by √2, and YaRN's factor multiplies it.
 #[test]
 fn rotated_heads_need_more_room() {
     let largest = |position| {
@@ -344,7 +343,7 @@ fn rotated_heads_need_more_room() {
     };
     let rope = |scaling| largest(PositionConfig::Rope { base: 500.0, scaling });
     let free = largest(PositionConfig::None);
-    // Each is known to a tenth.
+    // Each factor is determined to within a tenth.
     let plain = free / rope(Scaling::None);
     assert!(plain > 1.5 / 1.11 && plain < 1.5 * 1.11, "{plain}");
     let yarn = free / rope(Scaling::Yarn { factor: 1e6, original: 16 });

@@ -83,7 +83,7 @@ fn cases(exponents: std::ops::Range<i32>) -> impl Strategy<Value = Case> {
     let growth = prop_oneof![Just(Growth::Equal), Just(Growth::Weighted)];
     (-70i32..=200, step, exponents, 2u32..=18, 1u32..=5, growth).prop_map(
         |(start, step, exponent, base, digits, growth)| Case {
-            // As many cases from zero as from elsewhere.
+            // Half of the cases start at zero.
             start: if start < 0 && start % 2 == 0 { 0 } else { start },
             step,
             exponent,
@@ -94,7 +94,7 @@ fn cases(exponents: std::ops::Range<i32>) -> impl Strategy<Value = Case> {
     )
 }
 
-/// Every position where they are few; else both ends, the seams between digits, and `random` ones.
+/// Returns all positions if they are few; otherwise both ends, the boundaries between digits, and `random` ones.
 fn positions(case: &Case, length: u32, random: &[u32]) -> Vec<u32> {
     if length <= ALL {
         return (0..length).collect();
@@ -172,7 +172,7 @@ fn check_expe<T: Number>(case: &Case, random: &[u32]) -> Result<bool, TestCaseEr
     };
     let length = expe.collision_free_length();
     prop_assert!(length >= 2);
-    // Codes of neighbors differ in the direction of the step, so no two are alike.
+    // Codes of neighbors differ in the direction of the step, so all codes are distinct.
     let code = |n| expe.encode(n).map(T::value);
     for n in positions(case, length, random) {
         let (here, decoded) = (code(n).unwrap(), expe.decode(expe.encode(n).unwrap()));
@@ -195,7 +195,7 @@ fn check_expe<T: Number>(case: &Case, random: &[u32]) -> Result<bool, TestCaseEr
         prop_assert_eq!(saturating.encode(n), Ok(last));
         saturating.key_digits(n, &mut digit).unwrap();
         prop_assert_eq!(digit, [length - 1]);
-        // A cap below the length is a rule for queries only: keys past the length stay refused.
+        // A cap below the length applies to queries only: keys past the length are still errors.
         let capped = expe.with_query_cap(length - 1);
         prop_assert_eq!(capped.query_values(n, &mut value), Ok(()));
         prop_assert_eq!(value, [last]);
@@ -204,7 +204,7 @@ fn check_expe<T: Number>(case: &Case, random: &[u32]) -> Result<bool, TestCaseEr
     Ok(true)
 }
 
-/// The first base that is one too large for a digit is refused, and the one before it is not.
+/// The smallest base that is too large for a digit is an error; the base before it is accepted.
 fn check_edges<T: Number>() {
     use Growth::{Equal, Weighted};
     // A step with `values` values from zero, a power of two or one more.
@@ -275,12 +275,12 @@ macro_rules! formats {
             }
 
             #[test]
-            fn exqpe_refuses_what_does_not_fit() {
+            fn exqpe_that_does_not_fit_is_an_error() {
                 check_edges::<$type>();
             }
 
             #[test]
-            fn expe_never_gives_two_positions_one_code() {
+            fn expe_positions_never_share_a_code() {
                 run($exponents, check_expe::<$type>);
             }
         }

@@ -14,7 +14,7 @@ fn tokens(count: usize, seed: u64) -> Vec<u32> {
     (0..count).map(|_| random.below(256)).collect()
 }
 
-/// A ring of eight positions, of which the first two stay, with room for five tokens at a time.
+/// Calls `act` with a ring of eight positions, of which the first two are sinks, and a workspace for five tokens.
 fn with_ring<R>(
     file: &AlignedBytes,
     act: impl FnOnce(
@@ -33,7 +33,7 @@ fn with_ring<R>(
     act(&decoder, &mut ring, &mut workspace)
 }
 
-/// Sinks do not depend on the positions that made room.
+/// Sinks do not depend on dropped positions.
 #[test]
 fn a_ring_truncated_to_its_sinks_matches_one_that_was_never_full() {
     for position in positions() {
@@ -54,8 +54,8 @@ fn a_ring_truncated_to_its_sinks_matches_one_that_was_never_full() {
     }
 }
 
-/// Rewinding a full ring by a few and reading them again changes nothing, wherever its window begins;
-/// seen in the first layer, whose keys and values do not depend on what was in the window before.
+/// Truncating a full ring by a few tokens and decoding them again changes nothing, wherever its window begins. This is
+/// checked in the first layer, whose keys and values do not depend on the previous contents of the window.
 #[test]
 fn a_full_ring_can_be_truncated_and_filled_again() {
     for position in positions() {
@@ -94,7 +94,7 @@ fn a_full_ring_that_meets_an_error_loses_nothing() {
     assert_eq!(run(9), run(0));
 }
 
-/// With digits, a query can be too large for its bits at one position and not at the next.
+/// With several digits, a query can exceed its range at one position and not at the next.
 #[test]
 fn an_error_at_a_middle_position_comes_before_any_logits() {
     let position = PositionConfig::Exqpe {
@@ -112,7 +112,7 @@ fn an_error_at_a_middle_position_comes_before_any_logits() {
         source.tensor_mut(TensorKind::AttnNorm, layer).iter_mut().for_each(|gain| *gain *= 10.0);
     }
     let all = tokens(20, 7);
-    // How many logits come of the first `count` tokens, and whether an error does.
+    // Returns how many logits the first `count` tokens give, and whether there is an error.
     let run = |factor: f32, count: usize| {
         let mut source = source.clone();
         for layer in 0..2 {
@@ -139,7 +139,7 @@ fn an_error_at_a_middle_position_comes_before_any_logits() {
         assert!(low < middle && middle < high, "no weights between {low} and {high}");
         match run(middle, 16) {
             Some((16, true)) => low = middle,
-            // Refused at position 15, but not before: found.
+            // An error at position 15 and not before: found.
             Some((0, false)) if run(middle, 15) == Some((15, true)) => {
                 (low, high) = (middle, middle);
             }

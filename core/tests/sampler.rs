@@ -23,7 +23,7 @@ fn draws_follow<L: Logit>(logits: [L; 7], value: impl Fn(L) -> f64) {
         }
         for (found, expected) in counts.iter().zip(expected) {
             let (n, p) = (f64::from(count), expected / total);
-            // Five standard deviations of a binomial count; exactly 0 where p is.
+            // Five standard deviations of a binomial count; exactly 0 if p is 0.
             let bound = 5.0 * (n * p * (1.0 - p)).sqrt();
             assert!((f64::from(*found) - n * p).abs() <= bound, "{counts:?}, top {top_k}");
         }
@@ -34,7 +34,7 @@ fn draws_follow<L: Logit>(logits: [L; 7], value: impl Fn(L) -> f64) {
 fn draws_follow_the_distribution() {
     let logits = [0.3f32, -1.0, 2.0, 2.0, f32::NEG_INFINITY, 0.9, 1.1];
     draws_follow(logits, f64::from);
-    // The same in units of 2^-16; what is ruled out there is far below the others.
+    // The same in units of 2^-16; the excluded logits are far below the others.
     let integers = logits.map(|logit| (logit * 65_536.0) as i32);
     assert_eq!(integers[4], i32::MIN);
     draws_follow(integers, |logit| f64::from(logit) / 65_536.0);
@@ -55,7 +55,7 @@ proptest! {
         let logits: Vec<f32> = logits.iter().enumerate().map(signed).collect();
         let mut sampler = Sampler::new(temperature, top_k, seed).unwrap();
         let mut again = sampler.clone();
-        // Integers of the same order draw alike, but for the last digits of the weights.
+        // Integers in the same order give the same draws, except for the last digits of the weights.
         let integers: Vec<i32> = logits.iter().map(|logit| *logit as i32 * 65_536).collect();
         for _ in 0..20 {
             let drawn = sampler.clone().sample(&integers).unwrap();
@@ -94,7 +94,7 @@ proptest! {
 }
 
 #[test]
-fn the_ends_of_the_scale_are_greedy() {
+fn zero_temperature_and_top_1_are_greedy() {
     let logits = [1.0, 3.0, 3.0, -2.0];
     for (temperature, top_k) in [(0.0, 0), (0.0, 3), (1.0, 1), (f32::MIN_POSITIVE, 1)] {
         assert_eq!(Sampler::new(temperature, top_k, 3).unwrap().sample(&logits), Ok(1));

@@ -79,7 +79,7 @@ proptest! {
     fn bpe_is_lowest_rank_first_and_decodes_to_the_text(pairs in merges(), text in texts()) {
         let mut records = vec![[0; 3]; pairs.len()];
         let Ok(bpe) = Bpe::build(pairs.iter().copied(), &mut records) else {
-            // Doubling forty times makes tokens that are longer than a token may be.
+            // Doubling forty times would exceed the longest allowed token.
             return Ok(());
         };
         let mut tokens = vec![0; text.len()];
@@ -129,7 +129,7 @@ fn hostile_merges_are_rejected() {
     assert_eq!(Bpe::new(&[[u32::MAX, 97, 2]]), reference(0, u32::MAX));
     let length = MergeError::Length { rank: 0, expected: 2, found: 3 };
     assert_eq!(Bpe::new(&[[97, 97, 3]]), Err(length));
-    // Each token twice the one before: the lengths end where tokens do.
+    // Each token is twice as long as the previous one, until the longest allowed token.
     let doubling = (0..40).map(|rank| if rank == 0 { (97, 97) } else { (255 + rank, 255 + rank) });
     let mut records = [[0; 3]; 40];
     let found = Bpe::build(doubling, &mut records);
