@@ -1,4 +1,4 @@
-//! Text sources in real folders.
+//! Corpora opened from files and folders.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -61,7 +61,7 @@ fn folders_are_searched_recursively_and_files_that_are_not_text_are_skipped() {
 }
 
 #[test]
-fn order_and_repetition_of_sources_change_nothing() {
+fn order_and_repetition_of_sources_do_not_matter() {
     let folder = Folder::new(&[("a/1", b"one"), ("a/2", b"two"), ("b", b"three")]);
     let once = folder.open(&["a", "b"]).unwrap();
     let again = folder.open(&["b", "a", "a/1", "b"]).unwrap();

@@ -1,4 +1,4 @@
-//! Byte pair encoding in the core compared with the `tokenizers` library.
+//! Byte pair encoding in `expe-core` compared with the `tokenizers` library.
 #![cfg(feature = "bpe")]
 
 use std::fs;
@@ -120,7 +120,7 @@ fn a_saved_tokenizer_loads_unchanged() {
 }
 
 #[test]
-fn files_of_the_library_can_be_loaded() {
+fn files_written_by_the_library_can_be_loaded() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
     TRAINED.1.save(&path, true).unwrap();
@@ -128,7 +128,7 @@ fn files_of_the_library_can_be_loaded() {
 }
 
 #[test]
-fn other_kinds_of_tokenizers_are_refused() {
+fn other_kinds_of_tokenizers_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokenizer.json");
     TRAINED.0.save(&path).unwrap();
@@ -165,7 +165,7 @@ fn other_kinds_of_tokenizers_are_refused() {
 }
 
 #[test]
-fn sizes_out_of_range_are_refused_and_short_texts_work() {
+fn sizes_out_of_range_are_rejected_and_short_texts_work() {
     for size in [0, 256, 65_537, usize::MAX] {
         assert!(matches!(Tokenizer::train_bpe(&["text"], size), Err(DataError::Training(_))));
     }

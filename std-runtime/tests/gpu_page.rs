@@ -1,4 +1,4 @@
-//! The table of memory in `docs/gpu.md` contains the lower bounds that training checks.
+//! The memory table in `docs/gpu.md` contains the lower bounds that training checks.
 //!
 //! `EXPE_BLESS=1 cargo test -p expe --test gpu_page` updates it.
 
@@ -58,7 +58,7 @@ fn table() -> String {
 }
 
 #[test]
-fn the_page_has_the_estimate() {
+fn the_page_contains_the_lower_bounds() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/gpu.md");
     let page = fs::read_to_string(&path).unwrap();
     let (before, rest) = page.split_once("<!-- table memory -->\n").unwrap();
@@ -69,5 +69,5 @@ fn the_page_has_the_estimate() {
         fs::write(&path, new).unwrap();
         return;
     }
-    assert_eq!(found, table, "EXPE_BLESS=1 writes the table anew");
+    assert_eq!(found, table, "run the test with EXPE_BLESS=1 to update the table");
 }

@@ -36,7 +36,7 @@ fn replaced(from: &str, to: &str) -> String {
 }
 
 #[test]
-fn invalid_values_are_refused_by_name() {
+fn errors_name_the_invalid_value() {
     for (from, to, message) in [
         ("seed = 0", "seed = 0\nsed = 1", "unknown field `sed`"),
         ("steps = 800", "", "missing field `steps`"),

@@ -13,7 +13,7 @@ use expe::config::preset;
 use expe::device::Cpu;
 use mimalloc::MiMalloc;
 
-/// The allocator, with a count of the allocated bytes.
+/// The allocator with a counter of the allocated bytes.
 struct Counted;
 
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
@@ -82,5 +82,5 @@ fn memory_does_not_grow_over_ten_thousand_steps() {
     for _ in WARM..STEPS {
         std::mem::forget(black_box(Box::new(1_u8)));
     }
-    assert!(IN_USE.load(Relaxed).saturating_sub(in_use) >= LEFT, "a leak goes unnoticed");
+    assert!(IN_USE.load(Relaxed).saturating_sub(in_use) >= LEFT, "the test misses a leak");
 }

@@ -33,7 +33,7 @@ pub struct Args {
         default_value = "expe-cap,expe,exqpe,rope,sinusoidal,alibi"
     )]
     positions: Vec<String>,
-    /// Models to train per encoding, with the seeds 0, 1, …
+    /// Number of models to train per encoding, with the seeds 0, 1, …
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: u64,
     /// What and how to train.
@@ -45,13 +45,13 @@ pub struct Args {
     /// Which lengths to measure.
     #[command(flatten)]
     lengths: LengthArgs,
-    /// The folder of the comparison; finished trainings and measurements in it are not repeated.
+    /// Folder of the comparison; training runs and measurements that are finished there are not repeated.
     #[arg(long, default_value = "expe-compare", value_name = "DIR")]
     out: PathBuf,
     /// The device.
     #[command(flatten)]
     device: DeviceArg,
-    /// Models to train at the same time [default: one per processor, one on a GPU].
+    /// Number of models to train at the same time [default: one per processor, one on a GPU].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
     /// Also write the rows as JSON (`-` for standard output).
@@ -62,7 +62,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// [`CliError`]; running the same command again continues from there.
+/// Returns a [`CliError`]. Running the same command again continues from the finished work.
 pub fn run(args: &Args) -> Result<(), CliError> {
     let stop = interrupt::catch()?;
     let base = args.config.named_or("context-64")?;
@@ -94,9 +94,9 @@ pub fn paths(files: &ReportFiles) -> String {
 #[derive(Debug)]
 pub struct Compared {
     facts: Vec<(String, String)>,
-    /// What was trained, with the vocabulary of the tokenizer.
+    /// The plan, with the vocabulary size of the tokenizer.
     pub plan: Plan,
-    /// What was measured.
+    /// The measured rows.
     pub rows: Vec<Row>,
 }
 
@@ -119,10 +119,10 @@ pub fn compare(mut plan: Plan, corpus: &Corpus, stop: &AtomicBool) -> Result<Com
 }
 
 impl Compared {
-    /// Writes rows, plot and page into the folder of the comparison.
+    /// Writes rows, plot and page to the folder of the comparison.
     ///
     /// # Errors
-    /// [`CliError::Report`].
+    /// [`CliError::Report`] if the report cannot be drawn or written.
     pub fn report(&self, title: &str, samples: &[Sample]) -> Result<ReportFiles, CliError> {
         let Self { facts: run, plan, rows } = self;
         Ok(write_report(&plan.folder, &Page { title, rows, run, samples })?)
@@ -159,7 +159,7 @@ impl Watch {
                     best.map_or(String::new(), |best| format!(", validation loss {best:.3}"));
                 match tasks.remove(*cell) {
                     Some(task) => task.finish(&format!("trained and measured{best}")),
-                    None => self.progress.say(&format!("{cell}: finished before{best}")),
+                    None => self.progress.say(&format!("{cell}: already finished{best}")),
                 }
             }
         }

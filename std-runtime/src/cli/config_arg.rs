@@ -1,4 +1,4 @@
-//! `--config`, `--preset` and `--steps`: what and how to train.
+//! `--config`, `--preset` and `--steps`: the training configuration.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use expe::config::{RunConfig, preset};
 
 use super::CliError;
 
-/// Where a configuration comes from.
+/// The source of a training configuration.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ConfigArgs {
     /// A configuration file, such as the `config.toml` of a run folder.
@@ -15,7 +15,8 @@ pub struct ConfigArgs {
     /// A built-in configuration: context-64 (the default), demo, quick or stories.
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
-    /// Training steps, instead of the configuration's; warm-up and validations are scaled with them.
+    /// Number of training steps, instead of that in the configuration; warm-up and validation interval are scaled
+    /// in proportion.
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
 }
@@ -37,7 +38,7 @@ impl ConfigArgs {
     /// Returns the requested configuration, or the preset `default` if none was named.
     ///
     /// # Errors
-    /// As [`named`](Self::named).
+    /// Same as [`named`](Self::named).
     pub fn named_or(&self, default: &str) -> Result<RunConfig, CliError> {
         match self.named()? {
             Some(config) => Ok(config),
@@ -53,10 +54,10 @@ impl ConfigArgs {
     }
 }
 
-/// Says that the tokenizer learned from the text has another size than `requested`, if it has.
+/// Prints a note if the tokenizer learned from the text does not have `requested` tokens.
 pub fn note_vocabulary(requested: usize, config: &RunConfig) {
     let found = config.model.vocab;
     if found != requested {
-        eprintln!("the tokenizer has {found} tokens, not {requested}; the model is adapted to it");
+        eprintln!("the tokenizer has {found} tokens, not {requested}; the model uses this size");
     }
 }

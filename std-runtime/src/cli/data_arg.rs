@@ -5,11 +5,11 @@ use expe::report::bytes;
 
 use super::CliError;
 
-/// Where the text comes from.
+/// The sources of the text.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct DataArgs {
     /// Text files and folders. `stories:SEED:SIZE` (such as stories:1:2M) generates stories; `rust:` is
-    /// the Rust sources that cargo unpacked to build this program.
+    /// the Rust sources that Cargo unpacked to build this program.
     #[arg(long, num_args = 1.., value_name = "PATH")]
     data: Vec<Source>,
 }
@@ -20,7 +20,7 @@ impl DataArgs {
         !self.data.is_empty()
     }
 
-    /// Opens the text and prints what was found.
+    /// Opens the text and prints a summary.
     ///
     /// # Errors
     /// [`CliError::Data`] when no text was given, and for sources that are not text.
@@ -28,10 +28,10 @@ impl DataArgs {
         open(&self.data)
     }
 
-    /// Opens the text, or without `--data` the Rust sources that cargo unpacked to build this program.
+    /// Opens the text, or without `--data` the Rust sources that Cargo unpacked to build this program.
     ///
     /// # Errors
-    /// As [`open`](Self::open), and when there are no such sources.
+    /// Same as [`open`](Self::open), and when there are no such sources.
     pub fn open_or_default(&self) -> Result<Corpus, CliError> {
         if self.is_given() {
             return self.open();
@@ -49,7 +49,7 @@ fn open(sources: &[Source]) -> Result<Corpus, CliError> {
     Ok(corpus)
 }
 
-/// Describes what a corpus contains, and what was skipped.
+/// Describes the size of a corpus and the number of skipped files.
 fn summary(corpus: &Corpus) -> String {
     let skipped = corpus.skipped();
     let mut text = format!(

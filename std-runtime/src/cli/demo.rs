@@ -1,4 +1,4 @@
-//! `expe demo`: the whole path on real text, from training to the exported file.
+//! `expe demo`: all steps on real text, from training to the exported file.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ use super::{CliError, interrupt};
 /// Arguments of `expe demo`.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Args {
-    /// Smaller models and fewer rivals: finishes in less than 90 seconds on 2 cores.
+    /// Use smaller models and fewer rivals; finishes in less than 90 seconds on 2 cores.
     #[arg(long)]
     quick: bool,
     /// Where the text comes from [default: the Rust sources that cargo unpacked].
@@ -30,8 +30,8 @@ pub struct Args {
     /// The device.
     #[command(flatten)]
     device: DeviceArg,
-    /// The folder of the demo; finished trainings and measurements in it are not repeated [default:
-    /// expe-demo, with --quick expe-demo-quick].
+    /// Folder of the demo; training runs and measurements that are finished there are not repeated [default:
+    /// expe-demo, or expe-demo-quick with --quick].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -42,7 +42,7 @@ const EXPORTED: &str = "expe-cap";
 /// Runs the command.
 ///
 /// # Errors
-/// [`CliError`]; running the same command again continues from there.
+/// Returns a [`CliError`]. Running the same command again continues from the finished work.
 pub fn run(args: &Args) -> Result<(), CliError> {
     let stop = interrupt::catch()?;
     let (name, specs, folder): (_, &[&str], _) = if args.quick {
@@ -93,7 +93,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     ))
 }
 
-/// Generates a few lines with the model: three times its training length.
+/// Generates a few lines with the model, three times as long as its training length.
 fn write_sample(file: &ModelFile, context: usize) -> Result<Sample, CliError> {
     const PROMPT: &str = "/// Returns the ";
     let model = file.model()?;

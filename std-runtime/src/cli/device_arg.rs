@@ -7,8 +7,8 @@ use super::CliError;
 /// The device to compute on.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct DeviceArg {
-    /// Device to compute on: cpu, cuda (the first GPU), cuda:N, or auto for the first GPU if one can be
-    /// used, else the processor (`expe devices` lists them).
+    /// Device to compute on: cpu, cuda (the first GPU), cuda:N, or auto, which is the first GPU if it can be
+    /// used and the processor otherwise (`expe devices` lists all devices).
     #[arg(long, default_value = "auto", value_name = "NAME")]
     device: DeviceChoice,
 }

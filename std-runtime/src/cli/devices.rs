@@ -29,7 +29,7 @@ struct Report {
 
 #[derive(Debug, Default, Serialize)]
 struct Device {
-    /// Its name for `--device`; `cuda` if no GPU was found.
+    /// Name for `--device`; `cuda` if no GPU was found.
     device: String,
     usable: bool,
     /// Why it cannot be used.
@@ -37,16 +37,16 @@ struct Device {
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
-    /// Threads of a processor.
+    /// Number of threads of a processor.
     #[serde(skip_serializing_if = "Option::is_none")]
     cores: Option<usize>,
-    /// Instruction sets of a processor that the kernels take advantage of.
+    /// Instruction sets of a processor that the kernels use.
     #[serde(skip_serializing_if = "Option::is_none")]
     features: Option<Vec<String>>,
-    /// Bytes of memory.
+    /// Size of the memory in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     memory: Option<u64>,
-    /// Bytes of memory that are free.
+    /// Size of the free memory in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     free: Option<u64>,
     /// Compute capability of a GPU.

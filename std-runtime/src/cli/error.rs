@@ -1,4 +1,4 @@
-//! Why a command failed, what the user can do about it, and the exit code.
+//! Errors of commands, with hints for the user and exit codes.
 
 use std::error::Error;
 use std::io;
@@ -17,7 +17,7 @@ use expe::model::ModelError;
 use expe::report::ReportError;
 use expe::train::TrainError;
 
-/// Exit code after Ctrl-C, the convention of shells.
+/// Exit code after Ctrl-C, following the convention of shells.
 pub const INTERRUPTED: u8 = 130;
 
 /// Why a command failed.
@@ -31,7 +31,7 @@ pub enum CliError {
         resume: Option<String>,
     },
     /// Ctrl-C cannot be caught.
-    #[error("the system does not let this process catch Ctrl-C")]
+    #[error("the system does not allow this process to catch Ctrl-C")]
     Signals,
     /// Standard input cannot be read.
     #[error("{}: cannot be read: {source}", .path.display())]
@@ -49,10 +49,10 @@ pub enum CliError {
         /// Why.
         source: io::Error,
     },
-    /// There is nothing to continue.
+    /// The prompt is empty.
     #[error("the prompt is empty; give --prompt at least one character")]
     EmptyPrompt,
-    /// The positions to keep fill the window.
+    /// The positions to keep fill the whole window.
     #[error("--sinks {sinks} leaves no space in --window {window}; keep fewer positions")]
     Sinks {
         /// Positions to keep.
@@ -60,21 +60,21 @@ pub enum CliError {
         /// Positions of the window.
         window: u32,
     },
-    /// A run folder is computed with dfdx, which has no cache.
+    /// `--cache` was given for a run folder, which is computed with dfdx without a cache.
     #[error(
-        "{}: --cache is for `.expe` files, and this is a run folder; export it first, or omit --cache",
+        "{}: --cache is for `.expe` files, but this is a run folder; export it first, or omit --cache",
         .0.display()
     )]
     NoCache(PathBuf),
     /// A device cannot be used, or failed.
     #[error("device: {0}")]
     Device(#[from] DeviceError),
-    /// Only the operations of the processor are timed one by one.
+    /// `--profile` was given for a GPU.
     #[error("--profile times the operations of the processor; add --device cpu")]
     ProfileOnGpu,
-    /// A model file is computed by the core engine.
+    /// A GPU was requested for a model file, which the core engine computes on the processor.
     #[error(
-        "{}: --device is for run folders, and this is a file, which the core engine computes on the \
+        "{}: --device is for run folders, but this is a file, which the core engine computes on the \
          processor; omit --device",
         .0.display()
     )]
@@ -93,44 +93,44 @@ pub enum CliError {
     /// An unknown preset.
     #[error(transparent)]
     Preset(#[from] UnknownPreset),
-    /// A position encoding that is not understood.
+    /// A position encoding cannot be parsed.
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// Text or tokenizer.
+    /// A text or a tokenizer cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// The dfdx model.
+    /// The dfdx model cannot be used.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// Training, and run folders.
+    /// Training failed, or a run folder cannot be used.
     #[error(transparent)]
     Train(#[from] TrainError),
-    /// Evaluation.
+    /// An evaluation failed.
     #[error(transparent)]
     Eval(#[from] EvalError),
-    /// Comparison.
+    /// A comparison failed.
     #[error(transparent)]
     Compare(#[from] CompareError),
-    /// The core engine, and model files.
+    /// A model file cannot be used or run.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// Export.
+    /// An export failed.
     #[error(transparent)]
     Export(#[from] ExportError),
-    /// Benchmarks.
+    /// A benchmark failed.
     #[error(transparent)]
     Bench(#[from] BenchError),
-    /// A program that controls a benchmark sent something else than an order.
+    /// The program that controls a benchmark sent an invalid request.
     #[error("{0}")]
     Serve(String),
-    /// Plot and page.
+    /// A report cannot be drawn or written.
     #[error(transparent)]
     Report(#[from] ReportError),
 }
 
 impl CliError {
-    /// Prints the message to standard error, with the causes that it does not mention itself and with what
-    /// to do about it.
+    /// Prints the message to standard error, with the causes that it does not mention itself and with a hint if there
+    /// is one.
     pub fn report(&self) {
         let mut text = format!("error: {self}");
         let mut cause = self.source();
@@ -149,7 +149,7 @@ impl CliError {
         eprintln!("{text}");
     }
 
-    /// Returns the process's exit code.
+    /// Returns the exit code of the process.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Interrupted { .. }
@@ -159,7 +159,7 @@ impl CliError {
         }
     }
 
-    /// Returns the flags or commands that help, where the library's message cannot name them.
+    /// Returns a hint that names flags or commands, which messages of the library cannot do.
     fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Data(error)

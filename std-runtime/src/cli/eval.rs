@@ -27,21 +27,21 @@ pub struct Args {
     /// The device, for a run folder.
     #[command(flatten)]
     device: DeviceArg,
-    /// Where the text comes from.
+    /// The sources of the text.
     #[command(flatten)]
     data: DataArgs,
-    /// Use all of the text instead of the part that training holds out, for text that the model was not
+    /// Use the whole text instead of the part that training holds out, for text that the model was not
     /// trained on.
     #[arg(long)]
     whole: bool,
     /// Which lengths and how much text.
     #[command(flatten)]
     lengths: LengthArgs,
-    /// Changes of the position encoding: KEY=VALUE[:KEY=VALUE]…, such as query_cap=last or
+    /// Changes to the position encoding: KEY=VALUE[:KEY=VALUE]…, such as query_cap=last or
     /// scaling=yarn:factor=16.
     #[arg(long, value_name = "SETTINGS")]
     position_set: Option<String>,
-    /// Type of the key-value cache, for an `.expe` file [default: f32, i8 for a model in integers].
+    /// Type of the key-value cache, for an `.expe` file [default: f32, or i8 for a model in integers].
     #[arg(long, value_parser = cache_type())]
     cache: Option<CacheType>,
     /// Also write the rows as JSON (`-` for standard output).
@@ -55,8 +55,8 @@ pub struct LengthArgs {
     /// Multiples of the training length.
     #[arg(long, value_delimiter = ',', default_value = "1,2,4,8,16", value_name = "N,…")]
     lengths: Vec<usize>,
-    /// Tokens of held-out text to predict at each length, at most (but at least one window of the
-    /// longest).
+    /// Maximum number of held-out tokens to predict at each length (at least one window of the longest
+    /// length is always used).
     #[arg(long, default_value_t = 32_768, value_name = "N")]
     eval_tokens: usize,
 }
@@ -72,7 +72,7 @@ impl LengthArgs {
     /// Returns the lengths for a model of training length `context`.
     ///
     /// # Errors
-    /// [`CliError::Eval`] for a length of 0, or none.
+    /// [`CliError::Eval`] for a length of 0 or an empty list.
     pub fn lengths(&self, context: usize) -> Result<Lengths, CliError> {
         Ok(Lengths::new(context, &self.lengths, self.eval_tokens)?)
     }
@@ -139,7 +139,7 @@ pub fn evaluate_with_progress(
     with_progress(options.factors.len(), |on_row| evaluate_file(file, corpus, &options, on_row))
 }
 
-/// Runs an evaluation at `count` lengths, shows its progress and stops it at Ctrl-C.
+/// Runs an evaluation at `count` lengths and shows its progress. Stops it on Ctrl-C.
 fn with_progress(
     count: usize,
     evaluate: impl FnOnce(&mut dyn FnMut(&Row) -> ControlFlow<()>) -> Result<Vec<Row>, EvalError>,

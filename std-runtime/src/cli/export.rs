@@ -29,23 +29,23 @@ pub struct Args {
     /// The file to write.
     #[arg(long, value_name = "FILE.expe")]
     out: PathBuf,
-    /// Changes of the position encoding: KEY=VALUE[:KEY=VALUE]…, such as query_cap=last.
+    /// Changes to the position encoding: KEY=VALUE[:KEY=VALUE]…, such as query_cap=last.
     #[arg(long, value_name = "SETTINGS")]
     position_set: Option<String>,
-    /// Print how far rounding changed every matrix, not only the worst.
+    /// Print the rounding error of every matrix, not only of the worst three.
     #[arg(long)]
     report: bool,
-    /// Tokens to calibrate integers on: from the training part of --data, or else from text that the model
-    /// generates itself.
+    /// Number of tokens to calibrate integers on, from the training part of --data or, without --data, from
+    /// text that the model generates.
     #[arg(
         long, default_value_t = 8_192, value_name = "N",
         value_parser = clap::value_parser!(u32).range(64..=1_000_000)
     )]
     calibration_tokens: u32,
-    /// Text on whose held-out part the core engine measures the perplexity before and after.
+    /// Text whose held-out part is used to measure the perplexity before and after.
     #[command(flatten)]
     data: DataArgs,
-    /// At which lengths.
+    /// The lengths to measure.
     #[command(flatten)]
     lengths: LengthArgs,
 }
@@ -53,7 +53,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// [`CliError`]; no file is written then.
+/// Returns a [`CliError`]. No file is written in this case.
 pub fn run(args: &Args) -> Result<(), CliError> {
     let mut trained = TrainedModel::open(&args.model, &Cpu::default())?;
     if let Some(settings) = &args.position_set {
@@ -62,7 +62,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     }
     let scheme = args.numbers;
     let corpus = if args.data.is_given() { Some(args.data.open()?) } else { None };
-    // Everything that can fail does so before the file is written.
+    // The text is opened here, so that an error is reported before the file is written.
     let dataset = match &corpus {
         Some(corpus) if scheme.layers().is_integer() => {
             Some(Dataset::encode(corpus, &trained.tokenizer)?)
@@ -90,7 +90,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         print(&rounding(&errors, args.report))?;
     }
     let Some((before, after)) = measured else {
-        return print("perplexity not measured: name text with --data to compare before and after");
+        return print("perplexity not measured: pass text with --data to compare before and after");
     };
     print(&format!("{:>8} {:>12} {:>12} {:>9}", "length", "f32", scheme.to_string(), "change"))?;
     for (before, after) in before.iter().zip(&after) {

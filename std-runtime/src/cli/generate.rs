@@ -22,22 +22,22 @@ pub struct Args {
     /// Tokens to generate.
     #[arg(long, default_value_t = 128, value_name = "N")]
     tokens: usize,
-    /// 0 always takes the most likely token, 1 samples from the predicted distribution.
+    /// Temperature: 0 always selects the most likely token, 1 samples from the predicted distribution.
     #[arg(long, default_value_t = 0.8, value_name = "T", allow_negative_numbers = true)]
     temperature: f32,
-    /// Sample from the K most likely tokens only; 0 for all.
+    /// Sample only from the K most likely tokens; 0 for all.
     #[arg(long, default_value_t = 40, value_name = "K")]
     top_k: usize,
     /// Seed of the sampler.
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed: u64,
-    /// Type of the key-value cache [default: f32, i8 for a model in integers].
+    /// Type of the key-value cache [default: f32, or i8 for a model in integers].
     #[arg(long, value_parser = cache_type())]
     cache: Option<CacheType>,
-    /// Keep only the last N positions, in memory of fixed size, so that the text can be of any length.
+    /// Keep only the last N positions, in memory of fixed size, so that the text can have any length.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     window: Option<u32>,
-    /// First positions that stay in the window.
+    /// Number of first positions that always stay in the window.
     #[arg(long, default_value_t = 0, value_name = "N", requires = "window")]
     sinks: usize,
     /// Print the ids of the generated tokens instead of the text.
@@ -67,7 +67,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
         args.window.map(|positions| Window { positions: positions as usize, sinks: args.sinks });
     let cache = CacheChoice { cache_type: args.cache, window };
     let mut decoder = TextDecoder::new(model.tokenizer());
-    // Printed with the first token, so that an error message does not follow half a line.
+    // The prompt is printed with the first token, so that an error message does not follow an incomplete line.
     let mut front = if args.ids { String::new() } else { args.prompt.clone() };
     let mut failed = None;
     generate(&model, &prompt, args.tokens, sampling, cache, |token| {

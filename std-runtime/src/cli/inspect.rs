@@ -1,4 +1,4 @@
-//! `expe inspect`: what a model file contains, and the memory that it needs.
+//! `expe inspect`: describe a model file and the memory that it needs.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Ctrl-C: the first one requests the running command to save and stop, the second one exits at once.
+//! Handling of Ctrl-C: the first one asks the running command to save and stop, the second one exits immediately.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use super::CliError;
 static STOP: AtomicBool = AtomicBool::new(false);
 static INSTALLED: OnceLock<bool> = OnceLock::new();
 
-/// Catches Ctrl-C and the termination signal from now on; the returned flag turns true at the first one.
+/// Installs the handler for Ctrl-C and the termination signal. The first signal sets the returned flag.
 ///
 /// # Errors
 /// [`CliError::Signals`] when the handler cannot be installed.
@@ -18,7 +18,7 @@ pub fn catch() -> Result<&'static AtomicBool, CliError> {
             if STOP.swap(true, Ordering::SeqCst) {
                 std::process::exit(super::error::INTERRUPTED.into());
             }
-            eprintln!("\nstopping (press Ctrl-C again to stop at once)");
+            eprintln!("\nstopping (press Ctrl-C again to stop immediately)");
         };
         ctrlc::set_handler(handler).is_ok()
     });

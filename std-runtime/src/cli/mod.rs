@@ -1,4 +1,4 @@
-//! The command line: flags, one file per command, messages and exit codes; the work is done by the library.
+//! The command line: flags, messages and exit codes, with one file per command. The library does the work.
 //!
 //! Exit codes: 0 for success, 1 for an error (its message is on standard error), 2 for wrong usage, 130
 //! after Ctrl-C (training and comparisons are saved first).
@@ -32,8 +32,8 @@ pub use error::CliError;
 /// Train, compare, export and run transformers with exact positional encodings.
 ///
 /// Without a command, `expe` runs the demo: it trains small models that differ only in their position
-/// encoding, measures each on texts up to 16 times as long as those it was trained on, and exports the
-/// ExPE model for a microcontroller.
+/// encoding, measures each on texts up to 16 times as long as its training length, and exports the ExPE
+/// model for a microcontroller.
 #[derive(Debug, Parser)]
 #[command(name = "expe", version, max_term_width = 100)]
 struct Cli {

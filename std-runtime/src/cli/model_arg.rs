@@ -12,7 +12,7 @@ use expe_core::format::DType;
 use super::CliError;
 use super::device_arg::DeviceArg;
 
-/// A trained model as the command line names it.
+/// A trained model named on the command line.
 #[derive(Debug)]
 pub enum ModelArg<D: Backend> {
     /// A run folder.
@@ -21,11 +21,12 @@ pub enum ModelArg<D: Backend> {
     File(ModelFile),
 }
 
-/// Returns the device for the model at `path`: the requested one for a run folder, the processor for a
-/// file, which the core engine runs.
+/// Returns the device for the model at `path`: the requested device for a run folder, or the processor for a file,
+/// which the core engine runs.
 ///
 /// # Errors
-/// [`CliError::Device`]; [`CliError::FileOnGpu`] when a GPU was requested by name for a file.
+/// [`CliError::Device`] if the device cannot be used, [`CliError::FileOnGpu`] if a GPU was requested by name for a
+/// file.
 pub fn model_device(path: &Path, device: &DeviceArg) -> Result<ChosenDevice, CliError> {
     if path.is_dir() {
         return device.settle();
@@ -37,7 +38,7 @@ pub fn model_device(path: &Path, device: &DeviceArg) -> Result<ChosenDevice, Cli
 }
 
 impl<D: Backend> ModelArg<D> {
-    /// Opens the run folder or file at `path`; the model of a run folder is put on `device`.
+    /// Opens the run folder or file at `path`. The model of a run folder is loaded on `device`.
     ///
     /// # Errors
     /// [`CliError::Train`] or [`CliError::Engine`] when it is neither, or damaged.
@@ -49,7 +50,7 @@ impl<D: Backend> ModelArg<D> {
         }
     }
 
-    /// Returns the model as a file for the core engine; a run folder is exported to memory in `f32`.
+    /// Returns the model as a file for the core engine. A run folder is exported to memory in `f32`.
     ///
     /// # Errors
     /// [`CliError::Export`] for a model that the format cannot represent.

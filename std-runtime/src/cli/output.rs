@@ -1,4 +1,4 @@
-//! Results on standard output or in a `--json` file.
+//! Output of results to standard output or a `--json` file.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::CliError;
 
-/// Writes `value` as JSON to `path`, whole or not at all; `-` is standard output.
+/// Writes `value` as JSON to `path` atomically, or to standard output if `path` is `-`.
 ///
 /// # Errors
 /// [`CliError::Write`] when it cannot be written.
@@ -23,12 +23,12 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), CliError> {
 /// Writes rows as JSON, as [`report::write_json`] does, to `path` or standard output (`-`).
 ///
 /// # Errors
-/// As [`write_json`].
+/// Same as [`write_json`].
 pub fn write_rows(path: &Path, rows: &[Row]) -> Result<(), CliError> {
     write(path, |mut to| report::write_json(rows, &mut to))
 }
 
-/// Returns whether results go to standard output, which then contains nothing else.
+/// Returns whether `path` is standard output, which then must contain nothing else.
 pub fn is_stdout(path: &Path) -> bool {
     path == Path::new("-")
 }
@@ -46,7 +46,7 @@ fn write(
     written.map_err(|source| CliError::Write { path: path.to_owned(), source })
 }
 
-/// Prints `text` and a line end to standard output.
+/// Prints `text` and a newline to standard output.
 ///
 /// # Errors
 /// [`CliError::Write`] when standard output is closed or full.
@@ -54,10 +54,10 @@ pub fn print(text: &str) -> Result<(), CliError> {
     print_part(&format!("{text}\n"))
 }
 
-/// Prints `text` to standard output and flush it.
+/// Prints `text` to standard output and flushes it.
 ///
 /// # Errors
-/// As [`print`].
+/// Same as [`print`].
 pub fn print_part(text: &str) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());

@@ -5,17 +5,17 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-/// How often a task reports to a pipe.
+/// Interval at which a task prints its progress to a pipe.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// Where the tasks of one command show their progress.
+/// Shows the progress of the tasks of a command.
 #[derive(Debug, Clone)]
 pub struct Progress {
     bars: Option<MultiProgress>,
 }
 
 impl Progress {
-    /// Shows bars if standard error is a terminal, else prints lines.
+    /// Creates bars if standard error is a terminal; otherwise progress is printed as lines.
     pub fn new() -> Self {
         Self { bars: std::io::stderr().is_terminal().then(MultiProgress::new) }
     }

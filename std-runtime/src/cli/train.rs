@@ -21,30 +21,30 @@ use super::{CliError, interrupt};
 /// Arguments of `expe train`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What and how to train.
+    /// The training configuration.
     #[command(flatten)]
     config: ConfigArgs,
-    /// Where the text comes from.
+    /// The sources of the text.
     #[command(flatten)]
     data: DataArgs,
     /// The run folder to write.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Position encoding: NAME[:KEY=VALUE]…, such as expe, rope or expe:start=0:step=1/8
-    /// [default: the configuration's].
+    /// [default: from the configuration].
     #[arg(long, value_name = "NAME")]
     position: Option<String>,
-    /// Seed of everything random [default: the configuration's].
+    /// Seed of initial parameters, windows and dropout [default: from the configuration].
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Precision of products with weights: f32, or mixed for f16 factors, which is meant for GPUs and
-    /// slower on a processor [default: the configuration's, f32].
+    /// Precision of matrix products with weights: f32, or mixed for f16 operands, which is meant for GPUs and
+    /// slower on the processor [default: from the configuration, f32].
     #[arg(long, value_name = "PRECISION", value_parser = precision)]
     precision: Option<Precision>,
     /// The device.
     #[command(flatten)]
     device: DeviceArg,
-    /// Continue the run in the folder, if there is one.
+    /// Continue the run in the folder if there is one.
     #[arg(long)]
     resume: bool,
 }
@@ -52,7 +52,7 @@ pub struct Args {
 /// Runs the command.
 ///
 /// # Errors
-/// [`CliError`]; what was saved remains, and `--resume` continues from there.
+/// Returns a [`CliError`]. Saved checkpoints remain, and `--resume` continues from the last one.
 pub fn run(args: &Args) -> Result<(), CliError> {
     let device = args.device.settle()?;
     let stop = interrupt::catch()?;
@@ -91,7 +91,7 @@ pub fn run(args: &Args) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Returns the configuration of the run: the requested one, that of the folder to resume, or the default,
+/// Returns the configuration of the run: the requested one, that of the folder to resume, or the default preset, each
 /// with the changes that flags make.
 fn configuration(args: &Args, started: bool) -> Result<RunConfig, CliError> {
     let mut config = match args.config.named()? {
@@ -111,7 +111,7 @@ fn configuration(args: &Args, started: bool) -> Result<RunConfig, CliError> {
     Ok(config)
 }
 
-/// The training, for any device.
+/// A training run on a device of any type.
 struct Training<'a> {
     args: &'a Args,
     config: &'a RunConfig,

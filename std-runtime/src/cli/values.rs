@@ -1,4 +1,4 @@
-//! Values of the library's types as arguments, with their names and descriptions in the help.
+//! Parsers for arguments of library types, with names and descriptions for the help.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use expe::config::Precision;
@@ -20,7 +20,7 @@ pub fn cache_type() -> impl TypedValueParser<Value = CacheType> {
 /// Parses a precision: `f32` or `mixed`.
 ///
 /// # Errors
-/// The known names, for another one.
+/// Returns a message with the known names.
 pub fn precision(name: &str) -> Result<Precision, String> {
     let found = Precision::ALL.into_iter().find(|precision| precision.name() == name);
     found.ok_or_else(|| format!("known are {}", Precision::ALL.map(Precision::name).join(" and ")))

@@ -80,7 +80,7 @@ fn resumed_training_ends_with_the_same_bytes() {
             assert_eq!((outcome.ending, outcome.step), (Ending::Finished, 11));
         }
         assert_eq!(contents(whole.path()), contents(again.path()), "{name}");
-        // At a validation step, between two, twice without progress, then to the end.
+        // Interrupted at a validation step, between two validations, and without progress; then run to the end.
         for until in [4, 6, 6, 9] {
             let outcome = train(&config, parts.path(), true, until).unwrap();
             assert_eq!(outcome.ending, Ending::Interrupted);

@@ -1,4 +1,4 @@
-//! Training on the processor: the `cases` for every device, and trainings that must not start.
+//! Training on the processor: the `cases` shared by all devices, and runs that must not start.
 
 mod cases;
 
@@ -34,7 +34,7 @@ fn concurrent_trainings_are_independent() {
 }
 
 #[test]
-fn invalid_trainings_do_not_start() {
+fn invalid_runs_do_not_start() {
     let config = config("expe");
     let folder = tempfile::tempdir().unwrap();
     train(&config, folder.path(), false, 4).unwrap();

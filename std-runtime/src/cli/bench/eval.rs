@@ -18,7 +18,7 @@ pub struct Args {
     /// Lengths in multiples of the training length, each a power of two.
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "1,2,4,8,16", value_parser = factor)]
     lengths: Vec<usize>,
-    /// How its weights are stored.
+    /// Number format and arithmetic of the model.
     #[arg(long, value_parser = scheme(), default_value = "f32", value_name = "FORMAT")]
     numbers: Scheme,
     /// How long to measure.
@@ -26,7 +26,7 @@ pub struct Args {
     measure: MeasureArgs,
 }
 
-/// Parses a factor that divides every larger one.
+/// Parses a power of two, so that each factor divides every larger one.
 fn factor(text: &str) -> Result<usize, String> {
     let factor: usize = text.parse().map_err(|_| "not a whole number".to_owned())?;
     if factor.is_power_of_two() && factor <= 1 << 16 {

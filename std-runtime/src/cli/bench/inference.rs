@@ -20,7 +20,7 @@ pub struct DecodeArgs {
     /// Tokens to generate in a turn.
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     tokens: u32,
-    /// Tokens that precede them; reading these is not timed.
+    /// Tokens that precede the generated ones; reading them is not timed.
     #[arg(long, default_value_t = 0, value_name = "N")]
     past: u32,
     /// How long to measure.
@@ -48,16 +48,16 @@ pub struct PrefillArgs {
     serve: ServeArgs,
 }
 
-/// What is measured: files, or random models.
+/// The models to measure: files or random models.
 #[derive(Debug, clap::Args)]
 struct ModelsArgs {
-    /// An `.expe` file; several take turns [default: random models of the shape below].
+    /// An `.expe` file; can be repeated [default: random models of the shape below].
     #[arg(long, value_name = "FILE", conflicts_with_all = [
         "config", "preset", "width", "layers", "heads", "kv_heads", "hidden", "activation", "vocab",
         "context", "position", "numbers",
     ])]
     model: Vec<PathBuf>,
-    /// How the random models store their weights, separated by commas.
+    /// Number formats of the random models, separated by commas.
     #[arg(long, value_parser = scheme(), default_value = "f32", value_delimiter = ',', value_name = "FORMAT,…")]
     numbers: Vec<Scheme>,
     /// The random model.

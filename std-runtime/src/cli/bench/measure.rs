@@ -1,4 +1,4 @@
-//! How long to measure, who measures, and where the results go.
+//! Flags that control how long to measure, which program measures, and where to write the results.
 
 use std::io::{self, BufRead};
 use std::path::PathBuf;
@@ -13,13 +13,13 @@ use crate::cli::output::{is_stdout, print, write_json};
 /// Longest measurement that can be requested, in seconds.
 const LONGEST: f64 = 3600.0;
 
-/// How long to measure, and where the results go.
+/// How long to measure, and where to write the results.
 #[derive(Debug, clap::Args)]
 pub struct MeasureArgs {
     /// Rounds in which every candidate has a turn; results are medians over the rounds.
     #[arg(long, default_value_t = 15, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
-    /// Approximate time of all rounds together; a turn is at least one unit of work.
+    /// Approximate total time of all rounds; a turn is at least one unit of work.
     #[arg(long, default_value_t = 10.0, value_name = "S", value_parser = seconds)]
     seconds: f64,
     /// Also write the results as JSON (`-` for standard output, instead of the table).
@@ -27,10 +27,10 @@ pub struct MeasureArgs {
     json: Option<PathBuf>,
 }
 
-/// Lets another program measure, so that this one can take turns with its rivals.
+/// Lets another program control the measurement, so that this program can take turns with its rivals.
 #[derive(Debug, clap::Args)]
 pub struct ServeArgs {
-    /// Measure on request: for every line `N` on standard input, do N units of work and print the
+    /// Measure on request: for every line `N` on standard input, perform N units of work and print the
     /// milliseconds of each; for a line `peak`, print the peak memory so far in bytes.
     #[arg(long, conflicts_with_all = ["rounds", "seconds", "json"])]
     serve: bool,
@@ -53,7 +53,7 @@ impl MeasureArgs {
     /// Prints the report as a table or as JSON.
     ///
     /// # Errors
-    /// [`CliError::Write`].
+    /// [`CliError::Write`] if the output cannot be written.
     pub fn show(&self, report: &Report) -> Result<(), CliError> {
         if let Some(path) = &self.json {
             write_json(path, report)?;
@@ -66,7 +66,7 @@ impl MeasureArgs {
 }
 
 impl ServeArgs {
-    /// Returns who times the candidates.
+    /// Returns the timer for the candidates.
     pub fn timer<'a>(&self, stop: &'a AtomicBool) -> RequestedTimer<'a> {
         RequestedTimer { serve: self.serve, stop }
     }
@@ -99,7 +99,7 @@ impl Timer for RequestedTimer<'_> {
     }
 }
 
-/// Does the work that standard input requests, until it ends.
+/// Performs the work requested on standard input until it ends.
 fn serve(mut candidate: Box<dyn Candidate + '_>, stop: &AtomicBool) -> Result<(), CliError> {
     print("ready")?;
     for line in io::stdin().lock().lines() {

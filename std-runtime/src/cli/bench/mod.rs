@@ -1,4 +1,4 @@
-//! `expe bench`: how fast this machine trains and runs a model.
+//! `expe bench`: measure how fast this machine trains and runs a model.
 
 mod eval;
 mod inference;
@@ -19,7 +19,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Benchmark {
-    /// Training steps: forward, backward, clipping, AdamW, on random tokens.
+    /// Training steps on random tokens: forward, backward, clipping, AdamW.
     Train(train::Args),
     /// Generating text token by token, on one thread.
     Decode(inference::DecodeArgs),
@@ -27,7 +27,7 @@ enum Benchmark {
     Prefill(inference::PrefillArgs),
     /// Perplexity at multiples of the training length: time, memory, and how they grow.
     Eval(eval::Args),
-    /// What each position encoding costs, alone and as part of the whole.
+    /// The cost of each position encoding, alone and as part of decoding, prompts and training.
     Positions(positions::Args),
     /// How the time grows with the length of the text, the width of the model and the number of threads.
     Scaling(scaling::Args),
@@ -36,7 +36,7 @@ enum Benchmark {
 /// Runs the command.
 ///
 /// # Errors
-/// [`CliError`] for sizes that do not make a model, and when interrupted.
+/// [`CliError`] for sizes that do not form a model, and when interrupted.
 pub fn run(args: &Args) -> Result<(), CliError> {
     match &args.benchmark {
         Benchmark::Train(args) => train::run(args),

@@ -1,4 +1,4 @@
-//! `expe bench positions`: what each position encoding costs.
+//! `expe bench positions`: the cost of each position encoding.
 
 use expe::bench::PositionsBenchmark;
 
@@ -13,10 +13,10 @@ pub struct Args {
     /// default at most 128.
     #[command(flatten)]
     shape: ShapeArgs,
-    /// Keys that a query attends to, and tokens of a prompt.
+    /// Number of keys that a query attends to, and of tokens in a prompt.
     #[arg(long, default_value_t = 256, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     keys: u32,
-    /// Threads of the training [default: all].
+    /// Number of threads for training [default: all].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
     /// How long to measure.

@@ -1,4 +1,4 @@
-//! `expe bench scaling`: how the time of each kind of work grows with the model and the text.
+//! `expe bench scaling`: how the time of each kind of work grows with the sizes of model and text.
 
 use expe::bench::ScalingBenchmark;
 
@@ -9,17 +9,17 @@ use crate::cli::{CliError, interrupt};
 /// Arguments of `expe bench scaling`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The model of which one size at a time is changed.
+    /// The model; each series changes one of its sizes.
     #[command(flatten)]
     shape: ShapeArgs,
-    /// Longest context: prompts and decoding from 64 to here, training steps of one window as far as time
-    /// and memory allow.
+    /// Longest context: prompts and decoding are measured from 64 up to this length, training steps of one
+    /// window as far as time and memory allow.
     #[arg(long, default_value_t = 16_384, value_name = "N", value_parser = clap::value_parser!(u32).range(64..=1 << 20))]
     longest: u32,
-    /// Widest model; the narrowest is 64 wide.
+    /// Largest model width; the smallest is 64.
     #[arg(long, default_value_t = 512, value_name = "N", value_parser = clap::value_parser!(u32).range(64..=1 << 16))]
     widest: u32,
-    /// How long to measure; the longest texts take longer.
+    /// How long to measure; the longest texts take more time.
     #[command(flatten)]
     measure: MeasureArgs,
 }

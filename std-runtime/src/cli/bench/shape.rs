@@ -1,4 +1,4 @@
-//! The flags that describe the measured model.
+//! The flags that describe the model to measure.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use expe_core::{Activation, Config};
 
 use crate::cli::CliError;
 
-/// The measured model: a preset or a configuration, and its changes.
+/// The model to measure: a preset or a configuration, with changes.
 #[derive(Debug, clap::Args)]
 pub struct ShapeArgs {
     /// A configuration file, such as the `config.toml` of a run folder.
@@ -20,7 +20,7 @@ pub struct ShapeArgs {
     /// vocabulary 512, context 256, batch 8), or a preset of `expe train`.
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
-    /// Model width; the MLP is four times as wide, unless --hidden is given.
+    /// Model width; the MLP is four times as wide unless --hidden is given.
     #[arg(long, value_name = "N")]
     width: Option<usize>,
     /// Number of layers.
@@ -29,7 +29,7 @@ pub struct ShapeArgs {
     /// Number of query heads, and of key-value heads.
     #[arg(long, value_name = "N")]
     heads: Option<usize>,
-    /// Number of key-value heads, if fewer.
+    /// Number of key-value heads, if there are fewer.
     #[arg(long, value_name = "N")]
     kv_heads: Option<usize>,
     /// Width of the MLP.
@@ -45,7 +45,7 @@ pub struct ShapeArgs {
     #[arg(long, value_name = "N")]
     pub context: Option<usize>,
     /// Position encodings, as for `expe train --position`, separated by commas
-    /// [default: the configuration's].
+    /// [default: from the configuration].
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub position: Vec<String>,
 }
@@ -68,7 +68,8 @@ impl From<ActivationArg> for Activation {
 }
 
 impl ShapeArgs {
-    /// Returns the configuration; without `--config` and `--preset`, the shape `default` is changed.
+    /// Returns the configuration with the requested changes. Without `--config` and `--preset`, starts from the shape
+    /// `default`.
     ///
     /// # Errors
     /// [`CliError`] for sizes that do not fit together.
@@ -90,18 +91,18 @@ impl ShapeArgs {
         Ok(sizes.apply(config)?)
     }
 
-    /// Returns the requested position encodings, or the model's own, with their names.
+    /// Returns the requested position encodings with their names, or the encoding of the model if none were requested.
     ///
     /// # Errors
-    /// [`CliError::Bench`] for an encoding that is not understood.
+    /// [`CliError::Bench`] for an encoding that cannot be parsed.
     pub fn positions(&self, model: &Config) -> Result<NamedPositions, CliError> {
         Ok(positions(&self.position, model)?)
     }
 
-    /// As [`positions`](Self::positions), for training.
+    /// Same as [`positions`](Self::positions), but for training.
     ///
     /// # Errors
-    /// Also [`CliError::EvaluationOnly`].
+    /// Same as [`positions`](Self::positions), and [`CliError::EvaluationOnly`] for settings after `@`.
     pub fn trained_positions(&self, model: &Config) -> Result<NamedPositions, CliError> {
         match self.position.iter().find(|spec| spec.contains('@')) {
             Some(spec) => Err(CliError::EvaluationOnly { spec: spec.clone() }),

@@ -16,17 +16,17 @@ pub struct Args {
     /// The model.
     #[command(flatten)]
     shape: ShapeArgs,
-    /// Windows of the training length per step [default: the configuration's].
+    /// Windows of the training length per step [default: from the configuration].
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
-    /// Precision of products with weights, f32 or mixed [default: the configuration's, f32].
+    /// Precision of matrix products with weights, f32 or mixed [default: from the configuration, f32].
     #[arg(long, value_name = "PRECISION", value_parser = precision)]
     precision: Option<Precision>,
-    /// Threads, on the processor [default: all].
+    /// Number of threads, on the processor [default: all].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
-    /// Also show where the time of a step goes: each operation, forward and backward, its share, and the
-    /// rate of its matrix products, measured in additional steps.
+    /// Also show the time of each operation, forward and backward, its share of the step, and the rate of its
+    /// matrix products, measured in additional steps.
     #[arg(long, conflicts_with = "serve")]
     profile: bool,
     /// The device.
