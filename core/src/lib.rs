@@ -27,7 +27,7 @@ pub mod num;
 pub mod position;
 mod shape;
 pub mod tensor;
-pub mod token;
+mod token;
 
 pub use error::Error;
 pub use kernels::{CacheFormat, F16, F32, I8};
@@ -36,7 +36,7 @@ pub use model::{
     SampleError, Sampler, Workspace,
 };
 pub use shape::{Activation, Config, ConfigError, Norm};
-pub use token::{TextStream, Tokenizer};
+pub use token::{EncodeError, TextStream, Tokenizer};
 
 #[cfg(doctest)]
 #[doc = include_str!("../docs/numbers.md")]

@@ -2,7 +2,7 @@
 
 mod support;
 
-use expe_core::format::{DType, TensorKind};
+use expe_core::internals::{DType, TensorKind};
 use expe_core::num::Dyadic;
 use expe_core::position::{
     Beyond, OverrideBlock, Position, PositionConfig, PositionEncoding, PositionError, Progression,

@@ -4,13 +4,13 @@ mod support;
 
 use std::convert::Infallible;
 
-use expe_core::format::{
-    DType, Execution, FormatError, QuantizedRow, Storage, TensorId, TensorKind, WeightSource,
-    WriteError, Writer, layout,
-};
+use expe_core::format::{FormatError, TensorId};
+use expe_core::internals::Bpe;
 use expe_core::internals::{Bf16, Matrix, Stored, Weights};
+use expe_core::internals::{
+    DType, Execution, QuantizedRow, Storage, TensorKind, WeightSource, WriteError, Writer, layout,
+};
 use expe_core::position::{Beyond, Growth, PositionConfig, Scaling};
-use expe_core::token::Bpe;
 use expe_core::{Activation, Config, ConfigError, F16, F32, Model, Norm, Tokenizer, include_model};
 use support::TestModel;
 use support::model::{expe, positions, small};

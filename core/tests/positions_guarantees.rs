@@ -3,7 +3,8 @@
 use std::cell::Cell;
 use std::fmt::Debug;
 
-use expe_core::num::{Element, Format};
+use expe_core::internals::Format;
+use expe_core::num::Element;
 use expe_core::position::{Beyond, Expe, Exqpe, Growth, PositionEncoding, PositionError};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

@@ -7,9 +7,10 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::{env, fs};
 
+use expe_core::internals::Grid;
 use expe_core::num::Element;
 use expe_core::position::{
-    Alibi, Expe, Exqpe, Grid, Growth, Learned, NoPosition, PositionEncoding, PositionError, Rope,
+    Alibi, Expe, Exqpe, Growth, Learned, NoPosition, PositionEncoding, PositionError, Rope,
     Scaling, Sinusoidal,
 };
 use fixed::types::{I4F12, I8F8, I16F16};

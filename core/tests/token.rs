@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use expe_core::token::{Bpe, EncodeError, MergeError};
+use expe_core::EncodeError;
+use expe_core::internals::{Bpe, MergeError};
 use expe_core::{TextStream, Tokenizer};
 use proptest::prelude::*;
 

@@ -14,7 +14,7 @@ use expe::engine::{Buffers, CacheType, EngineError, Session};
 use expe::export::float;
 use expe::train::{TrainedModel, new_dataset, run};
 use expe_core::Model;
-use expe_core::format::DType;
+use expe_core::internals::DType;
 use expe_core::position::PositionEncoding;
 
 /// Lowers a score by the same amount per token of distance in every head. (ALiBi has one slope per head.)

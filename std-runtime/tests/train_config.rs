@@ -1,7 +1,7 @@
 //! `config.toml`: round trips and errors.
 
 use expe::config::{PRESETS, RunConfig, position, preset};
-use expe_core::position::SUPPORTED;
+use expe_core::internals::SUPPORTED;
 
 #[test]
 fn presets_are_valid_and_survive_a_round_trip_with_every_position() {

@@ -9,7 +9,7 @@ use expe::engine::{self, ModelFile};
 use expe::model::{Stored, Tensors, from_safetensors, read_tensors, write_tensors};
 use expe::{export, train};
 use expe_core::Config;
-use expe_core::format::{DType, layout};
+use expe_core::internals::{DType, layout};
 use expe_core::position::PositionConfig;
 use expe_tests::golden;
 use serde::Deserialize;

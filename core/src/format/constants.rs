@@ -1,4 +1,4 @@
-/// The version of the file that [`Writer`](super::Writer) writes.
+/// The version of the file that [`Writer`](crate::internals::Writer) writes.
 pub const VERSION: u32 = 2;
 
 /// The oldest version that is read.

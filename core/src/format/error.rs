@@ -33,7 +33,7 @@ pub enum FormatError {
         /// The value it has.
         found: u64,
     },
-    /// The bytes do not begin at a multiple of [`ALIGNMENT`](super::ALIGNMENT).
+    /// The bytes do not begin at a multiple of [`ALIGNMENT`](crate::internals::ALIGNMENT).
     Misaligned {
         /// The address modulo the alignment.
         remainder: usize,

@@ -1,4 +1,4 @@
-/// Bytes at a multiple of [`ALIGNMENT`](super::ALIGNMENT), as [`Model::new`](crate::Model::new) needs
+/// Bytes at a multiple of [`ALIGNMENT`](crate::internals::ALIGNMENT), as [`Model::new`](crate::Model::new) needs
 /// them.
 #[derive(Debug, Clone, Copy)]
 #[repr(C, align(16))]

@@ -1,13 +1,13 @@
 //! The `.expe` model file, version 2: everything that inference needs, read in place.
 //!
 //! [`Model::new`](crate::Model::new) checks a file once, from the first byte to the last; after that no
-//! access can fail. [`Writer`] writes one. [`Config::from_file`](crate::Config::from_file) reads the
+//! access can fail. [`Writer`](crate::internals::Writer) writes one. [`Config::from_file`](crate::Config::from_file) reads the
 //! configuration at compile time, so that firmware can size its memory.
 //!
 //! # The file, byte by byte
 //!
 //! All numbers are little-endian; floats are IEEE 754. In memory the file begins at a multiple of 16
-//! ([`ALIGNMENT`]). It consists of the fixed part, the merges, the directory, zeros up to a multiple of
+//! ([`ALIGNMENT`](crate::internals::ALIGNMENT)). It consists of the fixed part, the merges, the directory, zeros up to a multiple of
 //! 16, and the tensors, each followed by zeros up to a multiple of 16. Nothing follows. Every byte
 //! without a meaning on this page is zero, and so is every field that the settings do not use; any
 //! other value is an error.
@@ -71,7 +71,7 @@
 //!
 //! | offset | type | field |
 //! |---:|---|---|
-//! | 0 | u16 | kind: the number of a [`TensorKind`] |
+//! | 0 | u16 | kind: the number of a [`TensorKind`](crate::internals::TensorKind) |
 //! | 2 | u16 | dtype: 0 f32; matrices only: 1 f16, 2 bf16, 3 int8, 4 int4 (see below) |
 //! | 4 | u32 | layer, from 0; 0 outside the layers |
 //! | 8 | u32 | rows |
@@ -79,7 +79,7 @@
 //! | 16 | u64 | offset from the start of the file, a multiple of 16 |
 //! | 24 | u64 | length in bytes, see the dtypes |
 //!
-//! Directory and file hold the tensors in the order of [`layout`], without gaps except the padding:
+//! Directory and file hold the tensors in the order of [`layout`](crate::internals::layout), without gaps except the padding:
 //!
 //! | kind | name | shape | present |
 //! |---:|---|---|---|
@@ -126,23 +126,21 @@
 //! As version 2, but the four bytes from 124 are zero, and the only dtypes are f32 and f16.
 
 mod check;
-mod constants;
+pub(crate) mod constants;
 mod directory;
-mod error;
-mod execution;
+pub(crate) mod error;
+pub(crate) mod execution;
 mod file;
 mod header;
 mod include;
 mod position;
-mod tensors;
-mod writer;
+pub(crate) mod tensors;
+pub(crate) mod writer;
 
-pub use crate::shape::{DType, TensorId, TensorKind, TensorShape, layout};
-pub use constants::{ALIGNMENT, MAGIC, OLDEST_VERSION, VERSION};
-pub use error::{FormatError, WriteError};
-pub use execution::Execution;
+pub use crate::shape::TensorId;
+pub use error::FormatError;
+pub(crate) use execution::Execution;
 pub(crate) use file::File;
 pub use include::Aligned;
-pub use tensors::StoredTensor;
+pub(crate) use tensors::StoredTensor;
 pub(crate) use tensors::Tensors;
-pub use writer::{QuantizedRow, Storage, WeightSource, Writer};

@@ -1,9 +1,7 @@
-use crate::format::{
-    Execution, File, FormatError, StoredTensor, TensorId, TensorKind, Tensors, layout,
-};
+use crate::format::{Execution, File, FormatError, StoredTensor, Tensors};
 use crate::kernels::Matrix;
 use crate::position::{ModelDims, Position, PositionError};
-use crate::shape::Config;
+use crate::shape::{Config, TensorId, TensorKind, layout};
 use crate::token::Tokenizer;
 
 /// A checked model file, read in place: no access can fail.

@@ -2,7 +2,7 @@
 
 mod division;
 mod dyadic;
-mod element;
+pub(crate) mod element;
 mod exp;
 pub(crate) mod exp2;
 mod exponent;
@@ -22,7 +22,8 @@ pub(crate) mod shift;
 pub(crate) mod to_fixed;
 
 pub use dyadic::Dyadic;
-pub use element::{Element, Format};
+pub use element::Element;
+pub(crate) use element::Format;
 pub(crate) use exp2::{EXP2_FRACTION_BITS, exp2_minus};
 pub use exponent::Exponent;
 #[cfg(feature = "micromath")]

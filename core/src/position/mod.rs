@@ -20,11 +20,11 @@
 mod alibi;
 mod apply;
 mod encoding;
-mod encodings;
+pub(crate) mod encodings;
 mod error;
 mod expe;
 mod exqpe;
-mod grid;
+pub(crate) mod grid;
 mod learned;
 mod none;
 mod override_block;
@@ -35,18 +35,19 @@ mod scaling;
 #[cfg(feature = "serde")]
 mod settings;
 mod sinusoidal;
-mod sites;
+pub(crate) mod sites;
 
 pub use alibi::Alibi;
 pub use apply::{
     bias_rows, embed_rows, for_each_row, override_key_rows, override_query_rows, rotate_rows,
 };
 pub use encoding::PositionEncoding;
-pub use encodings::{ModelDims, Position, PositionConfig, SUPPORTED};
+pub use encodings::{ModelDims, Position, PositionConfig};
 pub use error::PositionError;
 pub use expe::Expe;
 pub use exqpe::{Exqpe, Growth};
-pub use grid::{Beyond, Grid};
+pub use grid::Beyond;
+pub(crate) use grid::Grid;
 pub use learned::Learned;
 pub use none::NoPosition;
 pub use override_block::OverrideBlock;
@@ -54,4 +55,4 @@ pub use progression::{MAX_DIGITS, Progression};
 pub use rope::{Rope, rotate};
 pub use scaling::Scaling;
 pub use sinusoidal::Sinusoidal;
-pub use sites::{EmbeddingSite, Sites};
+pub(crate) use sites::{EmbeddingSite, Sites};

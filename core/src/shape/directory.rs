@@ -21,7 +21,7 @@ impl TensorShape {
 /// Returns all tensors of a model of this configuration, in the file's order.
 ///
 /// ```
-/// use expe_core::format::layout;
+/// use expe_core::internals::layout;
 /// use expe_core::{Activation, Config, Norm};
 /// use expe_core::position::PositionConfig;
 ///

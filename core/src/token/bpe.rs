@@ -11,13 +11,13 @@ use crate::num::invariant::{slice, slice_mut};
 /// to right.
 ///
 /// ```
-/// use expe_core::token::Bpe;
+/// use expe_core::internals::Bpe;
 /// let mut records = [[0; 3]; 2];
 /// let bpe = Bpe::build([(104, 105), (32, 256)], &mut records)?;
 /// let mut tokens = [0; 8];
 /// assert_eq!(bpe.encode(b"hi hi", &mut tokens).unwrap(), &[256, 257]);
 /// assert!(bpe.decode(257).unwrap().eq(*b" hi"));
-/// # Ok::<(), expe_core::token::MergeError>(())
+/// # Ok::<(), expe_core::internals::MergeError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Bpe<'a> {

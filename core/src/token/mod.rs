@@ -1,13 +1,14 @@
 //! Tokenizers: single bytes, or byte-level byte-pair encoding.
 
-mod bpe;
-mod error;
-mod limits;
+pub(crate) mod bpe;
+pub(crate) mod error;
+pub(crate) mod limits;
 mod text;
 
-pub use bpe::{Bpe, pieces};
-pub use error::{EncodeError, MergeError};
-pub use limits::MAX_TOKEN_BYTES;
+pub(crate) use bpe::Bpe;
+pub use error::EncodeError;
+pub(crate) use error::MergeError;
+pub(crate) use limits::MAX_TOKEN_BYTES;
 pub use text::TextStream;
 
 use limits::BYTES;
@@ -19,7 +20,7 @@ use limits::BYTES;
 /// let mut tokens = [0; 8];
 /// assert_eq!(Tokenizer::Bytes.encode(b"Hi", &mut tokens)?, &[72, 105]);
 /// assert!(Tokenizer::Bytes.decode(72).unwrap().eq(*b"H"));
-/// # Ok::<(), expe_core::token::EncodeError>(())
+/// # Ok::<(), expe_core::EncodeError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tokenizer<'a> {

@@ -1,7 +1,8 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 
-use expe_core::format::{DType, QuantizedRow, Storage, TensorId, TensorKind, WeightSource, Writer};
+use expe_core::format::TensorId;
+use expe_core::internals::{DType, QuantizedRow, Storage, TensorKind, WeightSource, Writer};
 use expe_core::internals::{GROUP, GROUP_BYTES, Random};
 use expe_core::position::{Beyond, Growth, PositionConfig, Scaling};
 use expe_core::{Activation, Config, Norm, Tokenizer};
@@ -44,7 +45,7 @@ impl TestModel {
         // The unfolded tensors are those of the same model without an overridden block.
         let unfolded = unfolded(&config);
         let mut tensors = HashMap::new();
-        for shape in expe_core::format::layout(&unfolded) {
+        for shape in expe_core::internals::layout(&unfolded) {
             let gain = shape.rows == 1;
             let scale = if gain { 0.2 } else { 1.0 / (shape.columns as f32).sqrt() };
             let center = if gain { 1.0 } else { 0.0 };

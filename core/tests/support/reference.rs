@@ -1,7 +1,7 @@
 //! A simple reference decoder in `f64`, without cache and chunks, which overrides the inputs of the projections.
 //! It shares no code with the engine.
 
-use expe_core::format::TensorKind;
+use expe_core::internals::TensorKind;
 use expe_core::position::{Growth, PositionConfig, Scaling};
 use expe_core::{Activation, Config, Norm};
 

@@ -301,7 +301,7 @@ mod tests {
     fn every_encoding_has_a_cost() {
         let base = preset("quick").unwrap();
         let mut variants = Vec::new();
-        for name in expe_core::position::SUPPORTED {
+        for name in expe_core::internals::SUPPORTED {
             let position = position(name, base.model.width).unwrap();
             variants.push((name.to_owned(), Variant { position, direct: false }));
         }

@@ -3,9 +3,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use expe_core::Config;
-use expe_core::format::{
-    DType, QuantizedRow, TensorId, TensorKind, WeightSource, WriteError, Writer,
-};
+use expe_core::format::TensorId;
+use expe_core::internals::{DType, QuantizedRow, TensorKind, WeightSource, WriteError, Writer};
 use expe_core::internals::{GROUP, GROUP_BYTES, Random};
 
 use super::BenchError;

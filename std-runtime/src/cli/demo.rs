@@ -9,7 +9,7 @@ use expe::engine::{CacheChoice, ModelFile, Sampling, TextDecoder, encode, genera
 use expe::export::{self, save};
 use expe::report::{Sample, bytes};
 use expe::train::TrainedModel;
-use expe_core::format::DType;
+use expe_core::internals::DType;
 
 use super::compare::{compare, paths};
 use super::data_arg::DataArgs;

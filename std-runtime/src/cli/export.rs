@@ -9,7 +9,7 @@ use expe::export::{self, Exported, Scheme, quantized, save};
 use expe::quantize::{CalibrationText, MatrixError};
 use expe::report::bytes;
 use expe::train::TrainedModel;
-use expe_core::format::DType;
+use expe_core::internals::DType;
 
 use super::CliError;
 use super::data_arg::DataArgs;

@@ -7,7 +7,7 @@ use expe::engine::ModelFile;
 use expe::export;
 use expe::ops::Backend;
 use expe::train::TrainedModel;
-use expe_core::format::DType;
+use expe_core::internals::DType;
 
 use super::CliError;
 use super::device_arg::DeviceArg;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use expe_core::format::layout;
+use expe_core::internals::layout;
 
 use super::Plan;
 use crate::data::Corpus;

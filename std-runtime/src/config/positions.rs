@@ -1,4 +1,5 @@
-use expe_core::position::{PositionConfig, SUPPORTED};
+use expe_core::internals::SUPPORTED;
+use expe_core::position::PositionConfig;
 
 /// No position encoding has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -91,7 +91,7 @@ pub enum DataError {
     },
     /// The merges do not form a tokenizer.
     #[error(transparent)]
-    BadMerges(#[from] expe_core::token::MergeError),
+    BadMerges(#[from] expe_core::internals::MergeError),
     /// A tokenizer cannot be trained.
     #[error("cannot train a tokenizer: {0}")]
     Training(String),

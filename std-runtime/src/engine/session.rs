@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use expe_core::format::Execution;
+use expe_core::internals::Execution;
 use expe_core::position::{ModelDims, Position, PositionConfig, PositionEncoding, PositionError};
 use expe_core::{
     Attend, CacheFormat, Config, DecodeError, Decoder, F16, F32, I8, KvCache, Logit, Model,

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use expe_core::format::{DType, Storage};
+use expe_core::internals::{DType, Storage};
 
 use super::write::write;
 use super::{ExportError, Scheme};

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use expe_core::format::{DType, Execution, Storage};
+use expe_core::internals::{DType, Execution, Storage};
 
 /// The number formats and the arithmetic of an exported model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,8 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use expe_core::Config;
-use expe_core::format::{MAGIC, QuantizedRow, Storage, TensorId, WeightSource, WriteError, Writer};
+use expe_core::format::TensorId;
+use expe_core::internals::{MAGIC, QuantizedRow, Storage, WeightSource, WriteError, Writer};
 
 use super::ExportError;
 use crate::atomic::write_atomically;

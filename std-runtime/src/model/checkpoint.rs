@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use dfdx::shapes::{HasShape, Shape};
 use dfdx::tensor::Tensor;
 use expe_core::Config;
-use expe_core::format::{TensorKind, layout};
+use expe_core::internals::{TensorKind, layout};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 

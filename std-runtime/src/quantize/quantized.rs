@@ -2,7 +2,8 @@ use std::collections::HashMap;
 use std::thread;
 
 use expe_core::Config;
-use expe_core::format::{DType, QuantizedRow, Storage, TensorId, TensorShape, layout};
+use expe_core::format::TensorId;
+use expe_core::internals::{DType, QuantizedRow, Storage, TensorShape, layout};
 use expe_core::internals::{GROUP_BYTES, unpack_group};
 
 use super::round::{Int4Row, Int8Row, int4, int8};

@@ -11,7 +11,8 @@ use expe::config::{Precision, position};
 use expe::model::{Kind, Transformer, Visit, VisitMut};
 use expe::ops::Backend;
 use expe_core::internals::Random;
-use expe_core::position::{Growth, PositionConfig, SUPPORTED};
+use expe_core::internals::SUPPORTED;
+use expe_core::position::{Growth, PositionConfig};
 use expe_core::{Activation, Config, Norm};
 
 use super::{LENGTHS, fast};

@@ -94,8 +94,9 @@ fn a_story_of_20_000_tokens_equals_that_of_the_host() {
 fn small_boards_have_memory_for_useful_models() {
     let parameters = |demo| {
         let model = Model::new(host::model(demo)).unwrap();
-        let numbers =
-            |tensor: expe_core::format::StoredTensor<'_>| tensor.shape.rows * tensor.shape.columns;
+        let numbers = |tensor: expe_core::internals::StoredTensor<'_>| {
+            tensor.shape.rows * tensor.shape.columns
+        };
         model.tensors().map(numbers).sum::<usize>()
     };
     for (name, demo, least_parameters, positions, flash, ram) in [

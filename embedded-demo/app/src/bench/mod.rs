@@ -6,7 +6,7 @@ mod kernels;
 
 use core::hint::black_box;
 
-use expe_core::format::Execution;
+use expe_core::internals::Execution;
 use expe_core::{F32, Float, I8, Integer, Model};
 
 use crate::{Error, InstructionCounter};

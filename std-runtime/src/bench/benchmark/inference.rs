@@ -1,6 +1,6 @@
 use expe_core::Config;
 use expe_core::Model;
-use expe_core::format::Execution;
+use expe_core::internals::Execution;
 
 use crate::bench::{
     BenchError, Inference, NamedPositions, Plan, Report, Row, Task, Timer, candidates,

@@ -1,7 +1,7 @@
 use std::sync::atomic::AtomicBool;
 
 use expe_core::Config;
-use expe_core::position::SUPPORTED;
+use expe_core::internals::SUPPORTED;
 
 use crate::bench::{
     BenchError, Candidate, Inference, NamedPositions, Plan, Report, Row, Task, Times, Training,

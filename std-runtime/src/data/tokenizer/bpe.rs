@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use expe_core::token::{Bpe, MergeError, pieces};
+use expe_core::internals::{Bpe, MergeError, pieces};
 
 /// Merges in the order of their rank. Ids 0–255 are the bytes; merge `rank` replaces its pair with id
 /// `256 + rank`.

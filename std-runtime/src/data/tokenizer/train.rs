@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use expe_core::token::pieces;
+use expe_core::internals::pieces;
 use tokenizers::Trainer;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;

@@ -5,7 +5,7 @@
 
 use core::marker::PhantomData;
 
-use expe_core::format::Execution;
+use expe_core::internals::Execution;
 use expe_core::position::Position;
 use expe_core::{Config, F32, Float, I8, Integer, Model};
 use expe_demo_app::{Demo, Error, Memory, largest};

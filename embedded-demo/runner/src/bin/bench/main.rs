@@ -16,7 +16,8 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
-use expe_core::{Config, format::DType};
+use expe_core::Config;
+use expe_core::internals::DType;
 use expe_firmware_runner::Machine;
 
 /// Counts instructions in QEMU.
