@@ -36,7 +36,7 @@ impl Dyadic {
     ///
     /// `None` if the value is not a multiple of `2^exponent` or the mantissa does not fit in `i64`.
     #[inline(never)]
-    pub const fn at_exponent(self, exponent: i32) -> Option<i64> {
+    pub(crate) const fn at_exponent(self, exponent: i32) -> Option<i64> {
         let value = self.reduced();
         if value.mantissa == 0 {
             return Some(0);
@@ -53,7 +53,7 @@ impl Dyadic {
     ///
     /// `None` if the multiplier does not fit in `i64`.
     #[inline(never)]
-    pub const fn round_to(self, exponent: i32) -> Option<i64> {
+    pub(crate) const fn round_to(self, exponent: i32) -> Option<i64> {
         let drop = exponent.saturating_sub(self.exponent);
         if drop <= 0 {
             return self.at_exponent(exponent);
@@ -109,14 +109,14 @@ impl Dyadic {
     /// Adds this value to the fixed-point number `x·2^exponent` and returns the sum in the same units.
     ///
     /// This value is rounded to a multiple of `2^exponent` first, ties up; the sum saturates.
-    pub fn add_to_fixed(self, x: i64, exponent: Exponent) -> i32 {
+    pub(crate) fn add_to_fixed(self, x: i64, exponent: Exponent) -> i32 {
         let sum = x.saturating_add(self.round_half_up(exponent.0));
         sum.clamp(i32::MIN.into(), i32::MAX.into()) as i32
     }
 
     /// Rounds as a binary floating-point format does: to `digits` significant binary digits and to a multiple
     /// of `2^quantum`, ties to even.
-    pub const fn round_float(self, digits: u32, quantum: i32) -> Self {
+    pub(crate) const fn round_float(self, digits: u32, quantum: i32) -> Self {
         let bits = 64 - self.mantissa.unsigned_abs().leading_zeros();
         let excess = bits.saturating_sub(digits) as i32;
         let float = self.exponent.saturating_add(excess);

@@ -123,11 +123,6 @@ impl<T: Element> Exqpe<T> {
         Self { beyond, ..self }
     }
 
-    /// Returns the number of digits, `D`.
-    pub const fn digit_count(&self) -> usize {
-        self.count
-    }
-
     /// Returns the number of positions with pairwise different codes in `T`.
     ///
     /// It is `B^(D−1)·V`, at most `u32::MAX`, where `V` is the number of values of the top digit
@@ -210,10 +205,10 @@ mod tests {
     use std::vec;
 
     fn round_trips<T: Element>(exqpe: &Exqpe<T>, positions: impl Iterator<Item = u32>) {
-        let mut codes = vec![T::ZERO; exqpe.digit_count()];
+        let mut values = vec![T::ZERO; exqpe.count];
         for n in positions {
-            exqpe.encode(n, &mut codes).unwrap();
-            assert_eq!(exqpe.decode(&codes), Some(n));
+            exqpe.encode(n, &mut values).unwrap();
+            assert_eq!(exqpe.decode(&values), Some(n));
         }
     }
 

@@ -33,7 +33,7 @@ impl PositionConfig {
     /// Returns whether cached keys and values do not depend on positions, so that they can move to another position.
     ///
     /// This is the case if positions act on scores only or not at all.
-    pub const fn is_position_free(&self) -> bool {
+    pub(crate) const fn is_position_free(&self) -> bool {
         let sites = self.sites();
         matches!(sites.embedding, EmbeddingSite::Untouched) && !sites.rotates
     }
