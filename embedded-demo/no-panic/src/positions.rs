@@ -3,7 +3,10 @@
 use core::hint::black_box;
 
 use expe_core::num::Element;
-use expe_core::position::{Expe, Exqpe, Growth, ModelDims, Position, PositionConfig, PositionEncoding, override_key_rows, override_query_rows};
+use expe_core::position::{
+    Expe, Exqpe, Growth, ModelDims, Position, PositionConfig, PositionEncoding, override_key_rows,
+    override_query_rows,
+};
 use fixed::types::{I8F8, I16F16};
 use half::{bf16, f16};
 

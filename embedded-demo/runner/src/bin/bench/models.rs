@@ -4,10 +4,12 @@ use std::{convert::Infallible, fs, path::Path};
 
 use anyhow::{Context as _, Result, anyhow};
 use expe_core::format::TensorId;
-use expe_core::internals::{DType, Execution, QuantizedRow, Storage, TensorKind, WeightSource, Writer};
-use expe_core::internals::Random;
-use expe_core::position::PositionConfig;
 use expe_core::internals::Bpe;
+use expe_core::internals::Random;
+use expe_core::internals::{
+    DType, Execution, QuantizedRow, Storage, TensorKind, WeightSource, Writer,
+};
+use expe_core::position::PositionConfig;
 use expe_core::{Activation, Config, Norm, Tokenizer};
 
 /// Shapes and their names in the tables.
