@@ -13,7 +13,7 @@ fn main() {
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     let words: Vec<&str> = flags.split(['\u{1f}', ' ', '=', ',']).collect();
     let any = |names: &[&str]| names.iter().any(|name| words.contains(name));
-    // ARMv7E-M is ARMv7-M with the DSP extension; in ARMv8-M Mainline it is optional.
+    // ARMv7E-M is ARMv7-M with the DSP extension; in ARMv8-M Mainline the DSP extension is optional.
     let v8 = target.starts_with("thumbv8m.main");
     let mve = v8 && any(&["cortex-m52", "cortex-m55", "cortex-m85", "+mve", "+mve.fp"]);
     let dsp = v8 && any(&["cortex-m33", "cortex-m35p", "+dsp"]);

@@ -38,6 +38,7 @@ pub use model::{
 pub use shape::{Activation, Config, ConfigError, Norm};
 pub use token::{EncodeError, TextStream, Tokenizer};
 
+/// Compiles the examples of `docs/numbers.md`.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/numbers.md")]
 mod numbers {}

@@ -2,8 +2,7 @@
 
 mod support;
 
-use expe_core::internals::{DType, TensorKind};
-use expe_core::internals::{Random, Stored};
+use expe_core::internals::{DType, Random, Stored, TensorKind};
 use expe_core::position::{
     Expe, NoPosition, OverrideBlock, Position, PositionConfig, PositionEncoding, PositionError,
     Rope, Scaling,

@@ -3,8 +3,7 @@
 
 mod support;
 
-use expe_core::internals::Random;
-use expe_core::internals::{DType, Execution, Storage, TensorKind};
+use expe_core::internals::{DType, Execution, Random, Storage, TensorKind};
 use expe_core::{Activation, Config, DecodeError, Decoder, I8, Model, Norm, Tokenizer};
 use support::TestModel;
 use support::model::{positions, small};

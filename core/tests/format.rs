@@ -5,10 +5,9 @@ mod support;
 use std::convert::Infallible;
 
 use expe_core::format::{FormatError, TensorId};
-use expe_core::internals::Bpe;
-use expe_core::internals::{Bf16, Matrix, Stored, Weights};
 use expe_core::internals::{
-    DType, Execution, QuantizedRow, Storage, TensorKind, WeightSource, WriteError, Writer, layout,
+    Bf16, Bpe, DType, Execution, Matrix, QuantizedRow, Storage, Stored, TensorKind, WeightSource,
+    Weights, WriteError, Writer, layout,
 };
 use expe_core::position::{Beyond, Growth, PositionConfig, Scaling};
 use expe_core::{Activation, Config, ConfigError, F16, F32, Model, Norm, Tokenizer, include_model};

@@ -3,9 +3,7 @@
 mod support;
 
 use expe_core::format::{FormatError, TensorId};
-use expe_core::internals::Bpe;
-use expe_core::internals::Random;
-use expe_core::internals::{DType, TensorKind};
+use expe_core::internals::{Bpe, DType, Random, TensorKind};
 use expe_core::position::{Position, PositionConfig};
 use expe_core::{Config, Decoder, F32, I8, Model, Sampler, Tokenizer};
 use support::model::{expe, positions};

@@ -3,8 +3,7 @@
 
 mod support;
 
-use expe_core::internals::Random;
-use expe_core::internals::{DType, TensorKind};
+use expe_core::internals::{DType, Random, TensorKind};
 use expe_core::position::{Beyond, Position, PositionConfig, Scaling};
 use expe_core::{
     Activation, Attend, CacheFormat, Config, DecodeError, Decoder, F16, F32, I8, Integer, Model,

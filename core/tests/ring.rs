@@ -2,8 +2,7 @@
 
 mod support;
 
-use expe_core::internals::Random;
-use expe_core::internals::{DType, TensorKind};
+use expe_core::internals::{DType, Random, TensorKind};
 use expe_core::position::{Beyond, Growth, Position, PositionConfig};
 use expe_core::{Config, DecodeError, Decoder, I8, Integer, KvCache, Model, Workspace};
 use support::model::{positions, small};

@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use expe_core::EncodeError;
 use expe_core::internals::{Bpe, MergeError};
-use expe_core::{TextStream, Tokenizer};
+use expe_core::{EncodeError, TextStream, Tokenizer};
 use proptest::prelude::*;
 
 /// Returns the matches of the regular expression ` ?[^ \t\r\n]+|[ \t\r\n]+`.

@@ -1,6 +1,6 @@
 //! Train, compare, export and run transformers with exact positional encodings.
 //!
-//! The program `expe` is a thin layer over this library. Each step of its path from text to firmware is a
+//! The package `expe`, in the folder `std-runtime`. The program `expe` is a thin layer over this library. Each step of its path from text to firmware is a
 //! function here:
 //!
 //! | step | functions |
@@ -28,7 +28,8 @@
 //! let data = train::new_dataset(&mut config, &corpus)?;
 //! let folder = tempfile::tempdir()?;
 //! let (device, stop) = (Cpu::default(), AtomicBool::new(false));
-//! let outcome = train::run(&device, &config, &data, folder.path(), false, &stop, &mut |_| {})?;
+//! let resume = false;
+//! let outcome = train::run(&device, &config, &data, folder.path(), resume, &stop, &mut |_| {})?;
 //! assert_eq!(outcome.step, 2);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -36,6 +37,10 @@
 //! The folder `examples` continues from here. Modules import only those before them in the order `data`,
 //! `report`, `engine`, `config`, `ops`, `device`, `model`, `train`, `eval`, `quantize`, `export`, `compare`,
 //! `bench`.
+//!
+//! # Stability
+//! The functions of the table and their types are stable within a minor version. `ops`, `device` and `model` follow
+//! dfdx and may change in any release.
 //!
 //! # Features
 //! - `bpe` (default): learn byte pair encodings with the `tokenizers` crate.

@@ -8,8 +8,7 @@ use expe::model::{ModelError, Sites, Transformer};
 use expe::ops::composed::{self, Mask, Relative};
 use expe::ops::{Heads, Matrix, Override, tensor};
 use expe_core::Config;
-use expe_core::internals::Random;
-use expe_core::internals::SUPPORTED;
+use expe_core::internals::{Random, SUPPORTED};
 use expe_core::position::{Beyond, Growth, PositionConfig};
 
 fn config(position: PositionConfig) -> Config {

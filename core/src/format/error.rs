@@ -101,7 +101,9 @@ impl fmt::Display for FormatError {
             Self::TooShort { needed, found } => {
                 write!(f, "the model file needs {needed} bytes, found {found}; it is cut off")
             }
-            Self::Magic => f.write_str("not an .expe model file: it does not begin with its magic"),
+            Self::Magic => f.write_str(
+                "not an .expe model file: it does not begin with the format's magic number",
+            ),
             Self::Version { found } => write!(
                 f,
                 "version {found} of the model file is not known, only {} to {}; \
@@ -191,7 +193,7 @@ pub enum WriteError<R, W> {
         /// Its width in the source.
         found: usize,
     },
-    /// A weight is not finite as the dtype.
+    /// A weight is not finite when it is stored as the tensor's dtype.
     OutOfRange {
         /// The tensor.
         tensor: TensorId,

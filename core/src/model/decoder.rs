@@ -101,9 +101,9 @@ impl<'m, P: PositionEncoding, A: Arithmetic> Decoder<'m, P, A> {
     /// for the first `sinks`, which stay (attention sinks; Xiao et al. 2023, arXiv 2309.17453). At most
     /// `capacity − 1` sinks are kept.
     ///
-    /// With ExPE, ExQPE, ALiBi and no encoding, a token's position is its place in the window, so it
-    /// stays below `capacity`. With the others, whose position is part of keys or values, positions
-    /// count on, up to the encoding's length.
+    /// If keys and values do not depend on positions (ExPE, ExQPE, ALiBi, no encoding), a token's position is
+    /// its place in the window, so it stays below `capacity`. Otherwise positions count on, up to the
+    /// encoding's length.
     ///
     /// # Errors
     /// As [`cache`](Self::cache).

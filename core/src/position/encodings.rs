@@ -1,4 +1,4 @@
-//! The configurations of all encodings, and the encodings built from them. This is the only list of them.
+//! The configurations of all encodings, and the encodings built from them. The program reads its list of encodings from here.
 
 use super::{
     Alibi, Beyond, EmbeddingSite, Expe, Exqpe, Growth, Learned, NoPosition, OverrideBlock,

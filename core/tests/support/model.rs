@@ -2,8 +2,9 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 
 use expe_core::format::TensorId;
-use expe_core::internals::{DType, QuantizedRow, Storage, TensorKind, WeightSource, Writer};
-use expe_core::internals::{GROUP, GROUP_BYTES, Random};
+use expe_core::internals::{
+    DType, GROUP, GROUP_BYTES, QuantizedRow, Random, Storage, TensorKind, WeightSource, Writer,
+};
 use expe_core::position::{Beyond, Growth, PositionConfig, Scaling};
 use expe_core::{Activation, Config, Norm, Tokenizer};
 use zerocopy::{FromZeros, IntoBytes};

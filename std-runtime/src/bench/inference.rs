@@ -1,7 +1,6 @@
 use std::time::{Duration, Instant};
 
-use expe_core::internals::Random;
-use expe_core::internals::TensorKind;
+use expe_core::internals::{Random, TensorKind};
 use expe_core::position::{ModelDims, Position, PositionEncoding};
 use expe_core::{Model, Sampler};
 

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use expe_core::Config;
 use expe_core::format::TensorId;
-use expe_core::internals::{DType, QuantizedRow, TensorKind, WeightSource, WriteError, Writer};
-use expe_core::internals::{GROUP, GROUP_BYTES, Random};
+use expe_core::internals::{
+    DType, GROUP, GROUP_BYTES, QuantizedRow, Random, TensorKind, WeightSource, WriteError, Writer,
+};
 
 use super::BenchError;
 use crate::data::Tokenizer;

@@ -23,11 +23,6 @@ pub struct Split {
 }
 
 impl Split {
-    /// Returns the number of bytes of training text.
-    pub fn train_bytes(&self) -> usize {
-        self.train.iter().map(|part| part.range.len()).sum()
-    }
-
     /// Returns the number of bytes of validation text.
     pub fn validation_bytes(&self) -> usize {
         self.validation.iter().map(|part| part.range.len()).sum()

@@ -13,11 +13,11 @@ use super::trace::{self, Operation, Pass};
 use super::view::Mode;
 use crate::config::Precision;
 
-/// Computes causal attention of the rows of `x` over each other, with positions at the sites that they act at:
-/// everything of an attention layer between its norm and its output projection, without a matrix of scores.
+/// Computes causal attention of the rows of `x` over each other and applies positions at their sites: all of an
+/// attention layer between its norm and its output projection, without a matrix of scores.
 ///
-/// The tape keeps queries, keys, values, the result, one number for each row and head, and what positions add to
-/// scores.
+/// The tape keeps queries, keys, values, the result, the logarithm of the softmax's denominator for each row and
+/// head, and what positions add to scores.
 pub fn attend<D: Kernels, T: Tape<f32, D>>(
     x: Matrix<f32, D, T>,
     weights: &AttentionWeights<'_, f32, D>,

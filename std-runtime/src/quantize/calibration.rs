@@ -1,8 +1,7 @@
 use std::collections::HashMap;
 
 use expe_core::format::TensorId;
-use expe_core::internals::TensorKind;
-use expe_core::internals::{Inputs, Observe, observe};
+use expe_core::internals::{Inputs, Observe, TensorKind, observe};
 use expe_core::{DecodeError, Decoder, F32, Model};
 
 use crate::engine::EngineError;

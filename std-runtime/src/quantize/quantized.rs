@@ -3,8 +3,9 @@ use std::thread;
 
 use expe_core::Config;
 use expe_core::format::TensorId;
-use expe_core::internals::{DType, QuantizedRow, Storage, TensorShape, layout};
-use expe_core::internals::{GROUP_BYTES, unpack_group};
+use expe_core::internals::{
+    DType, GROUP_BYTES, QuantizedRow, Storage, TensorShape, layout, unpack_group,
+};
 
 use super::round::{Int4Row, Int8Row, int4, int8};
 use super::{Calibration, Compensation, QuantizeError};

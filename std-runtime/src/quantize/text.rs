@@ -1,6 +1,5 @@
-use expe_core::Config;
-use expe_core::Model;
 use expe_core::internals::Random;
+use expe_core::{Config, Model};
 
 use crate::engine::{CacheChoice, EngineError, Sampling, generate};
 

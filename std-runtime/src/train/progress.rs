@@ -11,7 +11,7 @@ pub struct Progress {
     pub learning_rate: f64,
     /// Global norm of the gradients before clipping; not finite if mixed precision skipped the step.
     pub gradient_norm: f64,
-    /// Training tokens per second in this session, excluding validation and checkpoints.
+    /// Training tokens per second since training was started or resumed, excluding validation and checkpoints.
     pub tokens_per_second: f64,
     /// Validation loss in nats per token, if a validation followed this step.
     pub validation: Option<f64>,
@@ -42,10 +42,10 @@ pub enum Ending {
 pub struct Outcome {
     /// How it ended.
     pub ending: Ending,
-    /// Number of completed steps, including earlier sessions.
+    /// Number of completed steps, including those before a resume.
     pub step: u64,
     /// The validation with the lowest loss; its parameters are in `model.safetensors`.
     pub best: Option<Best>,
-    /// Training tokens per second in this session; 0 if no step was run.
+    /// Training tokens per second since training was started or resumed; 0 if no step was run.
     pub tokens_per_second: f64,
 }

@@ -105,7 +105,7 @@ struct Trainer<'a, D: BatchDevice> {
     clock: Clock,
 }
 
-/// Number of tokens and duration of the steps in this session.
+/// Number of tokens and duration of the steps since training was started or resumed.
 #[derive(Default)]
 struct Clock {
     tokens: u64,

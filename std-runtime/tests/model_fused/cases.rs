@@ -10,8 +10,7 @@ use dfdx::tensor_ops::Backward;
 use expe::config::{Precision, position};
 use expe::model::{Kind, Transformer, Visit, VisitMut};
 use expe::ops::Backend;
-use expe_core::internals::Random;
-use expe_core::internals::SUPPORTED;
+use expe_core::internals::{Random, SUPPORTED};
 use expe_core::position::{Growth, PositionConfig};
 use expe_core::{Activation, Config, Norm};
 

@@ -96,8 +96,8 @@ fn build(board: &str) -> Firmware {
     }
 }
 
-/// Builds the demo of the Cortex-M33 with DSP instructions, which QEMU's processor has; in a target folder
-/// of its own, because the flag would invalidate everything else.
+/// Builds the demo of the Cortex-M33 with DSP instructions, which QEMU's Cortex-M33 has. The build uses its own
+/// target folder, because the flag would force a rebuild of everything.
 pub fn with_dsp() -> (Board, PathBuf) {
     let [.., board, _, _] = BOARDS;
     assert_eq!(board.name, "mps2-an505");

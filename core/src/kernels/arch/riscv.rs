@@ -25,7 +25,7 @@ macro_rules! column {
     };
 }
 
-/// [`sums_int8`](crate::kernels::sums_int8), four rows at a time, with 110 instructions per 32 products.
+/// Computes [`sums_int8`](crate::kernels::sums_int8) for four rows at a time, with 111 instructions per 32 products.
 ///
 /// Returns `false` if `x` is shorter than a row.
 pub fn sums_int8(weights: &[i8], cols: usize, x: &[i8], sums: &mut [i32]) -> bool {

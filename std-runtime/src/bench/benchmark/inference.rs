@@ -1,6 +1,5 @@
-use expe_core::Config;
-use expe_core::Model;
 use expe_core::internals::Execution;
+use expe_core::{Config, Model};
 
 use crate::bench::{
     BenchError, Inference, NamedPositions, Plan, Report, Row, Task, Timer, candidates,

@@ -150,7 +150,7 @@ pub fn forward(
         && norms.len() >= rows * heads;
     assert!(fit, "sizes of attention");
     let names = ["attention_forward_64", "attention_forward_128", "attention_forward_256"];
-    // SAFETY: all lists have the sizes that the layout says.
+    // SAFETY: all buffers have the sizes that `layout` gives, as asserted above.
     unsafe {
         let terms = TermAddresses::new(layout, terms, keys);
         let (qkv, out, norms) = (qkv.address(), out.address(), norms.address());
@@ -197,7 +197,7 @@ pub fn backward(
     };
     let terms = TermAddresses::new(layout, terms, keys);
     let shape = Shape::from(layout);
-    // SAFETY: all lists have the sizes that the layout says; `dqkv` is written by two kernels, one after the
+    // SAFETY: all buffers have the sizes that `layout` gives, as asserted above; `dqkv` is written by two kernels, one after the
     // other, and each number by one block.
     unsafe {
         let parameters = (out.address(), dout.address(), &products, shape);

@@ -69,7 +69,7 @@ fn place_queries(
         && DeviceSlice::from(&key_columns).len() >= digits * layout.keys();
     assert!(fit, "sizes of positions");
     let factors = context.scratch(factors(layout))?;
-    // SAFETY: all lists have the sizes that the layout says.
+    // SAFETY: all buffers have the sizes that `layout` gives, as asserted above.
     unsafe {
         let (qkv, values, shape) = (qkv.address(), values.address(), Shape::from(layout));
         let parameters = (qkv, values, query_columns, &key_columns, &factors, shape);
@@ -106,8 +106,8 @@ pub fn backward(
     let (count, rows) = row_shares(layout.rows());
     let shares = context.scratch(count * 2 * digits * layout.queries())?;
     let shape = Shape::from(layout);
-    // SAFETY: all lists have the sizes that the layout says; each share has a number for either side, each digit, and
-    // each column.
+    // SAFETY: all buffers have the sizes that `layout` gives, as asserted above; `shares` holds one element per share,
+    // side (queries or keys), digit, and column.
     unsafe {
         let dqkv = dqkv.address();
         let blocks = warp_grid(layout.rows() * layout.heads.heads());
@@ -160,7 +160,7 @@ pub fn rotate(
     let count = layout.heads.length * width;
     let fit = qkv.len() >= qkv_len(layout) && cos.len() >= count && sin.len() >= count;
     assert!(fit && width.is_multiple_of(2), "sizes of rotations");
-    // SAFETY: all lists have the sizes that the layout says, and halves of heads do not overlap.
+    // SAFETY: all buffers have the sizes that `layout` gives, as asserted above, and halves of heads do not overlap.
     unsafe {
         let (rotated, back) = (kernel_size(layout.values() / width), turn == Turn::Back);
         let (qkv, cos, sin) = (qkv.address(), cos.address(), sin.address());

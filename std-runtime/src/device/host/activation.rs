@@ -1,6 +1,6 @@
 use expe_core::Activation;
 
-use super::vector::{sigmoid, vectorised};
+use super::vector::{sigmoid, vectorized};
 
 /// `√(8/π)`: `gelu(x) = x·σ(z)` with `z = √(8/π)·(x + 0.044715·x³)`.
 const GELU: f32 = 1.595_769;
@@ -8,7 +8,7 @@ const CUBIC: f32 = GELU * 0.044_715;
 
 /// See [`Kernels::activation_forward`](crate::ops::Kernels::activation_forward).
 pub fn forward(activation: Activation, inputs: &[f32], gates: Option<&[f32]>, active: &mut [f32]) {
-    vectorised(
+    vectorized(
         #[inline(always)]
         || match activation {
             Activation::Gelu => {
@@ -44,7 +44,7 @@ pub fn backward(
     gates: Option<&mut [f32]>,
     gradient: &mut [f32],
 ) {
-    vectorised(
+    vectorized(
         #[inline(always)]
         || match activation {
             Activation::Gelu => {

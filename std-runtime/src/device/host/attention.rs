@@ -1,6 +1,6 @@
 use super::product::multiply;
 use super::terms::Terms;
-use super::vector::{exp, largest, sum, sum2, vectorised};
+use super::vector::{exp, largest, sum, sum2, vectorized};
 use crate::ops::bridge::host::Buffer;
 use crate::ops::view::{Mode, View, ViewMut};
 use crate::ops::{Heads, Layout, SavedAttention};
@@ -87,7 +87,7 @@ pub fn forward(qkv: &[f32], layout: &Layout, terms: &Terms, out: &mut [f32], nor
                     View::new(q, queries, width, stride),
                     View::new(&qkv[at.k + block.m * stride..], keys, width, stride).transposed(),
                 );
-                vectorised(
+                vectorized(
                     #[inline(always)]
                     || {
                         for (i, row) in scores.chunks_exact_mut(keys).take(queries).enumerate() {
@@ -120,7 +120,7 @@ pub fn forward(qkv: &[f32], layout: &Layout, terms: &Terms, out: &mut [f32], nor
                 );
             }
             let norms = &mut norms[(sequence * length + n) * count + head..];
-            vectorised(
+            vectorized(
                 #[inline(always)]
                 || {
                     for i in 0..queries {
@@ -170,7 +170,7 @@ pub fn backward(
                 multiply(view, Mode::Set, scale, qs, k.transposed());
                 let view = ViewMut::new(&mut gradients[..], queries, keys, keys);
                 multiply(view, Mode::Set, 1.0, douts, v.transposed());
-                vectorised(
+                vectorized(
                     #[inline(always)]
                     || {
                         let rows = scores[..size].chunks_exact_mut(keys);

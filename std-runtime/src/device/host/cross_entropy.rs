@@ -1,4 +1,4 @@
-use super::vector::{exp, largest, sum, vectorised};
+use super::vector::{exp, largest, sum, vectorized};
 
 /// Logits that are held in memory at a time.
 const LOGITS: usize = 1 << 16;
@@ -10,7 +10,7 @@ pub fn logit_rows(vocab: usize, rows: usize) -> usize {
 
 /// Replaces each `x` by `e^(x − m)`, where `m` is the largest; returns `m` and the sum.
 fn exponentials(row: &mut [f32]) -> (f32, f32) {
-    vectorised(
+    vectorized(
         #[inline(always)]
         || {
             let most = largest(row);
@@ -49,7 +49,7 @@ pub fn cross_entropy(
         let (most, sum) = exponentials(logits);
         *losses -= f64::from(logit - most) - f64::from(sum).ln();
         if let Some(share) = share {
-            vectorised(
+            vectorized(
                 #[inline(always)]
                 || {
                     let factor = share / sum;

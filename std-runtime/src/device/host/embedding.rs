@@ -1,4 +1,4 @@
-use super::vector::{add, add_scaled, vectorised};
+use super::vector::{add, add_scaled, vectorized};
 use crate::ops::EmbeddingShape;
 
 fn row(token: usize, width: usize) -> std::ops::Range<usize> {
@@ -17,7 +17,7 @@ pub fn forward(
     for (x, token) in x.chunks_exact_mut(width).zip(tokens) {
         x.copy_from_slice(&table[row(*token, width)]);
     }
-    vectorised(
+    vectorized(
         #[inline(always)]
         || {
             if scale != 1.0 {
@@ -34,7 +34,7 @@ pub fn forward(
 /// See [`Kernels::embedding_backward`](crate::ops::Kernels::embedding_backward).
 pub fn backward(shape: EmbeddingShape, dx: &[f32], tokens: &[usize], dtable: &mut [f32]) {
     let EmbeddingShape { width, scale, .. } = shape;
-    vectorised(
+    vectorized(
         #[inline(always)]
         || {
             for (dx, token) in dx.chunks_exact(width).zip(tokens) {
@@ -47,7 +47,7 @@ pub fn backward(shape: EmbeddingShape, dx: &[f32], tokens: &[usize], dtable: &mu
 /// See [`Kernels::position_table_backward`](crate::ops::Kernels::position_table_backward).
 pub fn position_table_backward(shape: EmbeddingShape, dx: &[f32], dlearned: &mut [f32]) {
     let EmbeddingShape { length, width, .. } = shape;
-    vectorised(
+    vectorized(
         #[inline(always)]
         || dx.chunks_exact(length * width).for_each(|dx| add(dlearned, dx)),
     );

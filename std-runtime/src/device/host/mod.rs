@@ -23,7 +23,7 @@ use expe_core::position::OverrideBlock;
 
 use self::position::FoldedGradients;
 use self::terms::Terms;
-use self::vector::vectorised;
+use self::vector::vectorized;
 use crate::ops::bridge::host::Buffer;
 use crate::ops::view::{Mode, Operand, View, ViewMut};
 use crate::ops::{
@@ -66,7 +66,7 @@ impl Kernels for Cpu {
     }
 
     fn add((): &(), y: &mut [f32], x: &[f32]) -> Result<(), CpuError> {
-        vectorised(
+        vectorized(
             #[inline(always)]
             || vector::add(y, x),
         );
@@ -81,7 +81,7 @@ impl Kernels for Cpu {
         factor: f32,
     ) -> Result<(), CpuError> {
         let factor = scalar[0] * factor;
-        vectorised(
+        vectorized(
             #[inline(always)]
             || vector::add_scaled(y, factor, x),
         );

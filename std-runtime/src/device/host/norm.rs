@@ -1,6 +1,6 @@
 use expe_core::Norm;
 
-use super::vector::{sum, sum2, vectorised};
+use super::vector::{sum, sum2, vectorized};
 use crate::ops::NormKind;
 
 /// Computes the mean that is subtracted from a row, and the inverse root that it is multiplied by.
@@ -18,7 +18,7 @@ fn statistics(row: &[f32], norm: Norm, epsilon: f32) -> (f32, f32) {
 /// See [`Kernels::norm_forward`](crate::ops::Kernels::norm_forward).
 pub fn forward(kind: NormKind, x: &[f32], gain: &[f32], y: &mut [f32]) {
     let NormKind { norm, epsilon, .. } = kind;
-    vectorised(
+    vectorized(
         #[inline(always)]
         || {
             for (x, y) in x.chunks_exact(gain.len()).zip(y.chunks_exact_mut(gain.len())) {
@@ -43,7 +43,7 @@ pub fn backward(
     let NormKind { norm, epsilon, .. } = kind;
     let width = gain.len();
     let share = 1.0 / width as f32;
-    vectorised(
+    vectorized(
         #[inline(always)]
         || {
             let mut z = vec![0.0; width];

@@ -1,6 +1,6 @@
 use rayon::prelude::*;
 
-use super::vector::{add, vectorised};
+use super::vector::{add, vectorized};
 use crate::ops::AdamWStep;
 
 /// How many numbers a thread takes at a time.
@@ -18,7 +18,7 @@ pub fn reduce(sums: Vec<&mut [f32]>, others: &[Vec<&[f32]>]) -> f64 {
     let squares: Vec<f64> = shares
         .into_par_iter()
         .map(|(index, first, sum)| {
-            vectorised(
+            vectorized(
                 #[inline(always)]
                 || {
                     for other in others.iter().filter_map(|list| list.get(index)) {
@@ -57,7 +57,7 @@ pub fn adamw(
     let moments = first.par_chunks_mut(SHARE).zip(second.par_chunks_mut(SHARE));
     let changed = weights.par_chunks_mut(SHARE).zip(moments);
     changed.zip(gradient.par_chunks(SHARE)).for_each(|((weights, (first, second)), gradient)| {
-        vectorised(
+        vectorized(
             #[inline(always)]
             || {
                 let moments = first.iter_mut().zip(second);

@@ -4,7 +4,7 @@ use dfdx::tensor::Cpu;
 use expe_core::position::OverrideBlock;
 
 use super::terms::Terms;
-use super::vector::{add_scaled, vectorised};
+use super::vector::{add_scaled, vectorized};
 use crate::ops::{Layout, Positions, Side, Turn};
 
 /// Sums up the columns of a weight matrix, `width` wide, that hold each digit.
@@ -23,7 +23,7 @@ pub fn start_queries(layout: &Layout, positions: Positions<'_, Cpu>, wq: &[f32],
     let queries = layout.queries();
     let folded = fold(&positions.columns, wq, wq.len() / queries);
     let values = positions.queries.chunks_exact(positions.columns.digits).cycle();
-    vectorised(
+    vectorized(
         #[inline(always)]
         || {
             for (row, values) in qkv.chunks_exact_mut(layout.stride()).zip(values) {
@@ -70,7 +70,7 @@ pub fn query_columns_backward(
     let digits = positions.columns.digits;
     let mut sums = vec![vec![0.0; layout.queries()]; digits];
     let values = positions.queries.chunks_exact(digits).cycle();
-    vectorised(
+    vectorized(
         #[inline(always)]
         || {
             for (dq, values) in dqkv.chunks_exact(layout.stride()).zip(values) {
@@ -117,7 +117,7 @@ pub fn rotate(layout: &Layout, qkv: &mut [f32], cos: &[f32], sin: &[f32], turn: 
     let width = layout.heads.head_width;
     let half = width / 2;
     let rotated = layout.values();
-    vectorised(
+    vectorized(
         #[inline(always)]
         || {
             let angles = cos.chunks_exact(width).zip(sin.chunks_exact(width)).cycle();

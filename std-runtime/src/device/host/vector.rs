@@ -1,12 +1,12 @@
 //! Elementwise arithmetic that the compiler turns into vector instructions.
 //!
 //! Everything here is plain Rust, `#[inline(always)]`, and without fused multiply-adds: inside
-//! [`vectorised`] it is compiled once for each instruction set, and gives the same bits with each.
+//! [`vectorized`] it is compiled once for each instruction set, and gives the same bits with each.
 
 /// Runs `work` with the widest vector instructions that this processor has. Only what is inlined into it
 /// uses them.
 #[inline(always)]
-pub fn vectorised<R>(work: impl FnOnce() -> R) -> R {
+pub fn vectorized<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)
 }
 
@@ -135,7 +135,7 @@ mod tests {
         let (mut a, mut b) = (x.clone(), x);
         assert_eq!(
             work(&mut a),
-            vectorised(
+            vectorized(
                 #[inline(always)]
                 || work(&mut b)
             )

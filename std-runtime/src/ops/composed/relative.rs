@@ -49,7 +49,7 @@ pub fn differences<E: Dtype, D: Device<E> + ZerosTensor<E> + CopySlice<E>>(
 pub struct Relative<'a, E: Dtype, D: Device<E>, T> {
     /// The folded key columns `w_j`: `(kv_heads·head_width, digits)`.
     pub columns: Matrix<E, D, T>,
-    /// Computes `key_j(m) − key_j(n)` at `[n, j, m]`: `(length, digits, length)`.
+    /// `key_j(m) − key_j(n)` at `[n, j, m]`: `(length, digits, length)`.
     pub differences: &'a Cube<E, D>,
 }
 

@@ -4,10 +4,9 @@ use std::{convert::Infallible, fs, path::Path};
 
 use anyhow::{Context as _, Result, anyhow};
 use expe_core::format::TensorId;
-use expe_core::internals::Bpe;
-use expe_core::internals::Random;
 use expe_core::internals::{
-    DType, Execution, QuantizedRow, Storage, TensorKind, WeightSource, Writer,
+    Bpe, DType, Execution, QuantizedRow, Random, SUPPORTED, Storage, TensorKind, WeightSource,
+    Writer,
 };
 use expe_core::position::PositionConfig;
 use expe_core::{Activation, Config, Norm, Tokenizer};
@@ -47,7 +46,7 @@ const fn shape(
 
 /// Returns the position encodings with their default parameters for models of this width, by name.
 pub fn positions(width: usize) -> impl Iterator<Item = (&'static str, PositionConfig)> {
-    ["none", "expe", "exqpe", "rope", "alibi", "sinusoidal", "learned"]
+    SUPPORTED
         .into_iter()
         .filter_map(move |name| Some((name, PositionConfig::by_name(name, width)?)))
 }
