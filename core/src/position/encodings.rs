@@ -181,7 +181,12 @@ impl PositionConfig {
             Self::Sinusoidal { .. } => {
                 (Multiplier::root(width as u64), Multiplier::from_integer(1))
             }
-            _ => (Multiplier::from_integer(1), Multiplier::ZERO),
+            Self::None
+            | Self::Learned
+            | Self::Rope { .. }
+            | Self::Alibi
+            | Self::Expe { .. }
+            | Self::Exqpe { .. } => (Multiplier::from_integer(1), Multiplier::ZERO),
         }
     }
 
@@ -192,7 +197,12 @@ impl PositionConfig {
             Self::Rope { scaling, .. } => {
                 Multiplier::from_integer(scaling.magnitude().into()).times(Multiplier::new(3, -30))
             }
-            _ => Multiplier::from_integer(1),
+            Self::None
+            | Self::Learned
+            | Self::Sinusoidal { .. }
+            | Self::Alibi
+            | Self::Expe { .. }
+            | Self::Exqpe { .. } => Multiplier::from_integer(1),
         }
     }
 }
